@@ -1,0 +1,49 @@
+"""A wrapped classifier: the module with everything that running it on raw input needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One member: a module in eval mode, its preprocessing and its classes.
+
+    Attributes:
+        name: the member's name in Records, unique in a run.
+        spec: what :func:`ttscale.load_model` takes to load it again, or ``"module:<class>"`` for a module given directly.
+        module: maps ``float32 [batch, channel, height, width]`` to logits ``[batch, class]``.
+        preprocess: maps one raw input (a ``PIL.Image`` for images) to the normalised tensor that ``module`` takes.
+        preprocess_key: equal for two members exactly when their ``preprocess`` does the same, so that decoded input is shared.
+        input_size: (channel, height, width).
+        mean, std: per channel, in units of pixel values in [0, 1]; views use them to know the pixel range.
+        n_classes: width of the output.
+        class_names: in output order, or None when unknown.
+        card: facts about the model: ``n_params``, ``train_flops``, ``family``, ``size``, ``licence``, ``source``; absent keys are unknown.
+    """
+
+    name: str
+    spec: str
+    module: nn.Module
+    preprocess: Callable[[Any], torch.Tensor]
+    preprocess_key: str
+    input_size: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    n_classes: int
+    class_names: tuple[str, ...] | None = None
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names, shapes, types and bytes of the weights, and the preprocessing key."""
+        digest = hashlib.sha256(self.preprocess_key.encode())
+        for name, tensor in sorted(self.module.state_dict().items()):
+            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
