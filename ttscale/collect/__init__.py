@@ -1,0 +1,1 @@
+"""Collection: models and data in, Records out, once and resumable."""

@@ -1,0 +1,1 @@
+"""Deployment: the wrapped model."""

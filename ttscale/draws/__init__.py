@@ -1,0 +1,1 @@
+"""Draws: views, the units in which compute is added, and keyed randomness."""

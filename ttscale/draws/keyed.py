@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 # Streams keep independent uses of one item's randomness apart. The numbers are part of the Records format.
 TIES = 1
@@ -43,7 +44,8 @@ def uniforms(seed: int, keys: Any, *, stream: int, variant: int = 0, sample: int
     mixed = _mix(keys + _signed(_mix_int(seed)))
     for part in (stream, variant, sample, step):
         mixed = _mix(mixed + _signed(_GOLDEN * (part + 1)))
-    return ((mixed >> 11) & ((1 << 53) - 1)) * 2.0**-53
+    xp = array_namespace(keys)
+    return xp.astype(_shift_right(mixed, 11), xp.float64) * 2.0**-53
 
 
 def _mix(z: Any) -> Any:

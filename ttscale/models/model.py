@@ -17,15 +17,18 @@ class Model:
 
     Attributes:
         name: the member's name in Records, unique in a run.
-        spec: what :func:`ttscale.load_model` takes to load it again, or ``"module:<class>"`` for a module given directly.
+        spec: what :func:`ttscale.load_model` takes to load it again, or ``"module:<class>"`` for a module given
+            directly.
         module: maps ``float32 [batch, channel, height, width]`` to logits ``[batch, class]``.
         preprocess: maps one raw input (a ``PIL.Image`` for images) to the normalised tensor that ``module`` takes.
-        preprocess_key: equal for two members exactly when their ``preprocess`` does the same, so that decoded input is shared.
+        preprocess_key: equal for two members exactly when their ``preprocess`` does the same, so that decoded input
+            is shared.
         input_size: (channel, height, width).
         mean, std: per channel, in units of pixel values in [0, 1]; views use them to know the pixel range.
         n_classes: width of the output.
         class_names: in output order, or None when unknown.
-        card: facts about the model: ``n_params``, ``train_flops``, ``family``, ``size``, ``licence``, ``source``; absent keys are unknown.
+        card: facts about the model: ``n_params``, ``train_flops``, ``family``, ``size``, ``licence``, ``source``;
+            absent keys are unknown.
     """
 
     name: str

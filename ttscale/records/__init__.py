@@ -1,0 +1,1 @@
+"""Records: every draw of a run on disk, and how to read them."""

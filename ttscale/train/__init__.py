@@ -1,0 +1,1 @@
+"""Training of small image classifiers: recipe, metered loop, ladder of rungs."""

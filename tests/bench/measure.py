@@ -1,0 +1,57 @@
+"""How the benchmarks measure: interleaved pairs for ratios, whole processes for memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PAIRS = 11
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def paired_ratio(work: Callable[[], object], baseline: Callable[[], object], *, pairs: int = PAIRS) -> dict[str, Any]:
+    """Time of ``work`` over time of ``baseline``: median, least and most over interleaved pairs, after one warm-up of
+    each.
+
+    The two take turns at going first, so that a drift of the machine's speed falls on both.
+    """
+    work()
+    baseline()
+    ratios, work_seconds, baseline_seconds = [], [], []
+    for pair in range(pairs):
+        first, second = (work, baseline) if pair % 2 == 0 else (baseline, work)
+        times = {first: seconds(first)}
+        times[second] = seconds(second)
+        work_seconds.append(times[work])
+        baseline_seconds.append(times[baseline])
+        ratios.append(times[work] / times[baseline])
+    return {
+        "ratio": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios), "pairs": pairs},
+        "seconds": {"work": statistics.median(work_seconds), "baseline": statistics.median(baseline_seconds)},
+    }
+
+
+def in_process(function: str, *arguments: object) -> dict[str, Any]:
+    """Run ``function`` of ``spine.py`` in a process of its own: its result, peak memory in MiB and seconds."""
+    code = (
+        "import json, resource, sys, time; sys.path.insert(0, sys.argv[1]); import spine; start = time.perf_counter();"
+        "result = getattr(spine, sys.argv[2])(*json.loads(sys.argv[3]));"
+        "print(json.dumps({'result': result, 'seconds': time.perf_counter() - start,"
+        "'peak_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent), function, json.dumps(arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
+    return json.loads(done.stdout.splitlines()[-1])

@@ -1,0 +1,37 @@
+"""``make bench``: measure every row, or those named, and write ``results/bench/<row>.json``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from spine import ROWS
+
+from ttscale.collect.environment import describe_device, versions
+from ttscale.records.files import write_json
+
+RESULTS = Path(__file__).parent.parent.parent / "results" / "bench"
+
+
+def main(names: list[str]) -> None:
+    unknown = sorted(set(names) - set(ROWS))
+    if unknown:
+        sys.exit(f"no such row: {', '.join(unknown)}; rows: {', '.join(ROWS)}")
+    for name in names or ROWS:
+        row = ROWS[name]()
+        ratio = row["ratio"]["median"] if isinstance(row["ratio"], dict) else row["ratio"]
+        write_json(
+            RESULTS / f"{name}.json",
+            {
+                "row": name, "what": ROWS[name].__doc__, **row,
+                "command": f"make bench ROWS={name}", "device": describe_device(torch.device("cpu")),
+                "cores": os.cpu_count(), "versions": versions(),
+            },
+        )  # fmt: skip
+        print(f"{name}: ratio {ratio:.3f}, limit {row['limit']}  ({row['setting']})", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

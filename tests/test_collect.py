@@ -1,0 +1,280 @@
+"""Collection: the outcomes are the model's, a kill loses nothing, and bad input is told before or where it happens."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_data, make_model
+from torch import nn
+
+from ttscale.collect.collect import collect
+from ttscale.collect.forward import Forward
+from ttscale.draws import keyed
+from ttscale.draws.grammar import views
+from ttscale.draws.steps import PixelSpace
+from ttscale.draws.views import apply_view
+from ttscale.errors import TtscaleError
+from ttscale.records.read import read_records
+
+DRAWS = "flip * (identity + random_shift(2))"
+
+
+def files_of(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "manifest.json"
+    }
+
+
+@pytest.fixture(scope="module")
+def members():
+    return make_model("a", seed=0), make_model("b", seed=1)
+
+
+def test_outcomes_are_those_of_the_bare_model_on_each_view(tmp_path, members):
+    data = make_data(20)
+    records = collect(members, data, draws=DRAWS, out=tmp_path / "r", batch_size=8, seed=4, progress=False)
+    assert records.item_ids.tolist() == list(data.item_ids) and records.labels.tolist() == data.labels.tolist()
+    assert records.variants == views(DRAWS).names and [m.name for m in records.members] == ["a", "b"]
+    keys = torch.from_numpy(keyed.item_keys(data.item_ids))
+    x = torch.stack([members[0].preprocess(data.load(i)) for i in range(len(data))])
+    for model in members:
+        for number, view in enumerate(views(DRAWS)):
+            seen = apply_view(view, x, PixelSpace(model.mean, model.std), 4, keys)
+            with torch.inference_mode():
+                expected = torch.log_softmax(model.module(seen), -1).numpy()
+            np.testing.assert_allclose(records.log_probs(model.name)[:, number], expected, atol=2e-5)
+
+
+def test_batch_size_and_subset_do_not_change_the_noise(tmp_path, members):
+    data = make_data(20)
+    whole = collect(members[0], data, draws=DRAWS, out=tmp_path / "a", batch_size=8, progress=False)
+    part = collect(members[0], data.subset([3, 11, 17]), draws=DRAWS, out=tmp_path / "b", batch_size=2, progress=False)
+    np.testing.assert_allclose(part.log_probs("a"), whole.log_probs("a")[[3, 11, 17]], atol=2e-5)
+
+
+def small_blocks(monkeypatch, block_bytes=1):
+    monkeypatch.setattr("ttscale.collect.collect._BLOCK_BYTES", block_bytes)
+
+
+@pytest.mark.parametrize("die_at", [0, 1, 5, 9, 13])
+def test_a_run_that_died_anywhere_resumes_to_the_same_bytes(tmp_path, members, monkeypatch, die_at):
+    small_blocks(monkeypatch)
+    data = make_data(20)
+    arguments = {"draws": DRAWS, "batch_size": 4, "progress": False}
+    collect(members, data, out=tmp_path / "whole", **arguments)
+    calls = iter(range(1000))
+
+    def dying_load(i, load=data.load):
+        if next(calls) == die_at:
+            raise KeyboardInterrupt
+        return load(i)
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(members, replace(data, load=dying_load), out=tmp_path / "broken", **arguments)
+    collect(members, data, out=tmp_path / "broken", **arguments)
+    assert files_of(tmp_path / "whole") == files_of(tmp_path / "broken")
+    whole, broken = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("whole", "broken"))
+    assert whole == broken
+
+
+def test_a_killed_process_resumes_to_the_same_bytes(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import sys, time
+            sys.path.insert(0, {os.path.dirname(__file__)!r})
+            import torch
+            torch.set_num_threads(1)
+            from dataclasses import replace
+            from conftest import make_data, make_model
+            import ttscale.collect.collect as c
+            c._BLOCK_BYTES = 1
+            data, pause = make_data(40), float(sys.argv[2])
+            slow = replace(data, load=lambda i: (time.sleep(pause), data.load(i))[1])
+            c.collect(make_model(), slow, draws="flip", batch_size=4, out=sys.argv[1], progress=False)
+            """
+        )
+    )
+    first = subprocess.Popen([sys.executable, script, tmp_path / "broken", "0.05"])
+    manifest = tmp_path / "broken" / "manifest.json"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (manifest.exists() and json.loads(manifest.read_text())["shards"]):
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not json.loads(manifest.read_text())["complete"]
+    for name in ("broken", "whole"):
+        subprocess.run([sys.executable, script, tmp_path / name, "0"], check=True)
+    assert files_of(tmp_path / "whole") == files_of(tmp_path / "broken")
+
+
+def test_a_changed_call_is_refused_by_what_changed(tmp_path, members):
+    data = make_data(8)
+    collect(members[0], data, draws="flip", out=tmp_path, batch_size=4, progress=False)
+    before = files_of(tmp_path)
+    for change, message in (
+        ({"draws": "flip * shifts(1)"}, "views was"),
+        ({"seed": 1}, "seed was 0, is 1"),
+        ({"batch_size": 2}, "batch_size was 4, is 2"),
+    ):  # fmt: skip
+        with pytest.raises(TtscaleError) as error:
+            collect(members[0], data, out=tmp_path, **({"draws": "flip", "batch_size": 4, "progress": False} | change))
+        assert message in str(error.value)
+    with pytest.raises(TtscaleError, match="members was"):
+        collect(make_model("a", seed=9), data, draws="flip", out=tmp_path, batch_size=4, progress=False)
+    with pytest.raises(TtscaleError, match="dataset was"):
+        collect(members[0], data.subset(range(7)), draws="flip", out=tmp_path, batch_size=4, progress=False)
+    assert files_of(tmp_path) == before
+
+
+def broken_data(n=12, bad=(5, 7)):
+    data = make_data(n)
+
+    def load(i, load=data.load):
+        if i in bad:
+            raise OSError("image file is truncated")
+        return load(i)
+
+    return replace(data, load=load)
+
+
+def test_a_broken_item_is_named(tmp_path, members):
+    with pytest.raises(TtscaleError, match=r"noise/0005.*truncated.*skip"):
+        collect(members[0], broken_data(), out=tmp_path, progress=False)
+
+
+def test_broken_items_can_be_skipped_and_are_counted(tmp_path, members):
+    records = collect(members[0], broken_data(), out=tmp_path, batch_size=4, on_bad_item="skip", progress=False)
+    assert records.n_items == 10 and "noise/0005" not in records.item_ids.tolist()
+    assert [item["item_id"] for item in records.manifest.skipped_items] == ["noise/0005", "noise/0007"]
+    good = collect(members[0], make_data(12), out=tmp_path / "good", batch_size=4, progress=False)
+    kept = [i for i in range(12) if i not in (5, 7)]
+    np.testing.assert_allclose(records.log_probs("a"), good.log_probs("a")[kept], atol=2e-5)
+
+
+def test_only_broken_items_is_an_error(tmp_path, members):
+    with pytest.raises(TtscaleError, match="at least one readable item"):
+        collect(members[0], broken_data(3, bad=(0, 1, 2)), out=tmp_path, on_bad_item="skip", progress=False)
+
+
+class NanOn(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.module(x)
+        return torch.where((x.mean((1, 2, 3)) > 0.6)[:, None], torch.nan, out)
+
+
+def test_nan_names_item_and_member(tmp_path, members):
+    bright = make_data(12)
+    data = replace(bright, load=lambda i: bright.load(i).point(lambda v: 255) if i == 9 else bright.load(i))
+    spoiled = replace(members[0], module=NanOn(members[0].module))
+    with pytest.raises(TtscaleError, match="NaN from member 'a' on item 'noise/0009', view 'identity'"):
+        collect(spoiled, data, out=tmp_path, progress=False)
+
+
+class Greedy(nn.Module):
+    """Runs out of memory above a batch of three."""
+
+    def __init__(self, module: nn.Module, most: int = 3) -> None:
+        super().__init__()
+        self.module, self.most, self.tried = module, most, []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.tried.append(len(x))
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.module(x)
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(members):
+    model = replace(members[0], module=Greedy(members[0].module))
+    x = torch.randn(10, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    forward = Forward(limit=8)
+    with torch.inference_mode():
+        expected = torch.log_softmax(members[0].module(x), -1)
+        torch.testing.assert_close(forward.log_probs(model, x), expected, atol=2e-5, rtol=0)
+        forward.log_probs(model, x)
+    assert forward.limit == 2 and model.module.tried[-5:] == [2] * 5
+    with pytest.raises(TtscaleError, match="batch size 1"), torch.inference_mode():
+        Forward(limit=8).log_probs(replace(model, module=Greedy(members[0].module, most=0)), x)
+
+
+def test_other_runtime_errors_are_not_taken_for_a_full_memory(members):
+    class Broken(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("shape mismatch")
+
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        Forward(limit=8).log_probs(replace(members[0], module=Broken()), torch.zeros(4, 1, 28, 28))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda: {"models": []}, "one or more models"),
+        (lambda: {"models": nn.Identity()}, "one or more models"),
+        (lambda: {"models": [make_model("a"), make_model("a", seed=1)]}, "a twice"),
+        (lambda: {"models": [make_model("a"), make_model("b", n_classes=7)]}, "same number of classes"),
+        (lambda: {"models": make_model("a", n_classes=5)}, "class indices from 0 to 4"),
+        (lambda: {"models": replace(make_model("a"), n_classes=11)}, "logits [batch, 11]"),
+        (lambda: {"models": replace(make_model("a"), module=TupleOut())}, "tuple"),
+        (lambda: {"data": [1, 2]}, "a Dataset"),
+        (lambda: {"data": make_data(4).subset([])}, "at least one item"),
+        (lambda: {"data": make_data(4).subset([1, 1])}, "unique item ids"),
+        (lambda: {"data": replace(make_data(4), class_names=tuple("abcdefghij")), "models": swapped()}, "0 is 'a'"),
+        (lambda: {"draws": "flop"}, "flip"),
+        (lambda: {"batch_size": 0}, "batch_size"),
+        (lambda: {"threads": 0}, "threads"),
+        (lambda: {"device": "toaster"}, "device=auto"),
+        (lambda: {"log_probs_dtype": "int8"}, "float32"),
+        (lambda: {"on_bad_item": "ignore"}, "skip"),
+    ],
+)  # fmt: skip
+def test_unusable_arguments_are_told_before_anything_is_written(tmp_path, change, message):
+    arguments = {"models": make_model(), "data": make_data(4), "out": tmp_path / "r", "progress": False} | change()
+    with pytest.raises(TtscaleError) as error:
+        collect(**arguments)
+    assert message in str(error.value)
+    assert not (tmp_path / "r").exists()
+
+
+class TupleOut(nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        return (x,)
+
+
+def swapped():
+    return replace(make_model(), class_names=tuple("bacdefghij"))
+
+
+def test_float16_records_are_close(tmp_path, members):
+    data = make_data(16)
+    full = collect(members[0], data, out=tmp_path / "a", progress=False)
+    half = collect(members[0], data, out=tmp_path / "b", log_probs_dtype="float16", progress=False)
+    assert half.log_probs("a").dtype == np.float16
+    np.testing.assert_allclose(half.log_probs("a"), full.log_probs("a"), rtol=1e-3, atol=1e-3)
+
+
+def test_a_finished_run_is_not_run_again(tmp_path, members):
+    data = make_data(8)
+    collect(members[0], data, out=tmp_path, progress=False)
+
+    def must_not_load(i):
+        raise AssertionError("loaded again")
+
+    again = collect(members[0], replace(data, load=must_not_load), out=tmp_path, progress=False)
+    assert again.n_items == 8 and read_records(tmp_path).manifest.complete

@@ -1,0 +1,131 @@
+"""Training: reproducible, resumable to the same weights, metered against counting by hand."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_data
+from safetensors.torch import load_file
+
+from ttscale.errors import TtscaleError
+from ttscale.models.resnet8 import resnet8
+from ttscale.train.ladder import train_ladder, validation_rows
+from ttscale.train.loop import Images, fit_classifier
+from ttscale.train.recipe import Recipe
+
+RECIPE = Recipe(epochs=2, batch_size=16)
+
+
+def learnable(n=80):
+    """Images whose class is their brightness."""
+    data = make_data(n, size=12, n_classes=2)
+    return replace(data, load=lambda i: data.load(i).point(lambda v: v // 2 + 120 * int(data.labels[i])))
+
+
+def train(out, **change):
+    arguments = {"widths": [2], "seeds": [0], "recipe": RECIPE, "n_validation": 20} | change
+    return train_ladder(learnable(), out, **arguments)
+
+
+def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
+    train(tmp_path / "a", seeds=[0, 1])
+    train(tmp_path / "b")
+    first, again, other = (
+        load_file(tmp_path / f"{name}.safetensors") for name in ("a/resnet8-w2-s0", "b/resnet8-w2-s0", "a/resnet8-w2-s1")
+    )
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["0.weight"], other["0.weight"])
+
+
+def test_an_interrupted_rung_resumes_to_the_same_weights(tmp_path):
+    whole = train(tmp_path / "whole")[0]
+
+    def interrupt(rung, epoch, loss):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", on_epoch=interrupt)
+    assert (tmp_path / "broken" / "resnet8-w2-s0.checkpoint").exists()
+    card = train(tmp_path / "broken")[0]
+    assert (tmp_path / "whole" / "resnet8-w2-s0.safetensors").read_bytes() == (
+        tmp_path / "broken" / "resnet8-w2-s0.safetensors"
+    ).read_bytes()
+    assert card | {"train_seconds": 0} == whole | {"train_seconds": 0}
+    assert {path.suffix for path in (tmp_path / "broken").iterdir()} == {".json", ".safetensors"}
+
+
+def test_it_learns(tmp_path):
+    card = train(tmp_path, recipe=replace(RECIPE, epochs=8))[0]
+    assert card["validation_accuracy"] >= 0.9
+
+
+def test_training_flops_match_a_count_by_hand():
+    """One convolution and one linear layer: forward, gradient of the weights, and of the input where it is needed."""
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 5, 3, padding=1, bias=False), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+        torch.nn.Linear(5, 2),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    images = Images(
+        torch.from_numpy(rng.integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)), torch.from_numpy(rng.integers(0, 2, 40))
+    )
+    recipe = Recipe(epochs=3, batch_size=16)
+    done = fit_classifier(module, images, recipe, seed=0, mean=(0.5,), std=(0.5,), device=torch.device("cpu"))
+    convolution, linear = 2 * 8 * 8 * 9 * 5, 2 * 5 * 2
+    per_image = 2 * convolution + 3 * linear  # the first layer's input needs no gradient
+    assert done.steps == 3 * 2 and done.images_seen == 96
+    assert done.step_flops == 16 * per_image and done.train_flops == 96 * per_image
+
+
+def test_validation_items_are_fixed_by_their_ids_alone():
+    data = make_data(60)
+    chosen = {data.item_ids[i] for i in np.flatnonzero(validation_rows(data, 10))}
+    backwards = data.subset(range(59, -1, -1))
+    assert len(chosen) == 10
+    assert chosen == {backwards.item_ids[i] for i in np.flatnonzero(validation_rows(backwards, 10))}
+
+
+def test_cards_hold_what_made_them(tmp_path):
+    card = train(tmp_path)[0]
+    assert card == json.loads((tmp_path / "resnet8-w2-s0.json").read_text())
+    assert card["n_train"] == 60 and card["n_validation"] == 20 and card["recipe"]["epochs"] == 2
+    assert card["n_params"] == sum(p.numel() for p in resnet8(2, 2).parameters())
+    assert card["train_flops_6nd"] == 6 * card["n_params"] * card["images_seen"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"widths": []}, "widths"), ({"seeds": [-1]}, "seeds"), ({"processes": 0}, "processes"),
+        ({"recipe": replace(RECIPE, epochs=0)}, "recipe.epochs"),
+        ({"recipe": replace(RECIPE, learning_rate=0)}, "learning_rate"),
+        ({"n_validation": 70}, "at most 64"),
+    ],
+)  # fmt: skip
+def test_unusable_arguments_are_told_at_once(tmp_path, change, message):
+    with pytest.raises(TtscaleError) as error:
+        train(tmp_path / "r", **change)
+    assert message in str(error.value)
+    assert not (tmp_path / "r").exists()
+
+
+def test_another_recipe_in_the_same_folder_is_refused(tmp_path):
+    train(tmp_path)
+    with pytest.raises(TtscaleError, match="by this recipe"):
+        train(tmp_path, recipe=replace(RECIPE, epochs=3))
+
+
+def test_images_of_unequal_shapes_are_refused(tmp_path):
+    data = learnable()
+    uneven = replace(data, load=lambda i: data.load(i).resize((12 + i % 2, 12)))
+    with pytest.raises(TtscaleError, match="one shape"):
+        train_ladder(uneven, tmp_path, widths=[2], seeds=[0], recipe=RECIPE, n_validation=20)
+
+
+def test_processes_side_by_side_train_the_same_weights(tmp_path):
+    train(tmp_path / "one", seeds=[0, 1])
+    train(tmp_path / "two", seeds=[0, 1], processes=2)
+    for path in (tmp_path / "one").glob("*.safetensors"):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()

@@ -1,0 +1,39 @@
+"""Test-time compute scaling: wrap a pretrained model, spend more compute on it, know exactly what that bought."""
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "TtscaleError": "ttscale.errors",
+    "load_model": "ttscale.models.load",
+    "fetch": "ttscale.models.fetch",
+    "load_data": "ttscale.data.load",
+    "views": "ttscale.draws.grammar",
+    "collect": "ttscale.collect.collect",
+    "Records": "ttscale.records.read",
+    "read_records": "ttscale.records.read",
+    "accuracy_curve": "ttscale.scaling.curves",
+    "fit_law": "ttscale.scaling.fit",
+    "tradeoff": "ttscale.scaling.tradeoff",
+    "plan": "ttscale.scaling.plan",
+    "load_plan": "ttscale.scaling.plan",
+    "summarize": "ttscale.scaling.summary",
+    "wrap": "ttscale.deploy.wrap",
+    "report": "ttscale.report.report",
+    "train_ladder": "ttscale.train.ladder",
+    "Recipe": "ttscale.train.recipe",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ttscale' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

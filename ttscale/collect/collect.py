@@ -1,0 +1,251 @@
+"""``collect``: run every draw once and keep it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ttscale.collect.environment import describe_device, pick_device, torch_threads, versions
+from ttscale.collect.vision import VisionRunner
+from ttscale.cost.flops import measure_forward
+from ttscale.data.dataset import Dataset
+from ttscale.draws.grammar import views
+from ttscale.draws.views import ViewSet
+from ttscale.errors import TtscaleError
+from ttscale.models.model import Model
+from ttscale.records.checks import check_labels
+from ttscale.records.read import Records, read_records
+from ttscale.records.schema import Manifest, Member
+from ttscale.records.store import RecordsWriter
+
+_BLOCK_BYTES = 32 << 20
+_FLOAT16_ABOVE = 4 << 30
+
+
+def collect(
+    models: Model | Sequence[Model],
+    data: Dataset,
+    *,
+    draws: str | ViewSet = "identity",
+    out: str | Path,
+    seed: int = 0,
+    batch_size: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    workers: int = 1,
+    channels_last: bool = True,
+    log_probs_dtype: str = "auto",
+    on_bad_item: str = "error",
+    progress: bool = True,
+    command: str | None = None,
+) -> Records:
+    """Run every member on every view of every item, into Records.
+
+    A run that was killed goes on at its last complete block when it is called again with the same arguments, and gives
+    the Records of an unbroken run. A batch that does not fit in memory is halved.
+
+    Args:
+        models: one or several members with the same classes.
+        data: the items.
+        draws: view set, as :func:`ttscale.views` takes it.
+        out: folder of the Records; new, or begun by the same call.
+        seed: of the keyed noise of random views.
+        batch_size: items a forward; None picks one from the input size and the device.
+        device: ``"auto"`` (CUDA where there is one), or a torch device.
+        threads: torch's CPU threads during the run; None leaves torch's setting.
+        workers: threads that decode and preprocess ahead.
+        channels_last: memory format of inputs and weights; the faster one for most convolutional networks.
+        log_probs_dtype: ``"float32"``, ``"float16"``, or ``"auto"``: float16 when float32 would take over 4 GiB.
+        on_bad_item: ``"error"`` stops at an unreadable item and names it; ``"skip"`` leaves it out, counts and
+            reports it.
+        progress: show a bar with the time left.
+        command: the command line, kept in the manifest.
+
+    Raises:
+        TtscaleError: unusable arguments (before anything runs), an unreadable item, NaN in an output (item and member
+            named), or a folder that holds something else.
+    """
+    members = tuple(models) if isinstance(models, Sequence) else (models,)
+    view_set = views(draws)
+    _check_arguments(members, data, batch_size, threads, workers, log_probs_dtype, on_bad_item)
+    target = pick_device(device)
+    size = batch_size or _default_batch_size(members, target)
+    with torch_threads(threads):
+        described = tuple(_describe(model) for model in members)
+        _place(members, target, channels_last)
+        _probe(members, data, target)
+        dtype = _pick_dtype(log_probs_dtype, len(data), len(view_set), len(members), members[0].n_classes)
+        per_item = len(view_set) * members[0].n_classes * dtype.itemsize
+        block_items = max(1, min(_BLOCK_BYTES // per_item, 8192) // size) * size
+        manifest = Manifest(
+            seed=seed,
+            config={
+                "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block_items,
+                "members": {model.name: model.fingerprint for model in described}, "dataset": _dataset_digest(data),
+                "device": target.type, "channels_last": channels_last, "log_probs_dtype": dtype.name,
+                "on_bad_item": on_bad_item,
+            },
+            versions=versions(), device=describe_device(target),
+            dataset={"name": data.name, "n_items": len(data), "sha256": _dataset_digest(data)},
+            n_classes=members[0].n_classes, class_names=_class_names(members, data), variants=view_set.names,
+            members=described, n_blocks=-(-len(data) // block_items), command=command,
+        )  # fmt: skip
+        runner = VisionRunner(
+            members, view_set, data, seed=seed, batch_size=size, device=target, workers=workers, dtype=dtype,
+            skip_bad=on_bad_item == "skip", channels_last=channels_last,
+        )  # fmt: skip
+        with RecordsWriter(Path(out), manifest) as writer:
+            if not writer.manifest.complete:
+                _run(runner, writer, data, block_items, progress)
+    return read_records(out)
+
+
+def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items: int, progress: bool) -> None:
+    flops = {m.name: [m.flops] * len(writer.manifest.variants) for m in writer.manifest.members}
+    columns = (
+        TextColumn("collect"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("items, left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, disable=not progress) as bar:
+        task = bar.add_task("collect", total=len(data))
+        for block, start in enumerate(range(0, len(data), block_items)):
+            stop = min(start + block_items, len(data))
+            if not writer.has_block(block):
+                result = runner.run(start, stop, lambda n: bar.advance(task, n))
+                writer.write_block(block, result.item_ids, result.log_probs, flops, result.skipped)
+            bar.update(task, completed=stop)
+    skipped = {item["item_id"] for item in writer.manifest.skipped_items}
+    kept = data.subset([i for i, item_id in enumerate(data.item_ids) if item_id not in skipped])
+    if not len(kept):
+        raise TtscaleError("data", expected="at least one readable item", got="none", fix="Check the files.")
+    writer.finish(kept.item_ids, kept.labels, kept.clusters, kept.families)
+
+
+def _check_arguments(
+    members: tuple[Model, ...], data: Dataset, batch_size: int | None, threads: int | None, workers: int,
+    log_probs_dtype: str, on_bad_item: str,
+) -> None:  # fmt: skip
+    if not members or not all(isinstance(model, Model) for model in members):
+        raise TtscaleError(
+            "models",
+            expected="one or more models from load_model",
+            got=repr(members)[:80],
+            fix="Wrap each with load_model.",
+        )
+    names = [model.name for model in members]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise TtscaleError(
+            "models", expected="different names", got=f"{doubled[0]} twice", fix="Pass load_model(name=…)."
+        )
+    if not isinstance(data, Dataset):
+        raise TtscaleError("data", expected="a Dataset", got=type(data).__name__, fix="Make it with load_data.")
+    if not len(data):
+        raise TtscaleError("data", expected="at least one item", got="none", fix="Check the path and the limit.")
+    if len(set(data.item_ids)) != len(data):
+        raise TtscaleError(
+            "data", expected="unique item ids", got="doubled ones", fix="Give each item one id of its own."
+        )
+    for name, value in (("batch_size", batch_size), ("threads", threads), ("workers", workers)):
+        if value is not None and value < 1:
+            raise TtscaleError(name, expected="at least 1", got=str(value), fix="Raise it, or leave it out.")
+    for name, choice, known in (
+        ("log_probs_dtype", log_probs_dtype, ("auto", "float32", "float16")),
+        ("on_bad_item", on_bad_item, ("error", "skip")),
+    ):
+        if choice not in known:
+            raise TtscaleError(name, expected=" or ".join(known), got=repr(choice), fix="Choose one of them.")
+    _check_classes(members, data)
+
+
+def _check_classes(members: tuple[Model, ...], data: Dataset) -> None:
+    first = members[0]
+    for model in members[1:]:
+        if model.n_classes != first.n_classes:
+            raise TtscaleError(
+                "models", expected="members with the same number of classes",
+                got=f"{first.name} with {first.n_classes} and {model.name} with {model.n_classes}",
+                fix="Collect them in separate runs.",
+            )  # fmt: skip
+        if model.class_names and first.class_names and model.class_names != first.class_names:
+            raise TtscaleError(
+                "models", expected="members with the same classes in the same order",
+                got=f"other class names in {first.name} and {model.name}", fix="Collect them in separate runs.",
+            )  # fmt: skip
+    check_labels(data.labels, len(data), first.n_classes)
+    names = first.class_names
+    if names and data.class_names and len(names) == len(data.class_names) and tuple(names) != tuple(data.class_names):
+        wrong = next(i for i, pair in enumerate(zip(names, data.class_names, strict=True)) if pair[0] != pair[1])
+        raise TtscaleError(
+            "data", expected=f"the classes of {first.name} in its order",
+            got=f"class {wrong} is {data.class_names[wrong]!r} in the data and {names[wrong]!r} in the model",
+            fix="Give `class_index` to load_data, or load_model(class_names=None).",
+        )  # fmt: skip
+
+
+def _describe(model: Model) -> Member:
+    cost = measure_forward(model.module, model.input_size)
+    return Member(
+        name=model.name, spec=model.spec, fingerprint=model.fingerprint(), flops=cost.flops, flops_source=cost.source,
+        bytes=cost.bytes, uncounted=dict(cost.uncounted), input_size=tuple(model.input_size), n_params=cost.n_params,
+        card=dict(model.card),
+    )  # fmt: skip
+
+
+def _place(members: tuple[Model, ...], device: torch.device, channels_last: bool) -> None:
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    for model in members:
+        model.module.eval().to(device=device, memory_format=layout)
+
+
+@torch.inference_mode()
+def _probe(members: tuple[Model, ...], data: Dataset, device: torch.device) -> None:
+    """One forward a member, so that a module of the wrong kind is told before the long work."""
+    for model in members:
+        x = torch.zeros(2, *model.input_size, device=device)
+        try:
+            out: Any = model.module(x)
+        except RuntimeError as error:
+            raise TtscaleError(
+                "models", expected=f"a module that takes [batch, {', '.join(map(str, model.input_size))}]",
+                got=f"{model.name}, which fails on it: {str(error).splitlines()[0]}",
+                fix="Give `input_size` to load_model.",
+            ) from error  # fmt: skip
+        if not isinstance(out, torch.Tensor) or tuple(out.shape) != (2, model.n_classes):
+            got = f"shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else type(out).__name__
+            raise TtscaleError(
+                "models", expected=f"logits [batch, {model.n_classes}] from {model.name}", got=got,
+                fix="Wrap the module so that it returns its logits alone.",
+            )  # fmt: skip
+
+
+def _default_batch_size(members: tuple[Model, ...], device: torch.device) -> int:
+    """A power of 2 near 5 million input values (32 images at 3 × 224 × 224); eight times that on an accelerator."""
+    values = max(int(np.prod(model.input_size)) for model in members)
+    wanted = (5_000_000 if device.type == "cpu" else 40_000_000) / values
+    return 2 ** int(np.clip(np.round(np.log2(wanted)), 0, 9 if device.type == "cpu" else 12))
+
+
+def _pick_dtype(asked: str, n_items: int, n_views: int, n_members: int, n_classes: int) -> np.dtype:
+    total = n_items * n_views * n_members * n_classes * 4
+    return np.dtype(("float16" if total > _FLOAT16_ABOVE else "float32") if asked == "auto" else asked)
+
+
+def _class_names(members: tuple[Model, ...], data: Dataset) -> tuple[str, ...] | None:
+    names = members[0].class_names or data.class_names
+    return names if names and len(names) == members[0].n_classes else None
+
+
+def _dataset_digest(data: Dataset) -> str:
+    digest = hashlib.sha256("\n".join(data.item_ids).encode())
+    digest.update(np.ascontiguousarray(data.labels).tobytes())
+    return digest.hexdigest()

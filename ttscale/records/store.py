@@ -1,0 +1,188 @@
+"""Writing Records: block by block, so that a killed run goes on where its last complete block ended."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ttscale.errors import TtscaleError
+from ttscale.records.files import sha256_file, write_atomic, write_json
+from ttscale.records.read import read_manifest
+from ttscale.records.schema import COSTS, DRAWS, ITEMS, Manifest, Shard
+
+
+class RecordsWriter:
+    """A Records folder while it is collected; one writer at a time.
+
+    Opening a folder that holds an unfinished (or finished) run of the same configuration goes on with it.
+
+    Raises:
+        TtscaleError: the folder holds something else, a run of another configuration (what differs is named), or
+            another process is writing to it.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        _refuse_strangers(folder)
+        self._lock = _lock(folder)
+        try:
+            self.manifest = _resume(folder, manifest)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._done = {shard.block for shard in self.manifest.shards}
+
+    def __enter__(self) -> RecordsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.close()
+
+    def has_block(self, block: int) -> bool:
+        """Whether a block is already complete on disk."""
+        return block in self._done
+
+    def write_block(
+        self,
+        block: int,
+        item_ids: Sequence[str],
+        log_probs: Mapping[str, np.ndarray],
+        flops: Mapping[str, Sequence[float]],
+        skipped: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        """Add the draws of one block of items.
+
+        Args:
+            item_ids: of the items kept, in order.
+            log_probs: per member, ``[item, variant, class]``.
+            flops: per member, the marginal FLOPs of a draw of each variant.
+            skipped: items of the block that could not be read: item_id and reason.
+        """
+        shards = []
+        for position, (member, values) in enumerate(log_probs.items()):
+            stem = f"m{position:03d}-b{block:05d}"
+            array_file, table_file = f"log_probs/{stem}.npy", f"draws/{stem}.parquet"
+            write_atomic(self.folder / array_file, lambda file, values=values: np.save(file, values))
+            table = _draws_table(item_ids, member, self.manifest.variants, flops[member])
+            write_atomic(self.folder / table_file, lambda file, table=table: pq.write_table(table, file))
+            for kind, path, rows in (("log_probs", array_file, len(item_ids)), ("draws", table_file, table.num_rows)):
+                shards.append(Shard(path, kind, member, block, rows, sha256_file(self.folder / path)))
+        self.manifest = replace(
+            self.manifest,
+            shards=(*self.manifest.shards, *shards),
+            skipped_items=(*self.manifest.skipped_items, *skipped),
+        )
+        self._done.add(block)
+        write_json(self.folder / "manifest.json", self.manifest.to_json())
+
+    def finish(
+        self,
+        item_ids: Sequence[str],
+        labels: np.ndarray,
+        clusters: np.ndarray | None = None,
+        families: np.ndarray | None = None,
+    ) -> None:
+        """Write the items that were kept and the costs, and mark the run complete."""
+        names = self.manifest.class_names
+        items = {
+            "item_id": list(item_ids),
+            "label": labels,
+            "class_name": [None if names is None else names[label] for label in labels],
+            "cluster": [None] * len(labels) if clusters is None else clusters.tolist(),
+            "family": [None] * len(labels) if families is None else families.tolist(),
+        }
+        members = self.manifest.members
+        costs = {
+            "scope": ["forward"] * len(members),
+            "key": [f"{m.name}@{'x'.join(map(str, m.input_size))}" for m in members],
+            "flops": [m.flops for m in members],
+            "bytes": [m.bytes for m in members],
+        }
+        tables = []
+        for kind, columns, schema in (("items", items, ITEMS), ("costs", costs, COSTS)):
+            table = pa.table(columns, schema=schema)
+            path = f"{kind}.parquet"
+            write_atomic(self.folder / path, lambda file, table=table: pq.write_table(table, file))
+            tables.append(Shard(path, kind, "", -1, table.num_rows, sha256_file(self.folder / path)))
+        self.manifest = replace(self.manifest, shards=(*self.manifest.shards, *tables), complete=True)
+        write_json(self.folder / "manifest.json", self.manifest.to_json())
+
+
+def _draws_table(item_ids: Sequence[str], member: str, variants: Sequence[str], flops: Sequence[float]) -> pa.Table:
+    n, v = len(item_ids), len(variants)
+    rows = n * v
+    word = DRAWS.field("member").type
+    columns = {
+        "item_id": pa.array(np.repeat(np.asarray(item_ids, dtype=object), v), pa.string()),
+        "member": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [member]).cast(word),
+        "variant": pa.DictionaryArray.from_arrays(np.tile(np.arange(v, dtype=np.int32), n), list(variants)).cast(word),
+        "sample": pa.array(np.zeros(rows, np.int32)),
+        "row": pa.array(np.repeat(np.arange(n), v)),
+        "flops": pa.array(np.tile(np.asarray(flops, dtype=np.float64), n)),
+    }
+    return pa.table([columns.get(f.name, pa.nulls(rows, f.type)) for f in DRAWS], schema=DRAWS)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Leave a folder alone that holds something else than a run (or the beginning of one)."""
+    if folder.exists() and not folder.is_dir():
+        raise TtscaleError("out", expected="a folder", got=f"the file {folder}", fix="Choose another `out`.")
+    present = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    others = sorted(present - {"lock", "manifest.json.partial"})
+    if "manifest.json" not in present and others:
+        raise TtscaleError(
+            "out", expected="a new folder, or one that holds Records",
+            got=f"{folder}, which holds {', '.join(others[:3])}", fix="Choose another `out`.",
+        )  # fmt: skip
+
+
+def _lock(folder: Path) -> IO[str]:
+    """Hold the folder's lock for as long as the returned file is open; a killed process lets go by itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise TtscaleError(
+            "out",
+            expected="a folder that no other run is writing to",
+            got=str(folder),
+            fix="Wait for the other run, or choose another `out`.",
+        ) from None
+    return file
+
+
+def _resume(folder: Path, new: Manifest) -> Manifest:
+    """The manifest to go on with: the folder's own when it is of the same run, else ``new`` in an empty folder."""
+    if not (folder / "manifest.json").exists():
+        write_json(folder / "manifest.json", new.to_json())
+        return new
+    old = read_manifest(folder)
+    old_config, new_config = dict(old.config), json.loads(json.dumps(dict(new.config)))
+    changed = sorted(k for k in old_config.keys() | new_config.keys() if old_config.get(k) != new_config.get(k))
+    if changed:
+        was = "; ".join(f"{key} was {_short(old_config.get(key))}, is {_short(new_config.get(key))}" for key in changed)
+        raise TtscaleError(
+            "out",
+            expected=f"the configuration that {folder} was begun with",
+            got=f"a change of {was}",
+            fix="Choose another `out` for the new configuration, or give the old one to go on.",
+        )
+    return old
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 120 else f"{text[:80]} … ({len(text)} characters)"

@@ -1,0 +1,199 @@
+"""The training loop: resumable by epoch, metered in FLOPs, reproducible from its seed."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ttscale.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images held in memory: ``pixels`` uint8 ``[item, channel, height, width]`` and ``labels`` int64 ``[item]``."""
+
+    pixels: torch.Tensor
+    labels: torch.Tensor
+
+    def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation per channel, in units of pixel values in [0, 1]."""
+        values = self.pixels.double() / 255
+        return tuple(values.mean((0, 2, 3)).tolist()), tuple(values.std((0, 2, 3)).tolist())
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a finished run did: metered FLOPs (1 multiply-add = 2), steps, images seen and seconds of wall time."""
+
+    step_flops: float
+    steps: int
+    images_seen: int
+    train_flops: float
+    seconds: float
+
+
+def fit_classifier(
+    module: nn.Module,
+    images: Images,
+    recipe: Recipe,
+    *,
+    seed: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    device: torch.device,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+) -> Training:
+    """Train ``module`` in place; with ``checkpoint`` a killed run goes on at its last complete epoch.
+
+    The order of the images and their augmentation are drawn per (seed, epoch), so a resumed run makes the same steps.
+    FLOPs are those of one real step, forward and backward, by torch's counter, times the number of steps: every step
+    has the same shapes.
+
+    Args:
+        on_epoch: told the number of finished epochs and the mean training loss of the last one.
+    """
+    module.to(device, memory_format=torch.channels_last).train()
+    normalise = _Normaliser(mean, std, device)
+    optimizer = torch.optim.SGD(
+        _parameter_groups(module, recipe.weight_decay), lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True
+    )
+    steps_per_epoch = len(images.labels) // recipe.batch_size
+    total_steps = steps_per_epoch * recipe.epochs
+    first_epoch, seconds = _restore(checkpoint, module, optimizer, recipe, seed)
+    step_flops = _step_flops(
+        module, images.pixels[: recipe.batch_size], images.labels[: recipe.batch_size], normalise, device
+    )
+
+    for epoch in range(first_epoch, recipe.epochs):
+        started = time.perf_counter()
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(images.labels))[: steps_per_epoch * recipe.batch_size]
+        losses = torch.zeros((), device=device)
+        for step, rows in enumerate(np.split(order, steps_per_epoch)):
+            rate = _one_cycle((epoch * steps_per_epoch + step) / total_steps, recipe)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            batch = _augment(images.pixels[torch.from_numpy(rows)], rng, recipe)
+            x = normalise(batch.to(device))
+            loss = nn.functional.cross_entropy(module(x), images.labels[torch.from_numpy(rows)].to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses += loss.detach()
+        seconds += time.perf_counter() - started
+        _save(checkpoint, module, optimizer, recipe, seed, epoch + 1, seconds)
+        on_epoch(epoch + 1, float(losses) / steps_per_epoch)
+
+    module.eval()
+    return Training(step_flops, total_steps, total_steps * recipe.batch_size, step_flops * total_steps, seconds)
+
+
+@torch.inference_mode()
+def accuracy(
+    module: nn.Module, images: Images, *, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> float:
+    """Share of ``images`` whose most likely class is their label."""
+    module.eval()
+    normalise = _Normaliser(mean, std, device)
+    correct = 0
+    for pixels, labels in zip(images.pixels.split(1000), images.labels.split(1000), strict=True):
+        correct += int((module(normalise(pixels.to(device))).argmax(-1).cpu() == labels).sum())
+    return correct / len(images.labels)
+
+
+class _Normaliser:
+    """uint8 pixels to the normalised float32 that the module takes, channels last."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> None:
+        self.scale = (1 / (255 * torch.tensor(std, device=device)))[None, :, None, None]
+        self.offset = (torch.tensor(mean, device=device) / torch.tensor(std, device=device))[None, :, None, None]
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        return (pixels * self.scale - self.offset).contiguous(memory_format=torch.channels_last)
+
+
+def _parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
+    matrices = [p for p in module.parameters() if p.ndim > 1]
+    vectors = [p for p in module.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _one_cycle(progress: float, recipe: Recipe) -> float:
+    """Learning rate at a share of all steps: linear warm-up, then half a cosine down to zero."""
+    if progress < recipe.warmup:
+        return recipe.learning_rate * progress / recipe.warmup
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - recipe.warmup) / (1 - recipe.warmup)))
+
+
+def _augment(pixels: torch.Tensor, rng: np.random.Generator, recipe: Recipe) -> torch.Tensor:
+    """Shift (edges repeated) and mirror each image of ``[batch, channel, height, width]`` on its own."""
+    n, _, height, width = pixels.shape
+    shift = torch.from_numpy(rng.integers(-recipe.max_shift, recipe.max_shift + 1, size=(2, n)))
+    mirrored = torch.from_numpy(rng.random(n) < 0.5) & recipe.flip
+    rows = (torch.arange(height) + shift[0][:, None]).clamp(0, height - 1)
+    columns = torch.where(mirrored[:, None], torch.arange(width - 1, -1, -1), torch.arange(width))
+    columns = (columns + shift[1][:, None]).clamp(0, width - 1)
+    batch = torch.arange(n)
+    return pixels[batch[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _step_flops(
+    module: nn.Module, pixels: torch.Tensor, labels: torch.Tensor, normalise: _Normaliser, device: torch.device
+) -> float:
+    """FLOPs of one training step, forward and backward; the module's weights and statistics stay as they were."""
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with FlopCounterMode(display=False) as counter:
+        nn.functional.cross_entropy(module(normalise(pixels.to(device))), labels.to(device)).backward()
+    module.load_state_dict(state)
+    module.zero_grad()
+    return float(counter.get_total_flops())
+
+
+def _restore(
+    checkpoint: Path | None, module: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, seed: int
+) -> tuple[int, float]:
+    if checkpoint is None or not checkpoint.exists():
+        return 0, 0.0
+    state = torch.load(checkpoint, weights_only=True)
+    if state["recipe"] != asdict(recipe) or state["seed"] != seed:
+        return 0, 0.0
+    module.load_state_dict(state["module"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["epoch"], state["seconds"]
+
+
+def _save(
+    checkpoint: Path | None,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    seconds: float,
+) -> None:
+    if checkpoint is None:
+        return
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    partial = checkpoint.with_suffix(".partial")
+    torch.save(
+        {
+            "recipe": asdict(recipe),
+            "seed": seed,
+            "epoch": epoch,
+            "seconds": seconds,
+            "module": module.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        },
+        partial,
+    )
+    os.replace(partial, checkpoint)
