@@ -204,7 +204,7 @@ def _describe(model: Model) -> Member:
 def _place(members: tuple[Model, ...], device: torch.device, channels_last: bool) -> None:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     for model in members:
-        model.module.eval().to(device=device, memory_format=layout)
+        model.module.eval().to(device).to(memory_format=layout)
 
 
 @torch.inference_mode()

@@ -59,6 +59,9 @@ class Wrapped(nn.Module):
         Raises:
             TtscaleError: one tensor for members of different preprocessing, or a missing member's tensor.
         """
+        return self._scores(x, item_ids).float()
+
+    def _scores(self, x: Inputs, item_ids: Sequence[str] | None) -> torch.Tensor:
         inputs = self._inputs(x)
         keys = self._keys(inputs, item_ids) if self._random else next(iter(inputs.values())).new_empty(0)
         if len(self._draws) == 1 and not self._draws[0][1].steps:
@@ -70,7 +73,7 @@ class Wrapped(nn.Module):
     def classify(self, x: Inputs, item_ids: Sequence[str] | None = None) -> torch.Tensor:
         """Class index ``int64 [item]``; ties are broken by the item's keyed uniform, as the plan declares."""
         noise = keyed.uniforms(self.plan.seed, self._keys(self._inputs(x), item_ids), stream=keyed.TIES)
-        return decide(self(x, item_ids), noise)
+        return decide(self._scores(x, item_ids), noise)
 
     def _runs(self) -> list[list[tuple[str, View]]]:
         """Neighbouring draws of one member, in the order of the plan: they may share a forward."""

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let ``write`` fill a temporary file, flush it to disk and rename it to ``path``."""
@@ -25,6 +29,16 @@ def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON; NaN and infinity are refused, since JSON has neither."""
     text = json.dumps(value, indent=1, allow_nan=False) + "\n"
     write_atomic(path, lambda file: file.write(text.encode()))
+
+
+def write_array(path: Path, values: np.ndarray) -> None:
+    """Write an array as ``.npy``."""
+    write_atomic(path, lambda file: np.save(file, values))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table as Parquet."""
+    write_atomic(path, lambda file: pq.write_table(table, file))
 
 
 def sha256_file(path: Path) -> str:

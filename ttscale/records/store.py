@@ -12,10 +12,9 @@ from typing import IO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError
-from ttscale.records.files import sha256_file, write_atomic, write_json
+from ttscale.records.files import sha256_file, write_array, write_json, write_table
 from ttscale.records.read import read_manifest
 from ttscale.records.schema import COSTS, DRAWS, ITEMS, Manifest, Shard
 
@@ -73,9 +72,9 @@ class RecordsWriter:
         for position, (member, values) in enumerate(log_probs.items()):
             stem = f"m{position:03d}-b{block:05d}"
             array_file, table_file = f"log_probs/{stem}.npy", f"draws/{stem}.parquet"
-            write_atomic(self.folder / array_file, lambda file, values=values: np.save(file, values))
+            write_array(self.folder / array_file, values)
             table = _draws_table(item_ids, member, self.manifest.variants, flops[member])
-            write_atomic(self.folder / table_file, lambda file, table=table: pq.write_table(table, file))
+            write_table(self.folder / table_file, table)
             for kind, path, rows in (("log_probs", array_file, len(item_ids)), ("draws", table_file, table.num_rows)):
                 shards.append(Shard(path, kind, member, block, rows, sha256_file(self.folder / path)))
         self.manifest = replace(
@@ -113,7 +112,7 @@ class RecordsWriter:
         for kind, columns, schema in (("items", items, ITEMS), ("costs", costs, COSTS)):
             table = pa.table(columns, schema=schema)
             path = f"{kind}.parquet"
-            write_atomic(self.folder / path, lambda file, table=table: pq.write_table(table, file))
+            write_table(self.folder / path, table)
             tables.append(Shard(path, kind, "", -1, table.num_rows, sha256_file(self.folder / path)))
         self.manifest = replace(self.manifest, shards=(*self.manifest.shards, *tables), complete=True)
         write_json(self.folder / "manifest.json", self.manifest.to_json())

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def train_ladder(
         job = _Job(folder, data.name, data.class_names, images, labels, held_out, recipe, device)
         if processes == 1:
             for rung in missing:
-                on_rung(job.train(rung, lambda epoch, loss, rung=rung: on_epoch(rung, epoch, loss)))
+                on_rung(job.train(rung, partial(on_epoch, rung)))
         else:
             with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
                 for card in pool.map(job.train, reversed(missing)):

@@ -62,7 +62,7 @@ def fit_classifier(
     Args:
         on_epoch: told the number of finished epochs and the mean training loss of the last one.
     """
-    module.to(device, memory_format=torch.channels_last).train()
+    module.to(device).to(memory_format=torch.channels_last).train()
     normalise = _Normaliser(mean, std, device)
     optimizer = torch.optim.SGD(
         _parameter_groups(module, recipe.weight_decay), lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True

@@ -1,0 +1,139 @@
+"""The wrapped model decides as the analysis of the Records did, and refuses what the plan was not made for."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_data, make_model
+
+import ttscale as tts
+from ttscale.draws import keyed
+from ttscale.errors import TtscaleError
+from ttscale.scaling.plan import Half, Plan
+from ttscale.voting.decisions import decide
+from ttscale.voting.merges import merge
+
+DRAWS = "flip * (identity + random_shift(2) + brightness(1.3))"
+
+
+def make_plan(models, draws, vote="mean", seed=4):
+    half = Half(10, 0.5, 0.4, 0.6, 0.4)
+    members = {m.name: {"name": m.name, "spec": m.spec, "fingerprint": m.fingerprint()} for m in models}
+    return Plan(
+        strategy="s", kind="product", vote=vote, draws=tuple(draws), k=len(draws), seed=seed,
+        members=tuple(members[name] for name in dict.fromkeys(name for name, _ in draws)),
+        target={"min_accuracy": 0.4}, confidence=0.95, chosen_on=half, scored_on=half, optimism=0.0, flops=1.0,
+        flops_worst=1.0, multiplier=1.0, reference_member="a", n_candidates=1,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    models = (make_model("a", seed=0), make_model("b", seed=1))
+    data = make_data(64)
+    records = tts.collect(models, data, draws=DRAWS, out=tmp_path_factory.mktemp("r"), seed=4, progress=False)
+    x = torch.stack([models[0].preprocess(data.load(i)) for i in range(len(data))])
+    return models, data, records, x
+
+
+@pytest.mark.parametrize("vote", ["mean", "log_mean", "plurality"])
+@pytest.mark.parametrize("batch", [64, 3])
+def test_equal_budget_means_equal_decisions(run, vote, batch):
+    models, data, records, x = run
+    draws = [(model.name, variant) for variant in records.variants for model in models]
+    better = tts.wrap(models, make_plan(models, draws, vote))
+    stacked = np.stack([records.log_probs(m)[:, records.variants.index(v)] for m, v in draws], 1)
+    scores = merge(stacked, vote)
+    noise = keyed.uniforms(4, keyed.item_keys(data.item_ids), stream=keyed.TIES)
+    with torch.inference_mode():
+        parts = range(0, 64, batch)
+        got = torch.cat([better(x[i : i + batch], data.item_ids[i : i + batch]) for i in parts]).numpy()
+        decided = torch.cat([better.classify(x[i : i + batch], data.item_ids[i : i + batch]) for i in parts]).numpy()
+    np.testing.assert_allclose(np.exp(got), np.exp(scores), atol=2e-5)
+    assert np.array_equal(decided, decide(scores, noise))
+
+
+def test_plurality_ties_are_really_broken_by_the_item(run):
+    models, data, records, x = run
+    draws = [(model.name, variant) for variant in records.variants for model in models]
+    better = tts.wrap(models, make_plan(models, draws, "plurality"))
+    with torch.inference_mode():
+        shares = better(x, data.item_ids)
+        tied = (shares == shares.max(-1, keepdim=True).values).sum(-1) > 1
+        assert tied.any()  # else this test shows nothing
+        choices = better.classify(x, data.item_ids)
+        others = better.classify(x, [f"other{i}" for i in range(64)])
+    assert (choices[tied] != others[tied]).any()
+    assert torch.equal(choices, torch.cat([better.classify(x[i : i + 1], data.item_ids[i : i + 1]) for i in range(64)]))
+
+
+def test_one_plain_draw_is_the_bare_model(run):
+    models, _, _, x = run
+    better = tts.wrap(models[0], make_plan(models, [("a", "identity")]))
+    with torch.inference_mode():
+        assert torch.equal(better(x), torch.log_softmax(models[0].module(x), -1))
+
+
+def test_without_ids_the_noise_follows_the_image(run):
+    models, _, _, x = run
+    better = tts.wrap(models[0], make_plan(models, [("a", "random_shift(2)[0]")]))
+    with torch.inference_mode():
+        forward, backward = better(x), better(x.flip(0)).flip(0)
+    torch.testing.assert_close(forward, backward, atol=2e-5, rtol=0)
+
+
+def test_views_of_a_small_batch_share_a_forward(run):
+    models, _, records, x = run
+    sizes = []
+
+    class Counting(torch.nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module = module
+
+        def forward(self, y):
+            sizes.append(len(y))
+            return self.module(y)
+
+    counting = replace(models[0], module=Counting(models[0].module))
+    better = tts.wrap(counting, make_plan([counting], [("a", variant) for variant in records.variants]))
+    with torch.inference_mode():
+        better(x[:2])
+    assert sizes == [2 * len(records.variants)]
+
+
+def test_it_is_a_module_that_preprocesses_and_moves(run):
+    models, data, _, x = run
+    better = tts.wrap(models, make_plan(models, [("a", "identity"), ("b", "hflip")]), device="cpu")
+    assert torch.equal(better.preprocess(data.load(3)), x[3])
+    assert not better.training and len(list(better.parameters())) == 2 * len(list(models[0].module.parameters()))
+    other = make_model("b", seed=1)
+    mixed = tts.wrap([models[0], replace(other, preprocess_key="other")], _refit(models[0], other))
+    with torch.inference_mode():
+        torch.testing.assert_close(mixed({"a": x, "b": x}), better(x))
+    for call in (lambda: mixed(x), lambda: mixed.preprocess(data.load(0)), lambda: mixed({"a": x})):
+        with pytest.raises(TtscaleError, match="x: "):
+            call()
+
+
+def _refit(first, second):
+    return make_plan([first, replace(second, preprocess_key="other")], [("a", "identity"), ("b", "hflip")])
+
+
+def test_a_plan_runs_only_with_its_members(run):
+    models, _, _, x = run
+    draws = [("a", "identity"), ("b", "identity")]
+    with pytest.raises(TtscaleError, match="The plan needs this member"):
+        tts.wrap(models[0], make_plan(models, draws))
+    with pytest.raises(TtscaleError, match="another fingerprint"):
+        tts.wrap([models[0], make_model("b", seed=7)], make_plan(models, draws))
+    with pytest.raises(TtscaleError, match="64 ids"):
+        tts.wrap(models, make_plan(models, draws)).classify(x, ["a"])
+
+
+def test_a_saved_plan_is_found_by_its_path(run, tmp_path):
+    models, _, _, x = run
+    path = make_plan(models, [("a", "hflip")]).save(tmp_path / "plan.json")
+    with torch.inference_mode():
+        torch.testing.assert_close(tts.wrap(models, path)(x), torch.log_softmax(models[0].module(x.flip(-1)), -1))
