@@ -23,6 +23,14 @@ class TtscaleError(Exception):
         self.argument, self.expected, self.got, self.fix = argument, expected, got, fix
         super().__init__(f"{argument}: expected {expected}, got {got}. {fix}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keyword arguments do not survive pickling by themselves, and errors cross processes."""
+        return _rebuild, (type(self), self.argument, self.expected, self.got, self.fix)
+
+
+def _rebuild(kind: type[TtscaleError], argument: str, expected: str, got: str, fix: str) -> TtscaleError:
+    return kind(argument, expected=expected, got=got, fix=fix)
+
 
 def unknown_name(argument: str, name: object, known: Iterable[str], *, fix: str = "") -> TtscaleError:
     """The error for a name outside a known set; it offers the nearest known names."""
@@ -46,6 +54,8 @@ def require(package: str, *, install: str, needed_for: str) -> ModuleType | Any:
         return importlib.import_module(package)
     except ImportError as error:
         raise TtscaleError(
-            "environment", expected=f"the package {package} (for {needed_for})", got="no such package",
+            "environment",
+            expected=f"the package {package} (for {needed_for})",
+            got="no such package",
             fix=f"Install it with: pip install '{install}'",
         ) from error

@@ -126,7 +126,9 @@ def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items
     skipped = {item["item_id"] for item in writer.manifest.skipped_items}
     kept = data.subset([i for i, item_id in enumerate(data.item_ids) if item_id not in skipped])
     if not len(kept):
-        raise TtscaleError("data", expected="at least one readable item", got="none", fix="Check the files.")
+        first = writer.manifest.skipped_items[0]
+        got = f"none; {first['item_id']}: {first['reason']}"
+        raise TtscaleError("data", expected="at least one readable item", got=got, fix="Check the files.")
     writer.finish(kept.item_ids, kept.labels, kept.clusters, kept.families)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ttscale.data.bad_item import BadItem
 from ttscale.data.dataset import Dataset
 from ttscale.errors import TtscaleError
 
@@ -63,28 +64,24 @@ def batches(
                 future.cancel()
 
 
-def _read(data: Dataset, position: int, preprocess: Mapping[str, Preprocess]) -> dict[str, torch.Tensor] | TtscaleError:
-    """The tensors of one item, or the error that reading it raised."""
-    item_id = data.item_ids[position]
+def _read(data: Dataset, position: int, preprocess: Mapping[str, Preprocess]) -> dict[str, torch.Tensor] | BadItem:
+    """The tensors of one item, or the error that reading or preprocessing it raised."""
     try:
         raw = data.load(position)
-    except TtscaleError as error:
+        return {key: make(raw) for key, make in preprocess.items()}
+    except BadItem as error:
         return error
-    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on broken files
-        return TtscaleError(
-            "data", expected="a readable item", got=f"{item_id!r} ({error})",
-            fix="Replace it, or pass on_bad_item='skip' to leave such items out.",
-        )  # fmt: skip
-    return {key: make(raw) for key, make in preprocess.items()}
+    except (TtscaleError, OSError, ValueError, SyntaxError) as error:  # the last three: Pillow on broken files
+        return BadItem(data.item_ids[position], data.name, str(error))
 
 
 def _collate(data: Dataset, positions: Sequence[int], outcomes: Sequence[Any], skip_bad: bool, pin: bool) -> Batch:
     kept, skipped = [], []
     for position, outcome in zip(positions, outcomes, strict=True):
-        if not isinstance(outcome, TtscaleError):
+        if not isinstance(outcome, BadItem):
             kept.append((position, outcome))
         elif skip_bad:
-            skipped.append({"item_id": data.item_ids[position], "reason": outcome.got})
+            skipped.append({"item_id": data.item_ids[position], "reason": outcome.reason})
         else:
             raise outcome
     inputs = {}

@@ -1,0 +1,126 @@
+"""``load_data``: from a spec, or a torch dataset, to a set of labelled items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ttscale.data.dataset import Dataset
+from ttscale.data.fashion_mnist import fashion_mnist
+from ttscale.data.image_folder import image_folder
+from ttscale.data.torch_sets import from_torch
+from ttscale.data.torchvision_sets import torchvision_set
+from ttscale.draws.keyed import item_keys
+from ttscale.errors import TtscaleError, unknown_name
+
+SPECS = ("fashion-mnist", "imagefolder", "torchvision")
+BAD_ITEM = ("error", "skip")
+
+
+def load_data(
+    spec: str | Any,
+    *,
+    root: str | Path | None = None,
+    split: str = "test",
+    limit: int | None = None,
+    class_index: Mapping[str, int] | str | None = None,
+    on_bad_item: str = "error",
+    name: str | None = None,
+) -> Dataset:
+    """Labelled images with stable ids; nothing is decoded before it is asked for.
+
+    Args:
+        spec: ``imagefolder:FOLDER`` (or ``imagefolder`` and ``root``), ``fashion-mnist`` (its test split ships with
+            ttscale), ``torchvision:NAME`` such as ``torchvision:CIFAR10``, a map-style dataset of (image, label),
+            or a ready ``Dataset``.
+        root: folder of the data.
+        split: of ``fashion-mnist`` and torchvision's sets.
+        limit: use this many items: those with the smallest hash of their id, in the order of the set. The choice is the
+            same on every machine, and the items of a smaller limit are among those of a larger one.
+        class_index: of an image folder, see :func:`ttscale.data.image_folder.image_folder`.
+        on_bad_item: ``"error"`` or ``"skip"``, for datasets whose labels come only by reading every item. In all
+            others an item is read when ``collect`` loads it; one that cannot be read raises ``BadItem`` then, and
+            ``collect`` has its own setting for that.
+        name: in reports.
+
+    Raises:
+        TtscaleError: unknown spec or split, missing folder or files, no items, or labels out of range.
+    """
+    if on_bad_item not in BAD_ITEM:
+        raise unknown_name("on_bad_item", on_bad_item, BAD_ITEM)
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise TtscaleError("limit", expected="an integer of at least 1", got=repr(limit), fix="Leave it out for all.")
+    if isinstance(spec, str):
+        data = _load_spec(spec, root, split, class_index, on_bad_item, name)
+    elif isinstance(spec, Dataset):
+        data = spec if name is None else replace(spec, name=name)
+    else:
+        data = from_torch(spec, name=name, on_bad_item=on_bad_item)
+    check_dataset(data)
+    return data if limit is None or limit >= len(data) else data.subset(limited(data.item_ids, limit))
+
+
+def limited(item_ids: tuple[str, ...], limit: int) -> np.ndarray:
+    """Positions, ascending, of the ``limit`` items with the smallest id hash."""
+    return np.sort(np.argsort(item_keys(item_ids), kind="stable")[:limit])
+
+
+def check_dataset(data: Dataset) -> None:
+    """Raise unless the set has items, each with an id of its own and a label in range."""
+    if len(data) == 0:
+        raise TtscaleError("data", expected="at least one item", got=f"none in {data.name}", fix="Check the folder.")
+    if len(set(data.item_ids)) < len(data):
+        seen: set[str] = set()
+        double = next(i for i in data.item_ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        raise TtscaleError(
+            "data", expected="one id per item", got=f"{double!r} more than once", fix="Leave doubled items out."
+        )
+    unwritable = next((item_id for item_id in data.item_ids if not _is_text(item_id)), None)
+    if unwritable is not None:
+        raise TtscaleError(
+            "data", expected="item ids that UTF-8 can write", got=repr(unwritable), fix="Rename the file of that item."
+        )
+    n_classes = len(data.class_names) if data.class_names is not None else None
+    bad = np.flatnonzero((data.labels < 0) | (data.labels >= (n_classes or np.iinfo(np.int64).max)))
+    if len(bad):
+        raise TtscaleError(
+            "data", expected=f"labels from 0 to {n_classes - 1}" if n_classes else "labels of 0 or more",
+            got=f"label {data.labels[bad[0]]} on item {data.item_ids[bad[0]]} (and {len(bad) - 1} more)",
+            fix="Correct the labels, or give class_index.",
+        )  # fmt: skip
+
+
+def _is_text(item_id: str) -> bool:
+    """False for a file name that is not valid in the file system's encoding: Python reads it with lone surrogates."""
+    try:
+        item_id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _load_spec(
+    spec: str, root: str | Path | None, split: str, class_index: Any, on_bad_item: str, name: str | None
+) -> Dataset:
+    scheme, _, rest = spec.partition(":")
+    if scheme not in SPECS:
+        raise unknown_name("data", spec, SPECS)
+    if class_index is not None and scheme != "imagefolder":
+        raise TtscaleError(
+            "class_index", expected="nothing for data other than imagefolder", got=f"{class_index!r} with {spec}",
+            fix="Leave it out.",
+        )  # fmt: skip
+    if scheme == "imagefolder":
+        folder = rest or root
+        if folder is None:
+            raise TtscaleError("root", expected="the folder of the images", got="none", fix="Give root=FOLDER.")
+        return image_folder(folder, class_index=class_index, name=name)
+    if scheme == "fashion-mnist":
+        return fashion_mnist(split, root=root, name=name)
+    if not rest:
+        raise TtscaleError("data", expected="torchvision:NAME", got=repr(spec), fix="For example torchvision:CIFAR10.")
+    return torchvision_set(rest, root=root, split=split, name=name, on_bad_item=on_bad_item)

@@ -1,0 +1,199 @@
+"""A user's own ``nn.Module`` as a member, and the checks that every member passes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from ttscale.data.imagenet import names_of_config
+from ttscale.errors import TtscaleError
+from ttscale.models.model import Model
+from ttscale.models.preprocess import Preprocessing, given_preprocessing, plain_preprocessing, timm_preprocessing
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a caller of ``load_model`` may say about any model; None means: as the model's source has it."""
+
+    preprocess: Callable[[Any], torch.Tensor] | None = None
+    input_size: tuple[int, int, int] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+    n_classes: int | None = None
+    name: str | None = None
+    checkpoint: str | None = None
+    pretrained: bool = True
+
+    def refuse(self, spec: str, *names: str) -> None:
+        """Raise where an option is given that this kind of spec has no use for."""
+        for name in names:
+            if getattr(self, name) != Options.__dataclass_fields__[name].default:
+                raise TtscaleError(
+                    name, expected=f"nothing for {spec}, whose file says it", got=repr(getattr(self, name)),
+                    fix=f"Leave {name} out, or load the module yourself and give it to load_model.",
+                )  # fmt: skip
+
+
+def make_options(
+    *, input_size: Sequence[int] | None, mean: Sequence[float] | None, std: Sequence[float] | None,
+    class_names: Sequence[str] | None, **rest: Any,
+) -> Options:  # fmt: skip
+    """Checked options: sizes, statistics and names as tuples."""
+    size = _tuple_of("input_size", input_size, int)
+    if size is not None and (len(size) != 3 or min(size) < 1):
+        raise TtscaleError(
+            "input_size", expected="(channel, height, width), each at least 1", got=str(size),
+            fix="Leave the batch dimension out.",
+        )  # fmt: skip
+    means, stds = _tuple_of("mean", mean, float), _tuple_of("std", std, float)
+    if stds is not None and not min(stds, default=0) > 0:
+        raise TtscaleError("std", expected="positive numbers", got=str(stds), fix="Use 1 where nothing is divided by.")
+    names = _tuple_of("class_names", class_names, str)
+    return Options(input_size=size, mean=means, std=stds, class_names=names, **rest)
+
+
+def _tuple_of(argument: str, values: Any, kind: type) -> tuple[Any, ...] | None:
+    if values is None:
+        return None
+    try:
+        if isinstance(values, str):
+            raise TypeError("a string")
+        return tuple(kind(value) for value in values)
+    except (TypeError, ValueError) as error:
+        raise TtscaleError(
+            argument, expected=f"a sequence of {kind.__name__}", got=repr(values), fix="Give a list or a tuple."
+        ) from error
+
+
+def wrap_module(module: nn.Module, options: Options, *, spec: str | None = None) -> Model:
+    """A module as a member; see :func:`ttscale.models.load.load_model` for where its preprocessing comes from."""
+    kind = type(module).__qualname__
+    return assemble(
+        module, module_preprocessing(module, options), options, spec=spec or f"module:{kind}", name=kind, card={},
+        class_names=names_of_config(timm_config(module)),
+    )  # fmt: skip
+
+
+def module_preprocessing(module: nn.Module, options: Options) -> Preprocessing:
+    """The preprocessing given, or that of the module's timm config, or a plain one from input_size, mean and std."""
+    if options.preprocess is not None:
+        return given_preprocessing(
+            options.preprocess, input_size=options.input_size, mean=options.mean, std=options.std
+        )
+    if config := timm_config(module):
+        return timm_preprocessing(data_config(config, options))
+    if options.input_size is None or options.mean is None or options.std is None:
+        missing = [name for name in ("input_size", "mean", "std") if getattr(options, name) is None]
+        raise TtscaleError(
+            "preprocess", expected=f"preprocessing for {type(module).__name__}",
+            got=f"none, no timm data config on the module, and no {', '.join(missing)}",
+            fix="Give preprocess=, or input_size=(channel, height, width), mean= and std=.",
+        )  # fmt: skip
+    return plain_preprocessing(options.input_size, options.mean, options.std)
+
+
+def timm_config(module: nn.Module) -> dict[str, Any]:
+    """The module's timm pretrained config as a dict, empty where it has none."""
+    return dict(getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {})
+
+
+def data_config(pretrained_config: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """timm's data config for a pretrained config, with what the caller says in its place."""
+    from timm.data import resolve_data_config
+
+    said = {key: value for key in ("input_size", "mean", "std") if (value := getattr(options, key)) is not None}
+    return resolve_data_config(said, pretrained_cfg=dict(pretrained_config))
+
+
+def assemble(
+    module: nn.Module, preprocessing: Preprocessing, options: Options, *, spec: str, name: str, card: Mapping[str, Any],
+    class_names: tuple[str, ...] | None,
+) -> Model:  # fmt: skip
+    """The finished member: eval mode, one forward to see that it takes its input and how many classes it gives.
+
+    Raises:
+        TtscaleError: the module refuses its input size, does not give logits ``[batch, class]``, or the number of
+            classes, class names, means or stds does not fit.
+    """
+    module.eval()
+    channels = preprocessing.input_size[0]
+    for what, values in (("mean", preprocessing.mean), ("std", preprocessing.std)):
+        if len(values) != channels:
+            raise TtscaleError(
+                what, expected=f"{channels} value(s), one per channel", got=f"{len(values)}: {values}",
+                fix="Give one value per channel of input_size.",
+            )  # fmt: skip
+    n_classes = count_classes(module, preprocessing.input_size)
+    if options.n_classes is not None and options.n_classes != n_classes:
+        raise TtscaleError(
+            "n_classes", expected=f"{n_classes}, the width of the model's output", got=str(options.n_classes),
+            fix="Give the weights of a model with so many classes, or leave n_classes out.",
+        )  # fmt: skip
+    if options.class_names is not None and len(options.class_names) != n_classes:
+        raise TtscaleError(
+            "class_names", expected=f"{n_classes} names, one per output", got=f"{len(options.class_names)}",
+            fix="Give one name per class, in output order.",
+        )  # fmt: skip
+    names = options.class_names or class_names
+    n_params = sum(p.numel() for p in module.parameters())
+    facts = {"n_params": n_params, **{key: value for key, value in card.items() if value is not None}}
+    return Model(
+        name=options.name or name, spec=spec, module=module, preprocess=preprocessing.preprocess,
+        preprocess_key=preprocessing.key, input_size=preprocessing.input_size, mean=preprocessing.mean,
+        std=preprocessing.std, n_classes=n_classes, card=facts,
+        class_names=names if names is not None and len(names) == n_classes else None,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def count_classes(module: nn.Module, input_size: tuple[int, int, int]) -> int:
+    """Number of classes of a module in eval mode, by one forward of zeros on its own device."""
+    weight = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
+    try:
+        logits = module(torch.zeros(1, *input_size, device=weight.device, dtype=weight.dtype))
+    except Exception as error:  # the user's code may raise anything
+        raise TtscaleError(
+            "input_size", expected=f"an input that {type(module).__name__} takes",
+            got=f"{input_size}, on which it failed: {type(error).__name__}: {error}".splitlines()[0],
+            fix="Give the (channel, height, width) that the module works on.",
+        ) from error  # fmt: skip
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 1 or logits.shape[1] < 2:
+        got = str(tuple(logits.shape)) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise TtscaleError(
+            "module", expected="logits of shape (batch, class), with at least 2 classes",
+            got=f"{got} from a batch of one",
+            fix="Wrap the module so that its forward returns the logits of a classifier.",
+        )  # fmt: skip
+    return logits.shape[1]
+
+
+def load_factory(spec: str, options: Options) -> Model:
+    """``package.module:factory``, called without arguments; it gives an ``nn.Module`` or a :class:`Model`."""
+    path, _, attribute = spec.partition(":")
+    try:
+        factory = getattr(importlib.import_module(path), attribute)
+        made = factory()
+    except Exception as error:  # the user's code may raise anything
+        raise TtscaleError(
+            "models", expected="an importable package.module:factory that can be called without arguments",
+            got=f"{spec!r}, which failed: {type(error).__name__}: {error}",
+            fix="Check the name, and put the module's folder on PYTHONPATH.",
+        ) from error  # fmt: skip
+    if isinstance(made, Model):
+        return replace(made, spec=spec, name=options.name or made.name)
+    if not isinstance(made, nn.Module):
+        raise TtscaleError(
+            "models", expected=f"an nn.Module or a ttscale Model from {spec}", got=type(made).__name__,
+            fix="Make the factory return the module.",
+        )  # fmt: skip
+    if options.checkpoint is not None:
+        from ttscale.models.weights import load_strictly, read_weights
+
+        load_strictly(made, read_weights(options.checkpoint), source=str(options.checkpoint))
+    return wrap_module(made, options if options.name else replace(options, name=attribute), spec=spec)

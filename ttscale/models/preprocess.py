@@ -1,0 +1,183 @@
+"""From a raw image to the normalised tensor that a model takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ttscale.errors import TtscaleError
+from ttscale.models.callable_key import callable_key
+
+MODES = {1: "L", 3: "RGB"}  # by number of channels
+
+
+def to_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image in ``"RGB"`` or ``"L"``, whatever its mode was.
+
+    Transparent pixels are laid over white (their hidden colour means nothing); opaque pixels stay as they are. 16-bit
+    greyscale is scaled to 8 bits, where Pillow's own conversion would clip it.
+
+    Raises:
+        TtscaleError: the mode cannot be converted (floating-point pixels have no known range).
+    """
+    if image.mode == mode and "transparency" not in image.info:
+        return image
+    if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N"):
+        image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    try:
+        if image.mode == "F":
+            raise ValueError("floating-point pixels")
+        return image.convert(mode)
+    except ValueError as error:
+        raise TtscaleError(
+            "image", expected=f"a mode that converts to {mode}", got=f"{image.mode} ({error})",
+            fix="Convert the file to 8-bit RGB or greyscale, or give load_model a preprocess of your own.",
+        ) from error  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ImagePreprocess:
+    """Converts the mode, then applies ``transform``; the result must have the shape ``input_size``.
+
+    Attributes:
+        transform: maps an image of the right mode to ``float32 [channel, height, width]``.
+        input_size: (channel, height, width); 1 channel takes greyscale, 3 take RGB, others take the image as it comes.
+    """
+
+    transform: Callable[[Any], torch.Tensor]
+    input_size: tuple[int, int, int]
+
+    def __call__(self, raw: Any) -> torch.Tensor:
+        mode = MODES.get(self.input_size[0])
+        if isinstance(raw, Image.Image) and mode is not None:
+            raw = to_mode(raw, mode)
+        tensor = self.transform(raw)
+        if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != self.input_size:
+            got = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise TtscaleError(
+                "preprocess", expected=f"a tensor of shape {self.input_size}", got=str(got),
+                fix="Make the preprocessing end in a tensor of one fixed shape, and give that as input_size.",
+            )  # fmt: skip
+        return tensor
+
+
+@dataclass(frozen=True)
+class ResizeCropNormalise:
+    """Shorter side to the input size (bilinear, only where it differs), centre crop, scale to [0, 1], normalise."""
+
+    input_size: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, image: Any) -> torch.Tensor:
+        if not isinstance(image, Image.Image):
+            raise TtscaleError(
+                "preprocess", expected="a PIL image", got=type(image).__name__,
+                fix="Give load_model a preprocess that takes what the data gives.",
+            )  # fmt: skip
+        _, height, width = self.input_size
+        if image.size != (width, height):
+            scale = max(width / image.width, height / image.height)
+            size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+            image = image.resize(size, Image.Resampling.BILINEAR)
+            left, top = (size[0] - width) // 2, (size[1] - height) // 2
+            image = image.crop((left, top, left + width, top + height))
+        pixels = torch.from_numpy(np.array(image, dtype=np.float32) / 255)
+        pixels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return ((pixels - mean) / std).contiguous()
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A ready preprocess with the facts about it that :class:`ttscale.models.model.Model` holds."""
+
+    preprocess: Callable[[Any], torch.Tensor]
+    key: str
+    input_size: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def plain_preprocessing(
+    input_size: tuple[int, int, int], mean: tuple[float, ...], std: tuple[float, ...]
+) -> Preprocessing:
+    """:class:`ResizeCropNormalise` for a model without a data config of its own."""
+    transform = ResizeCropNormalise(input_size, mean, std)
+    return Preprocessing(ImagePreprocess(transform, input_size), repr(transform), input_size, mean, std)
+
+
+def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
+    """timm's own eval transform for a data config as ``timm.data.resolve_data_config`` gives it."""
+    from timm.data import create_transform
+
+    input_size, mean, std = (tuple(config[name]) for name in ("input_size", "mean", "std"))
+    transform = create_transform(**config, is_training=False)
+    key = "timm:" + json.dumps({name: config[name] for name in sorted(config)})
+    return Preprocessing(ImagePreprocess(transform, input_size), key, input_size, mean, std)
+
+
+def given_preprocessing(
+    preprocess: Callable[[Any], torch.Tensor],
+    *,
+    input_size: tuple[int, int, int] | None,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> Preprocessing:
+    """A user's own callable; what is not said is read off it: the shape by a blank image, mean and std by Normalize.
+
+    Raises:
+        TtscaleError: not callable, or the shape, mean or std is neither given nor to be found.
+    """
+    if not callable(preprocess):
+        raise TtscaleError(
+            "preprocess", expected="a callable that maps a raw input to a tensor", got=type(preprocess).__name__,
+            fix="Give a function or a torchvision transform.",
+        )  # fmt: skip
+    input_size = input_size or _probe_shape(preprocess)
+    if mean is None or std is None:
+        found = _find_normalize(preprocess)
+        if found is None:
+            raise TtscaleError(
+                "mean, std", expected="the mean and std that preprocess normalises with", got="none",
+                fix="Give mean= and std= per channel (0 and 1 where preprocess leaves pixels in [0, 1]).",
+            )  # fmt: skip
+        mean, std = mean or found[0], std or found[1]
+    return Preprocessing(ImagePreprocess(preprocess, input_size), callable_key(preprocess), input_size, mean, std)
+
+
+def _probe_shape(preprocess: Callable[[Any], torch.Tensor]) -> tuple[int, int, int]:
+    try:
+        shape = tuple(preprocess(Image.new("RGB", (256, 256))).shape)
+    except Exception as error:  # the user's code may raise anything
+        raise TtscaleError(
+            "input_size", expected="(channel, height, width)",
+            got=f"none, and preprocess failed on a blank image: {error}",
+            fix="Give input_size=(channel, height, width).",
+        ) from error  # fmt: skip
+    if len(shape) != 3:
+        raise TtscaleError(
+            "preprocess", expected="a tensor of shape (channel, height, width)", got=str(shape),
+            fix="Leave the batch dimension out of preprocess.",
+        )  # fmt: skip
+    return shape
+
+
+def _find_normalize(transform: Any) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """(mean, std) of the last Normalize in a (nested) torchvision transform, or of the transform itself."""
+    for step in reversed(list(getattr(transform, "transforms", []))):
+        if (found := _find_normalize(step)) is not None:
+            return found
+    mean, std = getattr(transform, "mean", None), getattr(transform, "std", None)
+    if mean is None or std is None or callable(mean) or callable(std):
+        return None
+    return tuple(float(m) for m in mean), tuple(float(s) for s in std)

@@ -1,0 +1,88 @@
+"""Weights from a file into a module, strictly."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ttscale.errors import TtscaleError
+
+WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "module")  # where training scripts save them
+PREFIXES = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """The state dict in a safetensors file or a ``torch.save`` file, on the CPU; code in the file is never run.
+
+    A training checkpoint is opened to the weights inside it (the averaged ones first).
+
+    Raises:
+        TtscaleError: no such file, not a weights file, or one that would have to run code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise TtscaleError("checkpoint", expected="a weights file", got=f"no file {path}", fix="Check the path.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise _unreadable(path, str(error).splitlines()[0]) from error
+    except Exception as error:
+        if type(error).__module__.startswith("safetensors"):  # its error class derives from Exception alone
+            raise _unreadable(path, str(error)) from error
+        raise
+    while isinstance(content, Mapping) and (keys := [k for k in WRAPPERS if isinstance(content.get(k), Mapping)]):
+        content = content[keys[0]]
+    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise _unreadable(path, "something else than names and tensors")
+    return {_without_prefixes(name): tensor for name, tensor in content.items()}
+
+
+def load_strictly(module: nn.Module, weights: Mapping[str, torch.Tensor], *, source: str) -> None:
+    """Load ``weights`` into ``module``; every name and shape must match.
+
+    Raises:
+        TtscaleError: names what is missing, left over or of another shape.
+    """
+    own = module.state_dict()
+    missing = [name for name in own if name not in weights]
+    extra = [name for name in weights if name not in own]
+    unlike = [
+        f"{name} {list(weights[name].shape)} for {list(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if missing or extra or unlike:
+        parts = [
+            f"{len(names)} {what} (such as {', '.join(names[:2])})"
+            for what, names in (("missing", missing), ("left over", extra), ("of another shape", unlike))
+            if names
+        ]
+        raise TtscaleError(
+            "checkpoint", expected=f"the {len(own)} tensors of {type(module).__name__}",
+            got=f"{source} with {'; '.join(parts)}",
+            fix="Give the weights of this very architecture, and n_classes where its head has another width.",
+        )  # fmt: skip
+    module.load_state_dict(dict(weights), strict=True)
+
+
+def _without_prefixes(name: str) -> str:
+    for prefix in PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _unreadable(path: Path, got: str) -> TtscaleError:
+    return TtscaleError(
+        "checkpoint", expected="a .safetensors file, or a torch.save file of tensors only", got=f"{path}: {got}",
+        fix="Save the state dict alone: torch.save(module.state_dict(), path), or use safetensors.",
+    )  # fmt: skip
