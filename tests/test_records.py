@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ttscale.errors import TtscaleError
-from ttscale.records.read import Records, read_records
+from ttscale.records.read import read_records
+from ttscale.records.records import Records
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.store import RecordsWriter
 
@@ -167,6 +168,7 @@ def _flip_a_byte(file) -> None:
         (lambda a: {"labels": a["labels"] + 2}, "4 at item 2"),
         (lambda a: {"labels": a["labels"].astype(float)}, "integers"),
         (lambda a: {"log_probs": {"a": a["log_probs"]["a"] + 1}}, "exponentials sum to"),
+        (lambda a: {"log_probs": {"a": 200 * a["log_probs"]["a"] + 900}}, "exponentials sum to inf"),
         (lambda a: {"log_probs": {"a": _with_nan(a["log_probs"]["a"])}}, "NaN for item 'd/7', draw 2 of member 'a'"),
         (lambda a: {"log_probs": {}}, "at least one member"),
         (lambda a: {"log_probs": {"a": a["log_probs"]["a"][:, 0]}}, "item, variant, class"),

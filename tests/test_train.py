@@ -32,9 +32,8 @@ def train(out, **change):
 def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
     train(tmp_path / "a", seeds=[0, 1])
     train(tmp_path / "b")
-    first, again, other = (
-        load_file(tmp_path / f"{name}.safetensors") for name in ("a/resnet8-w2-s0", "b/resnet8-w2-s0", "a/resnet8-w2-s1")
-    )
+    names = ("a/resnet8-w2-s0", "b/resnet8-w2-s0", "a/resnet8-w2-s1")
+    first, again, other = (load_file(tmp_path / f"{name}.safetensors") for name in names)
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not torch.equal(first["0.weight"], other["0.weight"])
 

@@ -10,7 +10,7 @@ _HOME = {
     "load_data": "ttscale.data.load",
     "views": "ttscale.draws.grammar",
     "collect": "ttscale.collect.collect",
-    "Records": "ttscale.records.read",
+    "Records": "ttscale.records.records",
     "read_records": "ttscale.records.read",
     "accuracy_curve": "ttscale.scaling.curves",
     "fit_law": "ttscale.scaling.fit",

@@ -16,7 +16,7 @@ from ttscale.scaling.plan import Plan
 import ttscale as tts
 from ttscale.data.dataset import Dataset
 from ttscale.models.model import Model
-from ttscale.records.read import Records
+from ttscale.records.records import Records
 
 VIEWS = "flip * shifts(1)"
 

@@ -39,7 +39,8 @@ def check_log_probs(log_probs: np.ndarray, member: str, item_ids: Sequence[str] 
     tolerance = 2e-2 if log_probs.dtype == np.float16 else 1e-3
     step = max(1, _ROWS_AT_ONCE // max(1, log_probs.shape[1]))
     for start in range(0, len(log_probs), step):
-        totals = np.exp(log_probs[start : start + step].astype(np.float32)).sum(-1)
+        with np.errstate(over="ignore"):  # of raw logits, which are refused below
+            totals = np.exp(log_probs[start : start + step].astype(np.float32)).sum(-1)
         bad = ~(np.abs(totals - 1) <= tolerance)  # written so that NaN is bad
         if bad.any():
             item, draw = np.argwhere(bad)[0]

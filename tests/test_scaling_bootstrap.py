@@ -1,0 +1,112 @@
+"""Resampling, intervals and halves."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ttscale.errors import TtscaleError
+from ttscale.scaling import bootstrap
+from ttscale.scaling.bootstrap import bootstrap_means, unit_index
+from ttscale.scaling.halves import first_half
+from ttscale.scaling.interval import check_level, normal_quantile, percentiles, wilson
+
+
+def test_replicates_are_the_weighted_means_of_multinomial_weights():
+    values = np.random.default_rng(0).random((3, 50))
+    got = bootstrap_means(values, n_boot=40, seed=5)
+    weights = np.concatenate(list(bootstrap._draw_weights(50, 40, 5))).astype(float)
+    assert (weights.sum(1) == 50).all()
+    np.testing.assert_allclose(got, weights @ values.T / 50, rtol=1e-12)
+
+
+def test_weights_have_the_moments_of_a_multinomial():
+    weights = np.concatenate(list(bootstrap._draw_weights(20, 20_000, 1))).astype(float)
+    np.testing.assert_allclose(weights.mean(0), 1.0, atol=0.04)
+    np.testing.assert_allclose(weights.var(0), 1 - 1 / 20, atol=0.05)
+    assert np.cov(weights[:, 0], weights[:, 1])[0, 1] == pytest.approx(-1 / 20, abs=0.03)
+
+
+def test_same_seed_same_resamples_however_the_rows_are_grouped(monkeypatch):
+    values = np.random.default_rng(0).random((5, 60)).astype(np.float32)
+    whole = bootstrap_means(values, n_boot=50, seed=3)
+    assert np.array_equal(whole, bootstrap_means(values, n_boot=50, seed=3))
+    assert not np.array_equal(whole, bootstrap_means(values, n_boot=50, seed=4))
+    monkeypatch.setattr(bootstrap, "_VALUES_AT_ONCE", 60)
+    monkeypatch.setattr(bootstrap, "_WEIGHTS_TO_KEEP", 0)
+    np.testing.assert_allclose(bootstrap_means(values, n_boot=50, seed=3), whole, rtol=1e-14)
+
+
+def test_clusters_are_drawn_as_wholes():
+    values = np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 1.0]])
+    units = unit_index(np.array(["a", "a", "a", "b", "b", "c"]))
+    weights = np.concatenate(list(bootstrap._draw_weights(3, 200, 0))).astype(float)
+    expected = weights @ [3, 0, 1] / (weights @ [3, 2, 1])
+    np.testing.assert_allclose(bootstrap_means(values, units=units, n_boot=200, seed=0)[:, 0], expected)
+
+
+def test_singleton_clusters_change_nothing():
+    values = np.random.default_rng(0).random((2, 30))
+    alone = unit_index(np.array([f"c{i:02d}" for i in range(30)]))
+    np.testing.assert_allclose(bootstrap_means(values, units=alone, n_boot=50), bootstrap_means(values, n_boot=50))
+
+
+@pytest.mark.parametrize("accuracy", [0.15, 0.5, 0.85])
+def test_ninety_percent_intervals_cover(accuracy):
+    rng = np.random.default_rng(7)
+    covered = 0
+    for _ in range(300):
+        low, high = percentiles(bootstrap_means((rng.random((1, 200)) < accuracy) * 1.0, n_boot=200), 0.9)
+        covered += low[0] <= accuracy <= high[0]
+    assert 0.85 <= covered / 300 <= 0.95
+
+
+def test_cluster_intervals_cover_where_item_intervals_do_not():
+    rng = np.random.default_rng(3)
+    units = np.repeat(np.arange(40), 5)
+    hits = np.zeros(2)
+    for seed in range(200):
+        credit = np.repeat(rng.random(40) < 0.6, 5)[None] * 1.0  # items of a cluster are all right or all wrong
+        for i, unit in enumerate((units, None)):
+            low, high = percentiles(bootstrap_means(credit, units=unit, n_boot=200, seed=seed), 0.9)
+            hits[i] += low[0] <= 0.6 <= high[0]
+    assert 0.84 <= hits[0] / 200 <= 0.96 and hits[1] / 200 < 0.7
+
+
+def test_percentiles_are_order_statistics_and_take_infinity():
+    low, high = percentiles(np.append(np.arange(99.0), np.inf), 0.9)
+    assert (low, high) == (4.0, 94.0)
+    assert percentiles(np.append(np.arange(90.0), [np.inf] * 10), 0.95)[1] == np.inf
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (7, 10), (40, 40)])
+def test_wilson_against_scipy(right, n):
+    expected = stats.binomtest(right, n).proportion_ci(0.95, "wilson")
+    assert wilson(right, n, 0.95) == pytest.approx((expected.low, expected.high))
+    assert normal_quantile(0.95) == pytest.approx(stats.norm.ppf(0.975))
+
+
+def test_halves_are_halves_and_depend_on_ids_alone():
+    ids = np.array([f"item{i}" for i in range(101)])
+    first = first_half(ids, None, seed=1)
+    assert first.sum() == 50
+    order = np.random.default_rng(0).permutation(101)
+    assert np.array_equal(first_half(ids[order], None, seed=1), first[order])
+    assert not np.array_equal(first, first_half(ids, None, seed=2))
+    assert not np.array_equal(first, first_half(ids, None, seed=1, repeat=1))
+
+
+def test_halves_keep_clusters_whole():
+    ids = np.array([f"item{i}" for i in range(60)])
+    clusters = np.array([f"c{i % 12}" for i in range(60)])
+    first = first_half(ids, clusters, seed=0)
+    assert all(len(set(first[clusters == c])) == 1 for c in set(clusters)) and first.sum() == 30
+    with pytest.raises(TtscaleError, match=r"at least 4 clusters of items.*got 3"):
+        first_half(ids, np.array([f"c{i % 3}" for i in range(60)]), seed=0)
+    with pytest.raises(TtscaleError, match=r"at least 4 items.*got 3"):
+        first_half(ids[:3], None, seed=0)
+
+
+@pytest.mark.parametrize(("level", "fix"), [(95, "Give 0.95 for 95 %"), (0, "0.95"), (1.0, "0.95"), ("high", "0.95")])
+def test_a_level_is_a_probability(level, fix):
+    with pytest.raises(TtscaleError, match=fix):
+        check_level(level)

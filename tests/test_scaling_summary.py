@@ -1,0 +1,179 @@
+"""The summary: complete, JSON-ready, and equal to what its parts compute."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from scaling_example import make_records
+
+from ttscale.errors import TtscaleError
+from ttscale.scaling.curves import accuracy_curve, gain_per_flop, mean_curve
+from ttscale.scaling.fit import fit_law
+from ttscale.scaling.interval import Interval
+from ttscale.scaling.laws import LAWS
+from ttscale.scaling.strategy import tta
+from ttscale.scaling.summary import json_ready, summarize
+from ttscale.scaling.tradeoff import tradeoff
+from ttscale.scaling.words import accuracy_words, draws_words, flops_words, points_words, ratio_words
+
+
+@pytest.fixture(scope="module")
+def records():
+    return make_records(300, sizes=("s8", "s16"), seeds=2, views=4)
+
+
+@pytest.fixture(scope="module")
+def summary(records):
+    return summarize(records, min_accuracy=0.55, n_boot=100)
+
+
+def test_its_parts(summary):
+    assert set(summary) == {
+        "schema_version", "kind", "conventions", "run", "curves", "fits", "tradeoff", "pareto", "plan", "plan_error",
+        "headline",
+    }  # fmt: skip
+    assert (summary["schema_version"], summary["kind"]) == (1, "ttscale-summary")
+    assert {"flops", "ties", "intervals", "multiplier"} <= set(summary["conventions"])
+    assert "2 FLOPs" in summary["conventions"]["flops"] and "95%" in summary["conventions"]["intervals"]
+    ids = [c["id"] for c in summary["curves"]]
+    assert ids == ["tta/s8", "ensemble/s8", "product/s8", "tta/s16", "ensemble/s16", "product/s16", "ensemble/all",
+                   "product/all"]  # fmt: skip
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+def test_curves_are_the_curves(summary, records):
+    curve = mean_curve([accuracy_curve(records, tta(records, f"s8-{s}"), n_boot=100) for s in (0, 1)], "mean")
+    shown = summary["curves"][0]
+    for key in ("budgets", "flops", "multiplier", "accuracy", "low", "high"):
+        assert shown[key] == pytest.approx(getattr(curve, key).tolist())
+    assert shown["label"] == "TTA of s8" and shown["size"] == "s8" and shown["members"] == ["s8-0", "s8-1"]
+    gains = gain_per_flop(curve)
+    assert shown["gain_per_gflop"][0] == {"value": None, "low": None, "high": None}
+    assert shown["gain_per_gflop"][2]["low"] == pytest.approx(gains[2].low)
+    assert summary["curves"][-1]["size"] is None
+
+
+def test_fits_are_the_fits(summary, records):
+    curve = accuracy_curve(records, n_boot=100)
+    shown = [f for f in summary["fits"] if f["curve"] == "product/all"]
+    assert {f["law"] for f in shown} == set(LAWS) and sum(f["chosen"] for f in shown) == 1
+    everyone = next(c for c in summary["curves"] if c["id"] == "product/all")
+    assert everyone["budgets"][-1] == curve.budgets[-1] == 16
+    for fit in shown:
+        assert fit["line"]["k"][0] == 1 and fit["line"]["k"][-1] == pytest.approx(32) and 16 in fit["line"]["k"]
+        assert len({len(fit["line"][key]) for key in ("k", "flops", "accuracy", "low", "high")}) == 1
+        assert set(fit["params"]) == set(LAWS[fit["law"]].parameters) and fit["unit"] == "multiplier"
+    tta_curve = mean_curve([accuracy_curve(records, tta(records, f"s8-{s}"), n_boot=100) for s in (0, 1)], "tta/s8")
+    direct = fit_law(tta_curve)
+    chosen = next(f for f in summary["fits"] if f["curve"] == "tta/s8" and f["chosen"])
+    assert chosen["law"] == direct.law and chosen["backtest_rmse"] == pytest.approx(direct.backtest_rmse)
+    assert chosen["line"]["accuracy"][-1] == pytest.approx(direct.predict(8).value)
+
+
+def test_tradeoff_and_front(summary, records):
+    found = tradeoff(records, n_boot=100)
+    shown = summary["tradeoff"]
+    assert [r["size"] for r in shown["ladder"]] == ["s8", "s16"] and shown["ladder"][1]["train_flops"] == 4e12
+    assert [v["text"] for v in shown["verdicts"]] == [v.text for v in found.verdicts]
+    assert [e["share_crossing"] for e in shown["exchange"]] == [e.share_crossing for e in found.exchange]
+    front = summary["pareto"]
+    assert front == sorted(front, key=lambda p: p["flops"]) and [p["accuracy"] for p in front] == sorted(
+        p["accuracy"] for p in front
+    )
+    best = max(a for c in summary["curves"] for a in c["accuracy"])
+    assert front[-1]["accuracy"] == best
+
+
+def test_plan_or_why_not(summary, records):
+    assert summary["plan"]["target"] == {"min_accuracy": 0.55} and summary["plan_error"] is None
+    few = make_records(60, sizes=("s8",))
+    without = summarize(few, n_boot=50)
+    assert without["plan"] is None and without["plan_error"] is None
+    unmet = summarize(few, min_accuracy=0.99, n_boot=50)
+    assert unmet["plan"] is None and "best lower bound" in unmet["plan_error"]
+
+
+def test_run_describes_what_was_measured(summary, records):
+    run = summary["run"]
+    assert (run["n_items"], run["n_classes"], run["variants"]) == (300, 5, list(records.variants))
+    member = run["members"][2]
+    assert (member["name"], member["size"], member["seed"], member["flops"]) == ("s16-0", "s16", 0, 4e6)
+    plain = accuracy_curve(records, tta(records, "s16-0"), n_boot=100)
+    assert (member["accuracy"], member["low"]) == pytest.approx((plain.accuracy[0], plain.low[0]))
+
+
+def test_headline_is_short_and_plain(summary):
+    assert 5 <= len(summary["headline"]) <= 10
+    for sentence in summary["headline"]:
+        assert sentence[0].isupper() or sentence[0].isdigit()
+        assert sentence.endswith(".") and "nan" not in sentence.lower() and "inf" not in sentence.split()
+        assert not re.search(r"\d\.\d{5,}", sentence)
+    assert "300 items" in summary["headline"][0]
+    assert sum("95% interval" in sentence for sentence in summary["headline"]) >= 4
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"sizes": ("s8",), "seeds": 1, "views": 1}, {"sizes": ("s8",), "seeds": 1, "views": 5},
+        {"sizes": ("s8",), "seeds": 3, "views": 1}, {"sizes": ("s8", "s16", "s32"), "seeds": 1, "views": 2},
+        {"train": False}, {"dtype": np.float16}, {"n": 12},
+    ],
+)  # fmt: skip
+def test_any_shape_of_run(shape):
+    found = summarize(make_records(**{"n": 40, **shape}), min_accuracy=0.3, n_boot=50)
+    json.dumps(found, allow_nan=False)
+    assert found["curves"] and found["headline"]
+    assert bool(found["tradeoff"]["verdicts"]) == (len(found["tradeoff"]["ladder"]) > 1)
+
+
+def test_another_vote_and_one_law(records):
+    found = summarize(records, vote="plurality", law="power_floor", n_boot=50)
+    assert all(c["vote"] == "plurality" for c in found["curves"])
+    assert {f["law"] for f in found["fits"]} == {"power_floor"} and all(f["chosen"] for f in found["fits"])
+    assert "ensemble/s8/plurality" not in {f["curve"] for f in found["fits"]}  # two budgets are too few for it
+
+
+def test_same_seed_same_summary(records):
+    few = make_records(60, sizes=("s8",))
+    assert summarize(few, min_accuracy=0.4, n_boot=50) == summarize(few, min_accuracy=0.4, n_boot=50)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ci": 2}, "ci: .*Give 0.02 for 2 %"), ({"min_accuracy": 90}, "Give 0.9 for 90 %"), ({"n_boot": 1}, "n_boot"),
+        ({"vote": "mode"}, "vote: "), ({"law": "power"}, "Did you mean power_floor"), ({"seed": None}, "seed"),
+    ],
+)  # fmt: skip
+def test_bad_input(records, options, message):
+    with pytest.raises(TtscaleError, match=message):
+        summarize(records, **options)
+
+
+def test_json_ready():
+    value = {"a": np.float32(0.5), "b": [np.int64(3), math.inf, np.nan], "c": np.arange(2), "d": np.bool_(True)}
+    got = json_ready({**value, "e": "x", "f": Interval(1.0, -math.inf, 2.0, 0.9, "m")})
+    assert got == {
+        "a": 0.5, "b": [3, None, None], "c": [0, 1], "d": True, "e": "x", "f": {"value": 1.0, "low": None, "high": 2.0},
+    }  # fmt: skip
+    assert type(got["b"][0]) is int and type(got["d"]) is bool
+
+
+def test_words():
+    assert flops_words(12.34e6) == "12.3 MFLOPs" and flops_words(4.089e9 * 2) == "8.18 GFLOPs"
+    assert flops_words(1) == "1 FLOP" and flops_words(math.nan) == "an unknown number of FLOPs"
+    assert accuracy_words(Interval(0.912, 0.906, 0.918, 0.95, "")) == "91.2% (95% interval 90.6% to 91.8%)"
+    assert points_words(Interval(-0.0042, -0.006, 0.001, 0.9, "")) == (
+        "−0.42 percentage points (90% interval −0.60 to +0.10)"
+    )
+    assert ratio_words(3.14159) == "3.14 ×" and ratio_words(250.4) == "250 ×"
+    assert ratio_words(math.inf) == "no upper limit" and ratio_words(math.nan) == "unknown"
+    assert draws_words([("a", "x")], "mean") == "one view of a"
+    assert draws_words([("a", "x"), ("a", "y")], "mean") == "2 views of a"
+    assert draws_words([("a", "x"), ("b", "x")], "plurality") == (
+        "an ensemble of 2 members (a, b) under the plurality vote"
+    )
+    assert draws_words([(m, v) for v in "xy" for m in "ab"], "mean") == "4 draws from 2 members (a, b) and their views"

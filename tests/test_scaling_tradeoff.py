@@ -1,0 +1,272 @@
+"""Crossings, exchange rates, cross-fitted choices, ladders and verdicts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scaling_example import curve_with, log_softmax, make_records
+
+from ttscale.errors import TtscaleError
+from ttscale.records.records import Records
+from ttscale.scaling.bootstrap import bootstrap_means
+from ttscale.scaling.crossfit import best_against
+from ttscale.scaling.curves import accuracy_curve, paired_difference
+from ttscale.scaling.exchange import crossing, exchange_rate, ten_x_training_equals
+from ttscale.scaling.halves import first_half
+from ttscale.scaling.ladder import Option, Rung, climb, same_items
+from ttscale.scaling.pareto import pareto
+from ttscale.scaling.strategy import ensemble, tta
+from ttscale.scaling.tradeoff import _exchange, tradeoff
+
+# Jones 2021, "Scaling scaling laws with board games": at equal strength, d log10 test / d log10 train = −1.2.
+JONES_SLOPE, JONES_TEN_X = -1.2, 15.848931924611133
+
+
+def test_crossing_by_hand():
+    flops = np.array([1e6, 1e8, 1e10])
+    cost, row = crossing(flops, np.array([0.5, 0.6, 0.8]), 0.7)
+    assert cost == pytest.approx(1e9) and row == 2  # half of the way from 0.6 to 0.8, in log FLOPs
+    assert crossing(flops, np.array([0.5, 0.6, 0.8]), 0.6) == (pytest.approx(1e8), 1)
+    assert crossing(flops, np.array([0.5, 0.6, 0.8]), 0.4) == (pytest.approx(1e6), 0)
+    assert crossing(flops, np.array([0.5, 0.6, 0.8]), 0.9)[0] == np.inf
+    assert crossing(flops, np.array([0.5, 0.7, 0.4]), 0.65)[0] == pytest.approx(1e6 * 10 ** (2 * 0.75))  # the first
+
+
+@given(
+    st.lists(st.lists(st.floats(0, 1), min_size=6, max_size=6), min_size=1, max_size=5),
+    st.lists(st.floats(0, 1), min_size=5, max_size=5),
+)
+def test_crossing_of_many_curves_against_a_loop(curves, targets):
+    flops = np.cumsum(np.arange(1.0, 7.0))
+    targets = np.array(targets[: len(curves)])
+    got, _ = crossing(flops, np.array(curves), targets)
+    for cost, curve, target in zip(got, curves, targets, strict=True):
+        expected = np.inf
+        for i, accuracy in enumerate(curve):
+            if accuracy >= target:
+                expected = flops[i]
+                if i:
+                    share = (target - curve[i - 1]) / (accuracy - curve[i - 1])
+                    expected = np.exp(np.interp(share, [0, 1], np.log(flops[i - 1 : i + 1])))
+                break
+        assert cost == pytest.approx(expected)
+
+
+def test_exchange_rate_and_ten_x():
+    assert exchange_rate(JONES_TEN_X, 10.0) == pytest.approx(-JONES_SLOPE)
+    assert ten_x_training_equals(-JONES_SLOPE) == pytest.approx(JONES_TEN_X)
+    assert exchange_rate(np.inf, 3.0) == np.inf and exchange_rate(0.5, 2.0) == pytest.approx(-1)
+    assert np.isnan(exchange_rate([2.0, 2.0, 2.0], [1.0, 0.5, np.nan])).all()
+
+
+def analytic(train, test, k, *, gain=1.0):
+    """Accuracy whose lines of equal value have the slope of Jones 2021; credits equal for all items."""
+    level = 0.1 * (-JONES_SLOPE * np.log10(train / 1e12) + gain * np.log10(test * np.asarray(k) / 1e6)) + 0.3
+    return np.repeat(level[:, None], 20, axis=1)
+
+
+def rung_and_option(size, train, test, budgets):
+    curve = curve_with(analytic(train, test, np.arange(1, budgets + 1)), flops=test * np.arange(1, budgets + 1.0),
+                       name=f"tta/{size}", kind="tta", subject=size, n_boot=50)  # fmt: skip
+    rung = Rung(size, (size,), 1.0, test, train, curve.at(1), curve)
+    return rung, Option(size, curve, np.full(budgets, train))
+
+
+def test_exchange_of_analytic_curves_is_jones_rate():
+    small, option = rung_and_option("small", 1e12, 1e6, 64)
+    big, _ = rung_and_option("big", 3e12, 4e6, 1)
+    found = _exchange(small, big, option)
+    assert found.crosses and found.share_crossing == 1
+    assert found.train_ratio == pytest.approx(3)
+    assert found.test_ratio == pytest.approx(3**1.2, rel=1e-4)
+    assert found.rate.value == pytest.approx(1.2, rel=1e-4)
+    assert found.ten_x_training_equals == pytest.approx(JONES_TEN_X, rel=1e-3)
+    assert (found.rate.low, found.rate.high) == pytest.approx((1.2, 1.2), rel=1e-4)
+    assert "10 × less training costs 15.8 × the test compute" in found.text
+
+
+def test_a_curve_that_never_arrives_has_a_gap_and_no_rate():
+    small, option = rung_and_option("small", 1e12, 1e6, 4)
+    big, _ = rung_and_option("big", 1e14, 1e7, 1)
+    found = _exchange(small, big, option)
+    assert not found.crosses and found.share_crossing == 0
+    assert np.isnan([found.rate.value, found.rate.low, found.test_ratio, found.ten_x_training_equals]).all()
+    gap = analytic(1e12, 1e6, [4])[0, 0] - analytic(1e14, 1e7, [1])[0, 0]
+    assert found.gap.value == pytest.approx(gap, abs=1e-6)
+    assert f"does not reach one view of big: −{-100 * gap:.2f} percentage points" in found.text
+
+
+def test_the_training_of_every_member_counts():
+    """Three small models reach the big one; with 3 × the training of one they may cost as much as it."""
+    small, option = rung_and_option("small", 1e12, 1e6, 16)
+    counted = Option("small", option.curve, 1e12 * np.minimum(np.arange(1.0, 17.0), 3.0))
+    big, _ = rung_and_option("big", 6e12, 1e6, 1)
+    found = _exchange(small, big, counted)
+    assert found.train_ratio == pytest.approx(2)  # 6e12 against 3 × 1e12
+    assert found.rate.value == pytest.approx(1.2 * np.log(6) / np.log(2), rel=1e-4)
+    close, _ = rung_and_option("close", 2.5e12, 1e6, 1)
+    assert not _exchange(small, close, counted).crosses  # it would take 3 models, more training than the one
+    dear = Option("small", option.curve, np.full(16, 9e12))
+    nothing = _exchange(small, close, dear)
+    assert not nothing.crosses and np.isnan(nothing.gap.value) and "nothing is exchanged" in nothing.text
+
+
+def test_unknown_training_gives_a_test_ratio_but_no_rate():
+    small, option = rung_and_option("small", 1e12, 1e6, 64)
+    big, _ = rung_and_option("big", 3e12, 4e6, 1)
+    found = _exchange(small, big, Option("small", option.curve, np.full(64, np.nan)))
+    assert found.crosses and found.test_ratio == pytest.approx(3**1.2, rel=1e-4) and np.isnan(found.rate.value)
+    assert "training FLOPs are not known" in found.text
+
+
+def test_the_rate_has_no_upper_limit_when_some_resamples_never_cross():
+    rng = np.random.default_rng(0)
+    credit = (rng.random(300) < np.array([0.5, 0.55, 0.6, 0.65])[:, None]).astype(float)
+    curve = curve_with(credit, flops=[1e6, 2e6, 3e6, 4e6], kind="tta", subject="s", n_boot=300)
+    plain = curve_with(rng.permutation(credit[3] * (np.arange(300) > 4))[None], flops=[8e6], n_boot=300)
+    small, big = (Rung(n, (n,), 1.0, f, t, c.at(1), c) for n, f, t, c in
+                  (("s", 1e6, 1e12, curve), ("b", 8e6, 1e13, plain)))  # fmt: skip
+    found = _exchange(small, big, Option("s", curve, np.full(4, 1e12)))
+    assert found.crosses and 0.025 < found.share_crossing < 0.975
+    assert found.rate.high == np.inf and np.isfinite(found.rate.low)
+    assert not found.gap.excludes_zero and "too close to call: " in found.text
+
+
+def test_cross_fitted_choice_by_hand():
+    rng = np.random.default_rng(0)
+    curve = curve_with(rng.random((5, 100)) < 0.5, n_boot=100)
+    rival = (rng.random(100) < 0.5).astype(float)
+    difference, choices = best_against([(curve, np.array([0, 2, 4]))], rival)
+    first = first_half(curve.item_ids, None, seed=0)
+    composite = np.empty(100)
+    for chooser, choice in zip((first, ~first), choices, strict=True):
+        best = max((0, 2, 4), key=lambda row, on=chooser: (curve.credit[row][on].mean(), -row))
+        assert choice.k == best + 1
+        composite[~chooser] = curve.credit[best][~chooser]
+    assert difference.value == pytest.approx((composite - rival).mean())
+    replicates = bootstrap_means((composite - rival)[None], n_boot=100)[:, 0]
+    assert replicates.min() <= difference.low <= difference.high <= replicates.max()
+
+
+def test_choosing_among_equals_wins_nothing():
+    """30 options no better than the rival: picking the best on the same items gains points, cross-fitting none."""
+    naive, honest, held = [], [], 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        ease = rng.beta(4, 2, 200)
+        curve = curve_with(rng.random((30, 200)) < ease, n_boot=100)
+        rival = (rng.random(200) < ease).astype(float)
+        difference, _ = best_against([(curve, np.arange(30))], rival)
+        honest.append(difference.value)
+        held += difference.low <= 0 <= difference.high
+        naive.append(curve.accuracy.max() - rival.mean())
+    assert np.mean(naive) > 0.05 and abs(np.mean(honest)) < 0.012 and held >= 70
+
+
+def test_ladder_and_options():
+    records = make_records(200, sizes=("s8", "s16", "s32"), seeds=2, views=3)
+    rungs, options = climb([records], vote="mean", ci=0.95, n_boot=50, seed=0)
+    assert [r.size for r in rungs] == ["s8", "s16", "s32"]
+    assert [r.flops for r in rungs] == [1e6, 4e6, 16e6] and [r.train_flops for r in rungs] == [1e12, 4e12, 16e12]
+    plain = [accuracy_curve(records, tta(records, f"s16-{s}"), n_boot=50).accuracy[0] for s in (0, 1)]
+    assert rungs[1].accuracy.value == pytest.approx(np.mean(plain)) and rungs[1].n_seeds == 2
+    by_name = {o.curve.name: o for o in options}
+    kinds, sizes = ("tta", "ensemble", "product"), ("s8", "s16", "s32")
+    assert set(by_name) == {f"{kind}/{size}" for kind in kinds for size in sizes}
+    assert by_name["tta/s8"].train_flops.tolist() == [1e12] * 3
+    assert by_name["ensemble/s8"].train_flops.tolist() == [1e12, 2e12]
+    assert by_name["product/s8"].train_flops.tolist() == [1e12] + [2e12] * 5
+    both = accuracy_curve(records, ensemble(records, ["s8-0", "s8-1"]), n_boot=50)
+    mean = by_name["ensemble/s8"].curve
+    assert mean.accuracy[1] == pytest.approx(both.accuracy[1], abs=1e-6)  # all seeds: the same set in any order
+    assert mean.accuracy[0] == pytest.approx(rungs[0].accuracy.value, abs=1e-6)  # one seed: the mean over seeds
+
+
+def test_verdicts_spend_no_more_and_say_who_wins():
+    records = make_records(400, sizes=("s8", "s16", "s32"), seeds=2)
+    found = tradeoff(records, n_boot=200)
+    assert [v.big for v in found.verdicts] == ["s16", "s32"] and len(found.curves) == 9 and found.note == ""
+    curves = {c.name: c for c in found.curves}
+    for verdict in found.verdicts:
+        for choice in verdict.choices:
+            assert curves[choice.curve].flops[choice.k - 1] <= verdict.at_flops
+        sign = {"small": verdict.difference.low > 0, "big": verdict.difference.high < 0}
+        expected = next((who for who, true in sign.items() if true), "too close to call")
+        assert verdict.winner == expected
+        assert ("too close to call" in verdict.text) == (expected == "too close to call")
+        assert "percentage points (95% interval" in verdict.text
+    assert len(found.exchange) == 3 * 3  # three pairs of sizes × three curves
+
+
+def test_a_small_difference_is_too_close_to_call():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 60)
+    log_probs = {name: log_softmax(rng.normal(size=(60, 2, 3))) for name in ("a", "b")}
+    found = tradeoff(Records.from_arrays(log_probs, labels, flops={"a": 1e6, "b": 3e6}), n_boot=200)
+    assert found.verdicts[0].winner == "too close to call"
+    assert "is too close to call" in found.verdicts[0].text
+    assert "Training FLOPs are not known for a, b" in found.note
+
+
+def test_the_bigger_model_can_win():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 300)
+    good, bad = rng.normal(size=(2, 300, 2, 3))
+    good[np.arange(300), :, labels] += 3
+    log_probs = {"small": log_softmax(bad), "large": log_softmax(good)}
+    records = Records.from_arrays(log_probs, labels, flops={"small": 1e6, "large": 3e6})
+    verdict = tradeoff(records, n_boot=200).verdicts[0]
+    assert verdict.winner == "big" and verdict.difference.high < 0
+    assert verdict.text.startswith("At 3 MFLOPs per item, one view of large beats ") and ": +" in verdict.text
+
+
+def test_several_records_are_joined_by_item():
+    small, big = make_records(100, sizes=("s8",), seeds=1), make_records(100, sizes=("s8", "s16"), seeds=1)
+    big = Records.from_arrays({"big": big.log_probs("s16-0")}, big.labels, flops={"big": 4e6})
+    order = np.random.default_rng(0).permutation(100)
+    one, two = tradeoff([small, big], n_boot=60), tradeoff([small, big.take(order)], n_boot=60)
+    assert one.verdicts[0].difference == two.verdicts[0].difference
+    assert [r.size for r in one.ladder] == ["s8", "big"]
+    direct = paired_difference(accuracy_curve(small, n_boot=60), 1, accuracy_curve(big, n_boot=60), 1)
+    assert one.ladder[0].accuracy.value - one.ladder[1].accuracy.value == pytest.approx(direct.value)
+
+
+def test_one_size_says_so():
+    found = tradeoff(make_records(50, sizes=("s8",), seeds=3), n_boot=50)
+    assert len(found.ladder) == 1 and found.verdicts == found.exchange == ()
+    assert "one size (s8)" in found.note
+
+
+def test_bad_input():
+    a = make_records(50)
+    b = Records.from_arrays({"b": a.log_probs("s8-0")}, (a.labels + 1) % 5, flops={"b": 1.0})
+    fewer = Records.from_arrays({"b": a.log_probs("s8-0")[:40]}, a.labels[:40])
+    free = Records.from_arrays({"b": a.log_probs("s8-0")}, a.labels, flops={"b": 0.0})
+    for call, message in (
+        (lambda: tradeoff([]), "at least one Records"),
+        (lambda: tradeoff("runs/x"), "expected Records, got str"),
+        (lambda: tradeoff([a, a]), "different members"),
+        (lambda: tradeoff([a, b]), "equal labels"),
+        (lambda: same_items([a, fewer]), "the same items"),
+        (lambda: tradeoff(free), "positive number"),
+        (lambda: tradeoff(a, vote="median"), "vote: "),
+        (lambda: tradeoff(a, ci=1.5), "ci: "),
+    ):
+        with pytest.raises(TtscaleError, match=message):
+            call()
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=25))
+def test_pareto_against_brute_force(points):
+    costs, values = np.array(points, dtype=float).reshape(-1, 2).T
+    got = pareto(costs, values).tolist()
+    front = [
+        i for i, (c, v) in enumerate(points)
+        if not any((c2 <= c and v2 > v) or (c2 < c and v2 >= v) or (c2 == c and v2 == v and j < i)
+                   for j, (c2, v2) in enumerate(points))
+    ]  # fmt: skip
+    assert sorted(got) == front and got == sorted(got, key=lambda i: costs[i])
+
+
+def test_pareto_leaves_nan_out():
+    assert pareto(np.array([1.0, np.nan, 2.0, 3.0]), np.array([0.5, 0.9, np.nan, 0.6])).tolist() == [0, 3]

@@ -1,0 +1,101 @@
+"""The bootstrap over items, or over declared clusters of items; never over the draws within an item.
+
+Replicate ``r`` weights unit ``u`` (an item or a cluster) by the number of times it comes up in ``n`` draws with
+replacement, so the weights of a replicate are multinomial. They depend on (seed, number of units) alone: every curve of
+the same items is resampled alike, so that differences of replicates are replicates of the paired difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from ttscale.errors import TtscaleError
+
+_WEIGHTS_AT_ONCE = 2_000_000
+_WEIGHTS_TO_KEEP = 64_000_000
+_VALUES_AT_ONCE = 8_000_000
+
+
+def bootstrap_means(
+    values: np.ndarray, *, units: np.ndarray | None = None, n_boot: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """Resampled means over items: ``float64 [boot, row]``.
+
+    Args:
+        values: ``[row, item]``.
+        units: ``int64 [item]``, the cluster of each item as an index from 0; None when each item is its own. A
+            resampled mean is then the mean over all items of the clusters drawn (ratio estimator, Cochran 1977, §9A).
+        n_boot: number of resamples.
+        seed: the same seed and number of units give the same resamples.
+    """
+    sums, sizes = unit_sums(values, units)
+    out = np.empty((n_boot, len(values)))
+    rows = max(1, _VALUES_AT_ONCE // len(sizes))
+    for first in range(0, len(values), rows):
+        block = np.ascontiguousarray(sums[first : first + rows].T, dtype=np.float64)
+        start = 0
+        for weights in _weights(len(sizes), n_boot, seed):
+            wide = weights.astype(np.float64)
+            means = wide @ block / (wide @ sizes)[:, None]
+            out[start : start + len(wide), first : first + rows] = means
+            start += len(wide)
+    return out
+
+
+def unit_sums(values: np.ndarray, units: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Sums ``[row, unit]`` of ``values [row, item]`` over each unit's items, and the number of items in each unit."""
+    if units is None:
+        return values, np.ones(values.shape[1])
+    order = np.argsort(units, kind="stable")
+    _, starts = np.unique(units[order], return_index=True)
+    sums = np.add.reduceat(values[:, order].astype(np.float64), starts, axis=1)
+    return sums, np.diff(np.append(starts, len(units))).astype(np.float64)
+
+
+def unit_index(clusters: np.ndarray | None) -> np.ndarray | None:
+    """``int64 [item]`` index of each item's cluster, or None without clusters."""
+    return None if clusters is None else np.unique(np.asarray(clusters).astype(str), return_inverse=True)[1]
+
+
+def count_units(n_items: int, units: np.ndarray | None) -> int:
+    """How many independent units (items, or clusters) there are."""
+    return n_items if units is None else len(np.unique(units))
+
+
+def check_bootstrap(n_boot: int, level: float, n_units: int, seed: int) -> None:
+    """Refuse resampling that cannot give an interval of this level."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise TtscaleError("seed", expected="a whole number", got=repr(seed), fix="Give 0.")
+    if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < 2 / (1 - level):
+        raise TtscaleError(
+            "n_boot", expected=f"a whole number of at least {int(np.ceil(2 / (1 - level)))} for level {level:g}",
+            got=repr(n_boot), fix="Give 1000.",
+        )  # fmt: skip
+    if n_units < 2:
+        raise TtscaleError(
+            "records", expected="at least 2 items (or 2 clusters of items)", got=str(n_units),
+            fix="An interval over items needs more than one of them: collect more.",
+        )  # fmt: skip
+
+
+def _weights(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
+    """Multinomial weights in chunks ``uint16 [some, n]``, kept in memory when they are small."""
+    return iter(_kept_weights(n, n_boot, seed)) if n * n_boot <= _WEIGHTS_TO_KEEP else _draw_weights(n, n_boot, seed)
+
+
+@lru_cache(maxsize=3)
+def _kept_weights(n: int, n_boot: int, seed: int) -> tuple[np.ndarray, ...]:
+    return tuple(_draw_weights(n, n_boot, seed))
+
+
+def _draw_weights(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
+    step = max(1, _WEIGHTS_AT_ONCE // n)
+    for start in range(0, n_boot, step):
+        size = min(step, n_boot - start)
+        rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, n, start])
+        picks = rng.integers(0, n, size=(size, n))
+        picks += np.arange(size)[:, None] * n
+        yield np.bincount(picks.ravel(), minlength=size * n).reshape(size, n).astype(np.uint16)

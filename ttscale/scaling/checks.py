@@ -1,0 +1,35 @@
+"""What Records must be before they are analysed."""
+
+from __future__ import annotations
+
+import math
+
+from ttscale.errors import TtscaleError
+from ttscale.records.records import Records
+
+
+def check_records(records: object) -> None:
+    """Refuse what is no Records, and Records of a single class."""
+    if not isinstance(records, Records):
+        raise TtscaleError(
+            "records", expected="Records", got=type(records).__name__,
+            fix="Open a folder with ttscale.read_records(path).",
+        )  # fmt: skip
+    if records.n_classes < 2 or not records.members or not records.variants:
+        raise TtscaleError(
+            "records", expected="at least 2 classes, 1 member and 1 variant",
+            got=f"{records.n_classes} classes, {len(records.members)} members, {len(records.variants)} variants",
+            fix="With one class every answer is right: there is nothing to measure.",
+        )  # fmt: skip
+
+
+def check_costs(records: Records) -> None:
+    """Refuse Records whose draws have no known, positive cost, where strategies are compared by cost."""
+    for member in records.members:
+        costs = [records.draw_flops(member.name, variant) for variant in records.variants]
+        if not all(0 < cost < math.inf for cost in costs):
+            raise TtscaleError(
+                "records", expected="a positive number of FLOPs for every draw",
+                got=f"{min(costs)} for {member.name!r}",
+                fix="Give `flops` for each member: without costs there is no cheapest and no matched budget.",
+            )  # fmt: skip

@@ -1,0 +1,284 @@
+"""Accuracy against budget and cost, with intervals; differences between curves, paired by item."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ttscale.errors import TtscaleError
+from ttscale.records.records import Records
+from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, unit_index
+from ttscale.scaling.checks import check_records
+from ttscale.scaling.credits import prefix_credits
+from ttscale.scaling.interval import Interval, check_level, percentiles, undefined, wilson
+from ttscale.scaling.strategy import Strategy, check_draws, product, tta
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Accuracy of one strategy at each budget.
+
+    Attributes:
+        name, kind, members, vote, subject: of the strategy.
+        budgets: draws per item, ``int64 [k]``, increasing.
+        flops, flops_worst: mean and largest cost per item, ``float64 [k]`` (1 multiply-add = 2 FLOPs).
+        multiplier: ``flops / reference_flops``, the cost in plain decisions of ``reference_member``.
+        credit: ``float32 [k, item]``, 1 for right, 0 for wrong, shares for ties.
+        accuracy, low, high: ``float64 [k]``: mean credit and its interval at ``level``.
+        replicates: bootstrap means, ``float64 [boot, k]``.
+        units: cluster index per item, or None when the items were resampled one by one.
+        method: how the interval was made.
+        strategy: the strategy, or None for a mean of several curves.
+    """
+
+    name: str
+    kind: str
+    members: tuple[str, ...]
+    vote: str
+    budgets: np.ndarray
+    flops: np.ndarray
+    flops_worst: np.ndarray
+    multiplier: np.ndarray
+    reference_member: str
+    reference_flops: float
+    credit: np.ndarray = field(repr=False)
+    item_ids: np.ndarray = field(repr=False)
+    accuracy: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    level: float
+    replicates: np.ndarray = field(repr=False)
+    n_boot: int
+    seed: int
+    units: np.ndarray | None = field(repr=False)
+    method: str
+    subject: str = ""
+    strategy: Strategy | None = field(default=None, repr=False)
+    clusters: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_ids)
+
+    def row(self, k: int) -> int:
+        """The position of budget ``k``; TtscaleError when the curve does not hold it."""
+        rows = np.flatnonzero(self.budgets == k)
+        if not rows.size:
+            raise TtscaleError(
+                "k", expected=f"a budget of the curve {self.name!r} ({_listed(self.budgets)})", got=repr(k),
+                fix="Choose one of these, or compute the curve with the budget wanted.",
+            )  # fmt: skip
+        return int(rows[0])
+
+    def at(self, k: int) -> Interval:
+        """Accuracy at budget ``k`` with its interval."""
+        row = self.row(k)
+        return Interval(
+            float(self.accuracy[row]), float(self.low[row]), float(self.high[row]), self.level, self.method
+        )
+
+
+def accuracy_curve(
+    records: Records,
+    strategy: Strategy | None = None,
+    *,
+    vote: str = "mean",
+    ci: float = 0.95,
+    n_boot: int = 1000,
+    seed: int = 0,
+    budgets: Sequence[int] | None = None,
+    reference: str | None = None,
+) -> Curve:
+    """Accuracy of a strategy at every budget, from one pass over the Records.
+
+    The budget k takes the strategy's first k draws. Tied answers share the credit. The interval is the percentile
+    bootstrap over items (over clusters where the Records declare them); where all items agree it is Wilson's.
+
+    Args:
+        records: the draws.
+        strategy: by default all members × all views (the views of the one member, if there is one).
+        vote: for the default strategy; a given strategy carries its own.
+        ci: level of the intervals.
+        n_boot, seed: number of resamples and their seed; equal seeds resample equal items alike.
+        budgets: by default every budget from 1 to the number of draws.
+        reference: the member whose plain decision is multiplier 1; by default the strategy's first.
+
+    Raises:
+        TtscaleError: unknown names, a budget larger than the draws at hand, ``ci`` or ``n_boot`` out of range, fewer
+            than two items or classes, or stored outcomes that are not normalised log-probabilities.
+    """
+    check_records(records)
+    level = check_level(ci)
+    check_bootstrap(n_boot, level, count_units(records.n_items, unit_index(records.clusters)), seed)
+    if strategy is None:
+        names = [member.name for member in records.members]
+        strategy = tta(records, names[0], vote=vote) if len(names) == 1 else product(records, names, vote=vote)
+    check_draws(records, strategy)
+    ks = _budgets(budgets, len(strategy.draws))
+    first = strategy.draws[0][0] if reference is None else records.member(reference).name
+    one = records.draw_flops(first, records.variants[0])
+    flops = np.cumsum([records.draw_flops(*draw) for draw in strategy.draws])[ks - 1]
+    return curve_of_credits(
+        prefix_credits(records, strategy, ks.tolist()), item_ids=records.item_ids, budgets=ks, flops=flops,
+        name=strategy.name, kind=strategy.kind, members=strategy.members, vote=strategy.vote,
+        subject=strategy.subject, reference=(first, one), clusters=records.clusters, strategy=strategy, level=level,
+        n_boot=n_boot, seed=seed,
+    )  # fmt: skip
+
+
+def curve_of_credits(
+    credit: np.ndarray,
+    *,
+    item_ids: np.ndarray,
+    budgets: np.ndarray,
+    flops: np.ndarray,
+    name: str,
+    kind: str = "single",
+    members: tuple[str, ...] = (),
+    vote: str = "mean",
+    subject: str = "",
+    flops_worst: np.ndarray | None = None,
+    reference: tuple[str, float] | None = None,
+    clusters: np.ndarray | None = None,
+    strategy: Strategy | None = None,
+    level: float = 0.95,
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> Curve:
+    """The curve of credits ``float32 [k, item]`` that are already at hand: accuracy, resamples and intervals.
+
+    Args:
+        reference: name and cost of one plain decision; by default the first budget.
+        clusters: ``str [item]``, resampled as wholes.
+        (others): as in :class:`Curve`.
+    """
+    units = unit_index(clusters)
+    n_units = count_units(len(item_ids), units)
+    accuracy = credit.mean(axis=1, dtype=np.float64)
+    replicates = bootstrap_means(credit, units=units, n_boot=n_boot, seed=seed)
+    low, high = percentiles(replicates, level)
+    for row in np.flatnonzero((credit == credit[:, :1]).all(axis=1)):
+        low[row], high[row] = wilson(accuracy[row] * n_units, n_units, level)
+    member, one = reference or (members[0] if members else name, float(flops[0]))
+    return Curve(
+        name=name, kind=kind, members=members, vote=vote, budgets=budgets, flops=flops,
+        flops_worst=flops if flops_worst is None else flops_worst,
+        multiplier=flops / one if one > 0 else np.full(len(flops), math.nan), reference_member=member,
+        reference_flops=one, credit=credit, item_ids=item_ids, accuracy=accuracy, low=low, high=high, level=level,
+        replicates=replicates, n_boot=n_boot, seed=seed, units=units, clusters=clusters, strategy=strategy,
+        subject=subject or name,
+        method=f"percentile bootstrap over {n_units} {'items' if units is None else 'clusters of items'}, "
+        f"{n_boot} resamples",
+    )  # fmt: skip
+
+
+def mean_curve(curves: Sequence[Curve], name: str, *, subject: str = "") -> Curve:
+    """The expectation over exchangeable curves (training seeds, orders of members): credits averaged item by item.
+
+    Its interval is over items, given these very curves; that other seeds would have come out differently is not in it.
+    A single curve is only renamed. ``subject`` says in words what was averaged.
+
+    Raises:
+        TtscaleError: no curve, or curves on different items, budgets, levels or resamples.
+    """
+    if not curves:
+        raise TtscaleError("curves", expected="at least one curve", got="none", fix="Give a list of curves.")
+    first = curves[0]
+    for other in curves[1:]:
+        _check_comparable(first, other)
+        if not np.array_equal(first.budgets, other.budgets) or first.level != other.level:
+            raise TtscaleError(
+                "curves", expected="equal budgets and levels", got=f"{first.name!r} and {other.name!r} that differ",
+                fix="Compute the curves with the same `budgets` and `ci`.",
+            )  # fmt: skip
+    if len(curves) == 1:
+        return replace(first, name=name, subject=subject or first.subject)
+    credit = np.zeros(first.credit.shape)
+    for curve in curves:
+        credit += curve.credit
+    return curve_of_credits(
+        (credit / len(curves)).astype(np.float32), item_ids=first.item_ids, budgets=first.budgets,
+        flops=np.mean([curve.flops for curve in curves], axis=0),
+        flops_worst=np.max([curve.flops_worst for curve in curves], axis=0), name=name, kind=first.kind,
+        members=tuple(dict.fromkeys(member for curve in curves for member in curve.members)), vote=first.vote,
+        subject=subject, reference=(first.reference_member, float(np.mean([c.reference_flops for c in curves]))),
+        clusters=first.clusters, level=first.level, n_boot=first.n_boot, seed=first.seed,
+    )  # fmt: skip
+
+
+def paired_difference(curve_a: Curve, k_a: int, curve_b: Curve, k_b: int) -> Interval:
+    """Accuracy of ``a`` at ``k_a`` minus accuracy of ``b`` at ``k_b``, resampling the same items for both.
+
+    Returns:
+        A fraction (0.01 is one percentage point) with the percentile interval of its replicates, at ``a``'s level.
+
+    Raises:
+        TtscaleError: curves on different items, or resampled differently; a budget that a curve does not hold.
+    """
+    row_a, row_b = curve_a.row(k_a), curve_b.row(k_b)
+    _check_comparable(curve_a, curve_b)
+    replicates = curve_a.replicates[:, row_a] - curve_b.replicates[:, row_b]
+    low, high = percentiles(replicates, curve_a.level)
+    value = float(np.mean(curve_a.credit[row_a] - curve_b.credit[row_b], dtype=np.float64))
+    return Interval(value, float(low), float(high), curve_a.level, f"paired {curve_a.method}")
+
+
+def gain_per_flop(curve: Curve, *, since: str = "first") -> tuple[Interval, ...]:
+    """Accuracy gained per extra cost at each budget, in percentage points per GFLOP, with intervals.
+
+    ``100 (A(k) − A(k₀)) / ((F(k) − F(k₀)) / 1e9)``, where k₀ is the curve's first budget (``since="first"``, the mean
+    return on everything spent) or the budget before k (``since="previous"``, the return on the last draws). NaN at the
+    first budget, and where no cost was added.
+    """
+    if since not in ("first", "previous"):
+        raise TtscaleError("since", expected='"first" or "previous"', got=repr(since), fix="Choose one of these.")
+    method = f"paired {curve.method}"
+    out = [undefined(curve.level, method)]
+    for row in range(1, len(curve.budgets)):
+        base = 0 if since == "first" else row - 1
+        gflops = (curve.flops[row] - curve.flops[base]) / 1e9
+        if not gflops > 0:
+            out.append(undefined(curve.level, method))
+            continue
+        bounds = percentiles(curve.replicates[:, row] - curve.replicates[:, base], curve.level)
+        gain = np.array([curve.accuracy[row] - curve.accuracy[base], *bounds]) * 100 / gflops
+        value, low, high = (float(bound) for bound in gain)
+        out.append(Interval(value, low, high, curve.level, method))
+    return tuple(out)
+
+
+def _budgets(budgets: Sequence[int] | None, n_draws: int) -> np.ndarray:
+    if budgets is None:
+        return np.arange(1, n_draws + 1)
+    given = np.asarray(budgets)
+    if given.ndim != 1 or not given.size or not np.issubdtype(given.dtype, np.integer) or (np.diff(given) <= 0).any():
+        raise TtscaleError(
+            "budgets", expected="increasing whole numbers", got=repr(budgets), fix="Give for example [1, 2, 4, 8]."
+        )
+    if given[0] < 1 or given[-1] > n_draws:
+        raise TtscaleError(
+            "budgets", expected=f"budgets from 1 to the {n_draws} draws at hand", got=_listed(given),
+            fix="Leave out the larger budgets, or collect more draws.",
+        )  # fmt: skip
+    return given.astype(np.int64)
+
+
+def _check_comparable(a: Curve, b: Curve) -> None:
+    if not np.array_equal(a.item_ids, b.item_ids):
+        raise TtscaleError(
+            "curves", expected="the same items in the same order", got=f"{a.name!r} and {b.name!r} on different items",
+            fix="Compare curves of the same data; `Records.take` selects and orders items.",
+        )  # fmt: skip
+    if (a.seed, a.n_boot, a.units is None) != (b.seed, b.n_boot, b.units is None):
+        raise TtscaleError(
+            "curves", expected="the same resamples",
+            got=f"{a.name!r} and {b.name!r} with another seed, n_boot or clusters",
+            fix="Compute both curves with the same `seed` and `n_boot`.",
+        )  # fmt: skip
+
+
+def _listed(budgets: np.ndarray) -> str:
+    return ", ".join(map(str, budgets)) if len(budgets) <= 8 else f"{budgets[0]}, {budgets[1]}, … {budgets[-1]}"

@@ -1,0 +1,159 @@
+"""At most ten plain sentences that say what a run found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ttscale.records.records import Records
+from ttscale.scaling.curves import Curve, gain_per_flop, paired_difference
+from ttscale.scaling.fit import Fit
+from ttscale.scaling.interval import Interval
+from ttscale.scaling.plan import Plan
+from ttscale.scaling.tradeoff import Exchange, Tradeoff
+from ttscale.scaling.words import (
+    accuracy_words,
+    draws_words,
+    flops_words,
+    kind_words,
+    option_words,
+    points_words,
+    rate_words,
+    ratio_words,
+    sentence_start,
+)
+
+
+def headline(
+    records: Records, trade: Tradeoff, curves: Sequence[Curve], fits: Sequence[Fit], chosen: Plan | None
+) -> list[str]:
+    """Sentences for the terminal and the top of the page, most general first.
+
+    Args:
+        trade: of the same Records; ``curves``: all curves of the summary; ``fits``: the chosen fit of each curve that
+            has one.
+        chosen: the plan, or None.
+    """
+    out = [_what(records, trade), _ladder(trade)]
+    out += [
+        _spending(_strongest([c for c in curves if c.kind == kind]))
+        for kind in ("tta", "ensemble", "product")
+        if any(c.kind == kind for c in curves)
+    ]
+    out += [_law(fit) for fit in _most_told(fits)]
+    out += _tally(trade)
+    out += [exchange.text for exchange in _most_telling(trade)]
+    if chosen is not None:
+        out.append(plan_words(chosen))
+    return out[:10]
+
+
+def plan_words(chosen: Plan) -> str:
+    """The plan in a sentence."""
+    half = chosen.scored_on
+    scored = Interval(half.accuracy, half.low, half.high, chosen.confidence, "")
+    times = f", {ratio_words(chosen.multiplier)} one view of {chosen.reference_member}" if chosen.k > 1 else ""
+    target = chosen.target.get("min_accuracy")
+    if target is None:
+        goal, met = f"The most accurate plan within {flops_words(chosen.target['max_flops'])} per item", ""
+    else:
+        goal = f"The cheapest plan for {100 * target:g}% accuracy"
+        met = ", so the target may or may not be met"
+        if half.lower_bound >= target:
+            met = ", so it meets the target"
+        elif half.high < target:
+            met = ", so it misses the target"
+    return (
+        f"{goal} is {draws_words(chosen.draws, chosen.vote)} at {flops_words(chosen.flops)} per item{times}: on the "
+        f"half of the items that did not choose it, it scores {accuracy_words(scored)}{met}."
+    )
+
+
+def _what(records: Records, trade: Tradeoff) -> str:
+    sizes, members, views = len(trade.ladder), len(records.members), len(records.variants)
+    name = records.manifest.dataset.get("name") or "the data"
+    return (
+        f"{_count(members, 'member')} of {_count(sizes, 'size')} {'was' if members == 1 else 'were'} measured with "
+        f"{_count(views, 'view')}{' each' if members > 1 else ''} on {records.n_items:,} items of {name} "
+        f"({records.n_classes} classes)."
+    )
+
+
+def _ladder(trade: Tradeoff) -> str:
+    first, last = trade.ladder[0], trade.ladder[-1]
+    if len(trade.ladder) == 1:
+        cost = flops_words(first.flops)
+        return f"One view of {first.size} scores {accuracy_words(first.accuracy)} at {cost} per item."
+    return (
+        f"One view scores from {accuracy_words(first.accuracy)} with {first.size} at {flops_words(first.flops)} per "
+        f"item to {accuracy_words(last.accuracy)} with {last.size} at {flops_words(last.flops)}."
+    )
+
+
+def _strongest(curves: Sequence[Curve]) -> Curve:
+    """The curve of the costliest model: a choice that looks at no label."""
+    return max(curves, key=lambda curve: (curve.subject != "all", curve.reference_flops))
+
+
+def _spending(curve: Curve) -> str:
+    """What a curve gains from its first budget to its last."""
+    k = int(curve.budgets[-1])
+    gained = paired_difference(curve, k, curve, int(curve.budgets[0]))
+    name = sentence_start(option_words(curve, k))
+    singular = curve.kind == "ensemble"
+    head = f"{name}, at {ratio_words(float(curve.multiplier[-1]))} the compute of the first draw,"
+    if not gained.excludes_zero:
+        return f"{head} make{'s' * singular} no clear difference: {points_words(gained)}."
+    verb = "change" + "s" * singular
+    return f"{head} {verb} accuracy by {points_words(gained)}, or {rate_words(gain_per_flop(curve)[-1])}."
+
+
+def _tally(trade: Tradeoff) -> list[str]:
+    """How the verdicts came out, and the one at the largest size."""
+    if not trade.verdicts:
+        return []
+    won = {winner: sum(v.winner == winner for v in trade.verdicts) for winner in ("small", "big", "too close to call")}
+    last = trade.verdicts[-1].text
+    if len(trade.verdicts) == 1:
+        return [last]
+    return [
+        f"At the cost of one view of each of the {len(trade.verdicts)} bigger sizes, a smaller size with test-time "
+        f"compute wins {_count(won['small'], 'time')}, loses {_count(won['big'], 'time')}, and is too close to call "
+        f"{_count(won['too close to call'], 'time')}.",
+        last,
+    ]
+
+
+def _most_telling(trade: Tradeoff) -> list[Exchange]:
+    """One exchange: the clearest crossing with the largest difference in training, or else the smallest gap."""
+    crossing = [e for e in trade.exchange if e.crosses and not math.isnan(e.rate.value)]
+    if crossing:
+        return [max(crossing, key=lambda e: (e.gap.low > 0, e.share_crossing > 0.5, e.train_ratio))]
+    known = [e for e in trade.exchange if not math.isnan(e.gap.value)]
+    return [max(known, key=lambda e: e.gap.value)] if known else []
+
+
+def _most_told(fits: Sequence[Fit]) -> list[Fit]:
+    """The fit with most budgets, of draws of equal cost and with known parameters if there is one."""
+    def rank(fit: Fit) -> tuple[bool, bool, int, float]:
+        return fit.unit != "draws", fit.status != "converged", -len(fit.curve.budgets), -fit.curve.reference_flops
+
+    return sorted(fits, key=rank)[:1]
+
+
+def _law(fit: Fit) -> str:
+    label = sentence_start(kind_words(fit.curve))
+    error = f"{100 * fit.backtest_rmse:.2f} percentage points at budgets and items not seen"
+    if fit.law == "constant":
+        return f"{label} is predicted best by a constant, with a back-test error of {error}."
+    more = ""
+    if fit.status == "not_identified":
+        more = "; its parameters are not identified by these data"
+    elif fit.status == "converged" and fit.definition.shape:
+        more = f" and a ceiling of {accuracy_words(fit.params[fit.definition.linear[0]])}"
+    best = f" best of {len(fit.candidates)} laws" if fit.candidates else ""
+    return f"{label} follows {fit.formula}{best}, with a back-test error of {error}{more}."
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"

@@ -1,0 +1,169 @@
+"""Training-time scaling: the sizes of a run as rungs, and the test-time options of each size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ttscale.errors import TtscaleError
+from ttscale.records.records import Records
+from ttscale.records.schema import Member
+from ttscale.scaling.checks import check_costs, check_records
+from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve
+from ttscale.scaling.interval import Interval
+from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, tta
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One size, plainly used: one view, one model, averaged over its training seeds.
+
+    Attributes:
+        size: ``card["size"]``, or the member's name.
+        n_params: of one model.
+        flops: of one plain decision.
+        train_flops: of training one model, the mean over seeds; NaN when a card does not say.
+        accuracy: mean over seeds, with its interval over items given these seeds.
+    """
+
+    size: str
+    members: tuple[str, ...]
+    n_params: float
+    flops: float
+    train_flops: float
+    accuracy: Interval
+    plain: Curve = field(repr=False, compare=False)
+
+    @property
+    def n_seeds(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """A way to spend test-time compute on one size: its curve, and the training FLOPs that its first k draws need."""
+
+    size: str
+    curve: Curve
+    train_flops: np.ndarray
+
+
+def climb(
+    records: Sequence[Records], *, vote: str, ci: float, n_boot: int, seed: int
+) -> tuple[list[Rung], list[Option]]:
+    """The rungs, cheapest first, and every option: per size TTA, ensemble and their product.
+
+    TTA is averaged over the size's seeds. An ensemble is averaged over which seed comes first (its cyclic orders), so
+    that no budget depends on the luck of one seed. Ensembles stay within one Records.
+    """
+    options: list[Option] = []
+    rungs: list[Rung] = []
+    grouped: dict[str, list[tuple[Records, list[Member]]]] = {}
+    for one in records:
+        check_costs(one)
+        for size, members in by_size(one.members).items():
+            grouped.setdefault(size, []).append((one, members))
+
+    def average(strategies: Sequence[tuple[Records, Strategy]], name: str, size: str) -> Option:
+        curves = [accuracy_curve(r, s, ci=ci, n_boot=n_boot, seed=seed) for r, s in strategies]
+        training = np.mean([_training_flops(r, s) for r, s in strategies], axis=0)
+        return Option(size, mean_curve(curves, name, subject=size), training)
+
+    for size, parts in grouped.items():
+        everyone = [(one, member) for one, members in parts for member in members]
+        by_views: dict[tuple[str, ...], list[tuple[Records, Strategy]]] = {}
+        for one, member in everyone:
+            by_views.setdefault(one.variants, []).append((one, tta(one, member.name, vote=vote)))
+        suffix = "" if vote == "mean" else f"/{vote}"
+        marks = [""] if len(by_views) == 1 else [f" ({len(views)} views)" for views in by_views]
+        viewed = [
+            average(group, f"{group[0][1].kind}/{size}{mark}{suffix}", size)
+            for mark, group in zip(marks, by_views.values(), strict=True)
+        ]
+        options += viewed
+        for one, members in parts:
+            names = [member.name for member in members]
+            if len(names) > 1:
+                turns = [names[i:] + names[:i] for i in range(len(names))]
+                makers = {"ensemble": ensemble, "product": product} if len(one.variants) > 1 else {"ensemble": ensemble}
+                for kind, make in makers.items():
+                    strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
+                    options.append(average(strategies, f"{kind}/{size}{suffix}", size))
+        rungs.append(_rung(size, everyone, viewed, ci=ci, n_boot=n_boot, seed=seed))
+    order = np.argsort([rung.flops for rung in rungs], kind="stable")
+    return [rungs[i] for i in order], options
+
+
+def same_items(records: Records | Sequence[Records]) -> list[Records]:
+    """One or several Records as a list, all in the item order of the first; TtscaleError unless items and labels
+    agree."""
+    several: list[Any] = list(records) if isinstance(records, (list, tuple)) else [records]
+    if not several:
+        raise TtscaleError("records", expected="at least one Records", got="an empty list", fix="Give Records.")
+    for one in several:
+        check_records(one)
+    first: Records = several[0]
+    out: list[Records] = []
+    names = [member.name for one in several for member in one.members]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise TtscaleError("records", expected="different members", got=f"{twice} twice", fix="Leave one of them out.")
+    for one in several:
+        at = {item: position for position, item in enumerate(one.item_ids)}
+        if set(at) != set(first.item_ids) or one.n_classes != first.n_classes:
+            raise TtscaleError(
+                "records", expected="Records of the same items and classes",
+                got=f"{one.n_items} items and {one.n_classes} classes beside {first.n_items} and {first.n_classes}",
+                fix="Collect all members on the same data.",
+            )  # fmt: skip
+        same: Records = one
+        if not np.array_equal(one.item_ids, first.item_ids):
+            same = one.take([at[item] for item in first.item_ids])
+        if not np.array_equal(same.labels, first.labels):
+            raise TtscaleError(
+                "records", expected="equal labels", got="items whose labels differ between Records",
+                fix="Check that all were collected on the same data.",
+            )  # fmt: skip
+        out.append(same)
+    return out
+
+
+def _rung(
+    size: str, members: Sequence[tuple[Records, Member]], viewed: Sequence[Option], *, ci: float, n_boot: int, seed: int
+) -> Rung:
+    if len(viewed) == 1:
+        plain = viewed[0].curve
+    else:
+        singles = [tta(one, member.name) for one, member in members]
+        plain = mean_curve(
+            [
+                accuracy_curve(one, single, ci=ci, n_boot=n_boot, seed=seed, budgets=[1])
+                for (one, _), single in zip(members, singles, strict=True)
+            ],
+            f"single/{size}",
+        )
+    training = [_train_flops(member) for _, member in members]
+    return Rung(
+        size=size, members=tuple(member.name for _, member in members),
+        n_params=float(np.mean([member.n_params for _, member in members])), flops=float(plain.flops[0]),
+        train_flops=float(np.mean(training)), accuracy=plain.at(1), plain=plain,
+    )  # fmt: skip
+
+
+def _training_flops(records: Records, strategy: Strategy) -> np.ndarray:
+    """Training FLOPs of the distinct members among the first k draws, for every k."""
+    seen: set[str] = set()
+    added = []
+    for member, _ in strategy.draws:
+        added.append(0.0 if member in seen else _train_flops(records.member(member)))
+        seen.add(member)
+    return np.cumsum(added)
+
+
+def _train_flops(member: Member) -> float:
+    value = member.card.get("train_flops")
+    return float(value) if isinstance(value, (int, float)) and value > 0 else math.nan

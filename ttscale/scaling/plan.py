@@ -1,0 +1,293 @@
+"""The cheapest strategy for a target: chosen on one half of the items, scored on the other, kept as a file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ttscale.errors import TtscaleError
+from ttscale.records.files import write_json
+from ttscale.records.records import Records
+from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units
+from ttscale.scaling.checks import check_costs, check_records
+from ttscale.scaling.curves import Curve, accuracy_curve
+from ttscale.scaling.halves import first_half
+from ttscale.scaling.interval import check_level, percentiles, wilson
+from ttscale.scaling.strategy import candidates
+from ttscale.scaling.words import flops_words, option_words
+from ttscale.voting.merges import VOTES
+
+SCHEMA_VERSION = 1
+KIND = "ttscale-plan"
+
+
+@dataclass(frozen=True)
+class Half:
+    """Accuracy on one half of the items: two-sided interval, and the one-sided lower bound at the same confidence."""
+
+    n_items: int
+    accuracy: float
+    low: float
+    high: float
+    lower_bound: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A strategy to deploy, with what it is expected to reach and cost. ``wrap`` runs it.
+
+    Attributes:
+        strategy, kind, vote: of the strategy; ``draws``: its first k (member, variant) pairs, in order.
+        k: draws per item.
+        members: name, spec and fingerprint of each member used, in order of first use.
+        seed: of the Records; it keys the views and breaks the ties.
+        target: ``{"min_accuracy": a}`` or ``{"max_flops": f}``.
+        confidence: of the bounds and intervals.
+        chosen_on, scored_on: accuracy on the half that chose, and on the half that did not. Quote the second.
+        optimism: accuracy on the first minus accuracy on the second.
+        flops, flops_worst: mean and largest cost per item; multiplier: in plain decisions of ``reference_member``.
+        ties: ``"keyed"``: a tie is broken by the item's own uniform.
+        n_candidates: how many (strategy, budget) pairs were considered.
+    """
+
+    strategy: str
+    kind: str
+    vote: str
+    draws: tuple[tuple[str, str], ...]
+    k: int
+    members: tuple[Mapping[str, str], ...]
+    seed: int
+    target: Mapping[str, float]
+    confidence: float
+    chosen_on: Half
+    scored_on: Half
+    optimism: float
+    flops: float
+    flops_worst: float
+    multiplier: float
+    reference_member: str
+    n_candidates: int
+    ties: str = "keyed"
+    schema_version: int = SCHEMA_VERSION
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, as :meth:`save` writes it."""
+        value = {"kind_of_file": KIND, **asdict(self)}
+        return {**value, "draws": [list(draw) for draw in self.draws], "members": [dict(m) for m in self.members]}
+
+    def save(self, path: str | Path) -> Path:
+        """Write ``plan.json`` (to a temporary name, then renamed); returns its path."""
+        file = Path(path)
+        if file.is_dir():
+            file = file / "plan.json"
+        write_json(file, self.as_dict())
+        return file
+
+
+def plan(
+    records: Records,
+    *,
+    min_accuracy: float | None = None,
+    max_flops: float | None = None,
+    confidence: float = 0.95,
+    votes: Sequence[str] = ("mean", "log_mean"),
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> Plan:
+    """The cheapest way to reach an accuracy, or the most accurate way within a cost.
+
+    All strategies of :func:`ttscale.scaling.strategy.candidates` at all budgets are compared on one half of the items
+    (keyed by ``seed``; clusters are kept whole). For ``min_accuracy`` the cheapest whose one-sided lower bound
+    reaches it is taken; for ``max_flops`` the most accurate that costs no more (the cheapest of equals). The bound is
+    not adjusted for the number of candidates, so what counts is the accuracy on the other half, which took no part in
+    the choice.
+
+    Args:
+        records: with known costs.
+        min_accuracy: fraction in (0, 1). max_flops: per item. Exactly one of them.
+        confidence: of the one-sided bound, and level of the intervals.
+        votes: to consider.
+        n_boot, seed: of the bootstrap and of the halves.
+
+    Raises:
+        TtscaleError: not exactly one target, one out of range or out of reach (the best at hand is named), unknown
+            votes or costs, too few items to halve.
+    """
+    check_records(records)
+    check_target(min_accuracy, max_flops)
+    level = check_level(confidence, "confidence")
+    check_costs(records)
+    check_bootstrap(n_boot, level, records.n_items, seed)
+    first = first_half(records.item_ids, records.clusters, seed=seed)
+    strategies = candidates(records, votes=votes)
+    curves = [accuracy_curve(records, s, ci=level, n_boot=n_boot, seed=seed) for s in strategies]
+    return choose(records, curves, first, min_accuracy=min_accuracy, max_flops=max_flops, n_boot=n_boot, seed=seed)
+
+
+def choose(
+    records: Records, curves: Sequence[Curve], first: np.ndarray, *, min_accuracy: float | None = None,
+    max_flops: float | None = None, n_boot: int, seed: int,
+) -> Plan:  # fmt: skip
+    """Choose among curves of single strategies on the items where ``first`` holds, and score on the others."""
+    level = curves[0].level
+    tables = [_half_table(curve, first, level, n_boot, seed) for curve in curves]
+    points = [(i, row) for i, curve in enumerate(curves) for row in range(len(curve.budgets))]
+    accuracy = np.array([tables[i][0][row] for i, row in points])
+    bound = np.array([tables[i][3][row] for i, row in points])
+    flops = np.array([curves[i].flops[row] for i, row in points])
+    if min_accuracy is not None:
+        good = bound >= min_accuracy
+        keys = (-accuracy, flops)
+    else:
+        good = flops <= max_flops
+        keys = (flops, -np.round(accuracy, 9))
+    if not good.any():
+        best = int(np.argmax(bound)) if min_accuracy is not None else int(np.argmin(flops))
+        i, row = points[best]
+        raise _out_of_reach(curves[i], row, float(accuracy[best]), float(bound[best]), level, min_accuracy, max_flops)
+    order = np.lexsort(keys)
+    i, row = points[int(order[good[order]][0])]
+    target = {"min_accuracy": float(min_accuracy)} if min_accuracy is not None else {"max_flops": float(max_flops or 0)}
+    return _plan(
+        records, curves[i], row, first, tables[i], seed=seed, n_boot=n_boot, n_candidates=len(points), target=target
+    )
+
+
+def load_plan(path: str | Path) -> Plan:
+    """Read a ``plan.json`` (or the one in a folder).
+
+    Raises:
+        TtscaleError: no such file, not a plan, another schema version, or damaged.
+    """
+    file = Path(path)
+    file = file / "plan.json" if file.is_dir() else file
+    if not file.is_file():
+        raise TtscaleError(
+            "plan", expected="a plan.json", got=str(file), fix="Make one with ttscale.plan(...).save(path)."
+        )
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(file, "no JSON") from error
+    if not isinstance(value, dict) or value.pop("kind_of_file", None) != KIND:
+        raise _damaged(file, "something else")
+    if value.get("schema_version") != SCHEMA_VERSION:
+        raise TtscaleError(
+            "plan", expected=f"schema version {SCHEMA_VERSION}", got=f"{value.get('schema_version')!r} in {file}",
+            fix="Make the plan again with this version of ttscale.",
+        )  # fmt: skip
+    try:
+        loaded = Plan(**{
+            **value,
+            "draws": tuple((str(member), str(variant)) for member, variant in value["draws"]),
+            "members": tuple({key: str(m[key]) for key in ("name", "spec", "fingerprint")} for m in value["members"]),
+            "chosen_on": Half(**value["chosen_on"]),
+            "scored_on": Half(**value["scored_on"]),
+        })  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(file, f"a plan with a missing or wrong part ({error})") from error
+    _check_loaded(loaded, file)
+    return loaded
+
+
+def _check_loaded(loaded: Plan, file: Path) -> None:
+    floats = [f.name for f in fields(Plan) if f.type == "float"]
+    numbers = [name for name in floats if not isinstance(getattr(loaded, name), (int, float))]
+    if numbers or not isinstance(loaded.seed, int) or not isinstance(loaded.k, int):
+        raise _damaged(file, f"text where a number belongs ({', '.join(numbers) or 'k or seed'})")
+    if loaded.vote not in VOTES or loaded.k != len(loaded.draws) or not loaded.draws:
+        raise _damaged(file, f"{len(loaded.draws)} draws for k = {loaded.k} under the vote {loaded.vote!r}")
+    if {member for member, _ in loaded.draws} != {member["name"] for member in loaded.members}:
+        raise _damaged(file, "draws of members that it does not list")
+
+
+def _half_table(
+    curve: Curve, items: np.ndarray, level: float, n_boot: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Accuracy, low, high and one-sided lower bound on some items, each ``[k]``."""
+    credit = curve.credit[:, items]
+    units = None if curve.units is None else np.unique(curve.units[items], return_inverse=True)[1]
+    n_units = count_units(credit.shape[1], units)
+    check_bootstrap(n_boot, level, n_units, seed)
+    replicates = bootstrap_means(credit, units=units, n_boot=n_boot, seed=seed)
+    accuracy = credit.mean(axis=1, dtype=np.float64)
+    low, high = percentiles(replicates, level)
+    bound = np.quantile(replicates, 1 - level, axis=0, method="inverted_cdf")
+    for row in np.flatnonzero((credit == credit[:, :1]).all(axis=1)):
+        low[row], high[row] = wilson(accuracy[row] * n_units, n_units, level)
+        # The lower end of a two-sided interval of level 2c − 1 is the one-sided bound of level c.
+        bound[row] = wilson(accuracy[row] * n_units, n_units, 2 * level - 1)[0] if level > 0.5 else accuracy[row]
+    return accuracy, low, high, bound
+
+
+def _plan(
+    records: Records, curve: Curve, row: int, first: np.ndarray, chosen: tuple[np.ndarray, ...], *, seed: int,
+    n_boot: int, n_candidates: int, target: Mapping[str, float],
+) -> Plan:  # fmt: skip
+    strategy = curve.strategy
+    assert strategy is not None  # plan() makes curves of single strategies only
+    scored = _half_table(curve, ~first, curve.level, n_boot, seed)
+    k = int(curve.budgets[row])
+    draws = strategy.draws[:k]
+    used = [records.member(name) for name in dict.fromkeys(member for member, _ in draws)]
+    halves = [
+        Half(int(items.sum()), *(float(part[row]) for part in table))
+        for items, table in ((first, chosen), (~first, scored))
+    ]
+    return Plan(
+        strategy=strategy.name, kind=strategy.kind, vote=strategy.vote, draws=draws, k=k,
+        members=tuple({"name": m.name, "spec": m.spec, "fingerprint": m.fingerprint} for m in used),
+        seed=int(records.manifest.seed), target=target, confidence=curve.level, chosen_on=halves[0],
+        scored_on=halves[1], optimism=halves[0].accuracy - halves[1].accuracy, flops=float(curve.flops[row]),
+        flops_worst=float(curve.flops_worst[row]), multiplier=float(curve.multiplier[row]),
+        reference_member=curve.reference_member, n_candidates=n_candidates,
+    )  # fmt: skip
+
+
+def check_target(min_accuracy: float | None, max_flops: float | None) -> None:
+    if (min_accuracy is None) == (max_flops is None):
+        raise TtscaleError(
+            "min_accuracy, max_flops", expected="exactly one of them", got=f"{min_accuracy!r} and {max_flops!r}",
+            fix="Give the accuracy to reach, or the cost to stay within.",
+        )  # fmt: skip
+    target = min_accuracy if min_accuracy is not None else max_flops
+    number = isinstance(target, (int, float)) and not isinstance(target, bool)
+    if min_accuracy is not None and not (number and 0 < min_accuracy < 1):
+        percent = number and 1 < min_accuracy <= 100
+        raise TtscaleError(
+            "min_accuracy", expected="a fraction strictly between 0 and 1", got=repr(min_accuracy),
+            fix=f"Give {min_accuracy / 100:g} for {min_accuracy:g} %." if percent else "Give for example 0.8.",
+        )  # fmt: skip
+    if max_flops is not None and not (number and 0 < max_flops < math.inf):
+        raise TtscaleError("max_flops", expected="a positive number", got=repr(max_flops), fix="Give FLOPs per item.")
+
+
+def _out_of_reach(
+    curve: Curve, row: int, accuracy: float, bound: float, level: float, min_accuracy: float | None,
+    max_flops: float | None,
+) -> TtscaleError:  # fmt: skip
+    words = option_words(curve, int(curve.budgets[row]))
+    cost = flops_words(float(curve.flops[row]))
+    if min_accuracy is None:
+        return TtscaleError(
+            "max_flops", expected=f"at least the cheapest decision: {cost} ({words})", got=flops_words(max_flops or 0),
+            fix="Allow more, or collect a cheaper member.",
+        )  # fmt: skip
+    return TtscaleError(
+        "min_accuracy", expected=f"a target that a strategy at hand reaches with {100 * level:g}% confidence",
+        got=f"{min_accuracy:g}; the best lower bound is {bound:.4f} (accuracy {accuracy:.4f}, {words}, {cost})",
+        fix=(f"Ask for at most {math.floor(bound * 1000) / 1000:g}, or c" if bound >= 0.001 else "C")
+        + "ollect more draws, members or items.",
+    )  # fmt: skip
+
+
+def _damaged(file: Path, what: str) -> TtscaleError:
+    return TtscaleError(
+        "plan", expected="a whole plan.json", got=f"{file}, which holds {what}", fix="Make the plan again."
+    )

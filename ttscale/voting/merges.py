@@ -1,0 +1,164 @@
+"""Votes: how the log-probabilities of several draws become one set of log-scores.
+
+A vote is a fold. Each draw is read into a state, states are added one draw at a time, and the state of ``k`` draws is
+scored. So one pass gives the vote of the first ``k`` draws for every ``k``, the analysis and a deployed model run the
+same additions in the same order, and nothing larger than one draw is held in between. Written over the array API:
+numpy arrays, torch tensors (on their device) and any other conforming library give the same numbers.
+
+Sums are in float64 whatever the input (float16 Records included).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from ttscale.errors import TtscaleError, unknown_name
+from ttscale.voting.decisions import _float64, tied_best
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One way to merge draws.
+
+    Attributes:
+        name: its name in ``VOTES``.
+        purpose: what it does, in a line.
+        read: one draw's log-probabilities ``[..., class]`` (float64) to a state.
+        add: the states of two disjoint sets of draws to the state of both.
+        score: the state of ``k`` draws and ``k`` to normalised log-scores ``[..., class]``.
+    """
+
+    name: str
+    purpose: str
+    read: Callable[[Any], Any]
+    add: Callable[[Any, Any], Any]
+    score: Callable[[Any, int], Any]
+
+
+def merge(log_probs: Any, vote: str) -> Any:
+    """The vote of all draws: log-scores ``float64 [..., class]``, whose exponentials sum to 1.
+
+    Args:
+        log_probs: normalised log-probabilities ``[..., draw, class]``; −inf (probability 0) is allowed, NaN is not.
+            That they are normalised is checked where they enter (Records), not here: raw logits give a meaningless
+            answer.
+        vote: a name in ``VOTES``.
+
+    Raises:
+        TtscaleError: unknown vote, fewer than two axes, or no draw.
+    """
+    draws = _draws(log_probs)
+    for scores in prefix_scores(draws, vote):
+        last = scores
+    return last
+
+
+def merge_prefixes(log_probs: Any, vote: str) -> Any:
+    """The vote of the first ``k`` draws for every ``k`` at once: ``float64 [..., draw, class]``.
+
+    ``merge_prefixes(x, vote)[..., k - 1, :]`` equals ``merge(x[..., :k, :], vote)`` bit for bit. Arguments and errors
+    as in :func:`merge`.
+    """
+    xp = array_namespace(log_probs)
+    return xp.stack(list(prefix_scores(_draws(log_probs), vote)), axis=-2)
+
+
+def prefix_scores(draws: Iterable[Any], vote: str) -> Iterator[Any]:
+    """Yield the vote of the first draw, of the first two, and so on: ``float64 [..., class]`` each.
+
+    The streaming form of :func:`merge_prefixes`, for draws that never stand in one array.
+
+    Args:
+        draws: normalised log-probabilities ``[..., class]`` of one draw after another, all of one shape.
+        vote: a name in ``VOTES``.
+    """
+    rule = get_vote(vote)
+    state: Any = None
+    for k, draw in enumerate(draws, start=1):
+        xp = array_namespace(draw)
+        new = rule.read(xp.astype(draw, _float64(xp, draw)))
+        state = new if state is None else rule.add(state, new)
+        yield rule.score(state, k)
+
+
+def get_vote(name: str) -> Vote:
+    """The vote of this name; TtscaleError with the nearest names when there is none."""
+    if name not in VOTES:
+        raise unknown_name("vote", name, VOTES)
+    return VOTES[name]
+
+
+def _draws(log_probs: Any) -> Iterator[Any]:
+    if len(log_probs.shape) < 2 or log_probs.shape[-2] == 0 or log_probs.shape[-1] == 0:
+        raise TtscaleError(
+            "log_probs", expected="an array [..., draw, class] with at least one draw and one class",
+            got=f"shape {tuple(log_probs.shape)}", fix="Put the draws on the last axis but one.",
+        )  # fmt: skip
+    return (log_probs[..., k, :] for k in range(log_probs.shape[-2]))
+
+
+def _safe_log(x: Any) -> Any:
+    """log x, and −inf at 0 without a warning."""
+    xp = array_namespace(x)
+    positive = x > 0
+    return xp.where(positive, xp.log(xp.where(positive, x, xp.ones_like(x))), xp.full_like(x, -math.inf))
+
+
+def _mean_score(state: Any, k: int) -> Any:
+    """Mean of probabilities: log((1/k) Σ p)."""
+    return state - math.log(k)
+
+
+def _log_mean_read(log_probs: Any) -> tuple[Any, Any]:
+    xp = array_namespace(log_probs)
+    zero = log_probs == -math.inf
+    return xp.where(zero, xp.zeros_like(log_probs), log_probs), xp.astype(zero, log_probs.dtype)
+
+
+def _log_mean_add(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def _log_mean_score(state: tuple[Any, Any], k: int) -> Any:
+    """Mean of log-probabilities, normalised: the geometric mean (product of experts to the power 1/k).
+
+    A probability of exactly 0 is read as the limit of a vanishing one: classes with the fewest zeros among the draws
+    share the mass, by their finite parts, and the others get −inf. So one zero vetoes a class as long as another
+    class has none, and no input gives NaN.
+    """
+    total, zeros = state
+    xp = array_namespace(total)
+    fewest = zeros == xp.min(zeros, axis=-1, keepdims=True)
+    mean = xp.where(fewest, total / k, xp.full_like(total, -math.inf))
+    shifted = mean - xp.max(mean, axis=-1, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+
+
+def _plurality_read(log_probs: Any) -> Any:
+    """One vote per draw for its most probable class; classes tied for that share the vote equally."""
+    xp = array_namespace(log_probs)
+    best = xp.astype(tied_best(log_probs), log_probs.dtype)
+    return best / xp.sum(best, axis=-1, keepdims=True)
+
+
+def _add(a: Any, b: Any) -> Any:
+    return a + b
+
+
+def _log_add(a: Any, b: Any) -> Any:
+    return array_namespace(a).logaddexp(a, b)
+
+
+VOTES: dict[str, Vote] = {
+    vote.name: vote
+    for vote in (
+        Vote("mean", "mean of the probabilities", lambda x: x, _log_add, _mean_score),
+        Vote("log_mean", "geometric mean of the probabilities", _log_mean_read, _log_mean_add, _log_mean_score),
+        Vote("plurality", "one vote a draw, the share of votes", _plurality_read, _add, lambda n, k: _safe_log(n / k)),
+    )
+}
