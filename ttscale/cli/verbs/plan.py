@@ -1,0 +1,40 @@
+"""`ttscale plan`: the cheapest strategy for a target, as plan.json."""
+
+from __future__ import annotations
+
+from ttscale.cli.app import Job
+from ttscale.cli.console import results, say, step
+from ttscale.cli.schema import PlanConfig
+from ttscale.records.files import write_json
+from ttscale.records.read import read_records
+from ttscale.scaling.plan import Plan, plan
+from ttscale.scaling.words import flops_words
+
+
+def run(config: PlanConfig, job: Job) -> None:
+    records = read_records(config.records)
+    with step("comparing strategies"):
+        chosen = plan(
+            records, min_accuracy=config.min_accuracy, max_flops=config.max_flops, confidence=config.confidence,
+            votes=config.votes, n_boot=config.n_boot, seed=config.seed,
+        )  # fmt: skip
+    chosen.save(job.out / "plan.json")
+    summary = {"schema_version": 1, "kind": "ttscale-plan-summary", "command": job.command, "plan": chosen.as_dict()}
+    write_json(job.out / "summary.json", summary)
+    say(*plan_lines(chosen))
+    results(job.out, plan="plan.json", summary="summary.json")
+    say("", f'Use it: ttscale.wrap(None, "{job.out}/plan.json")')
+
+
+def plan_lines(chosen: Plan) -> list[str]:
+    """A plan in a few plain sentences."""
+    scored, chosen_on = chosen.scored_on, chosen.chosen_on
+    level = f"{100 * chosen.confidence:g}%"
+    return [
+        f"Plan: {chosen.strategy}, the first {chosen.k} draws, vote {chosen.vote}.",
+        f"Cost: {flops_words(chosen.flops)} an item, {chosen.multiplier:.3g} x one view of {chosen.reference_member}.",
+        f"Accuracy on the {scored.n_items} items that took no part in the choice: {scored.accuracy:.4f} "
+        f"({level} interval {scored.low:.4f} to {scored.high:.4f}).",
+        f"On the {chosen_on.n_items} items that chose: {chosen_on.accuracy:.4f}; optimism {chosen.optimism:+.4f}.",
+        f"{chosen.n_candidates} pairs of strategy and budget were compared.",
+    ]

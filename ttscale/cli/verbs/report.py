@@ -1,0 +1,23 @@
+"""`ttscale report`: the figures and the page, from Records or from a summary.json that is there already."""
+
+from __future__ import annotations
+
+from ttscale.cli.app import Job
+from ttscale.cli.console import results, step
+from ttscale.cli.schema import ReportConfig
+from ttscale.cli.verbs.analyze import FILES, summarize_records
+from ttscale.errors import TtscaleError
+from ttscale.records.read import read_records
+from ttscale.report.report import report
+
+
+def run(config: ReportConfig, job: Job) -> None:
+    if (config.records is None) == (config.summary is None):
+        raise TtscaleError(
+            "records, summary", expected="one of them", got="both" if config.records else "none",
+            fix="Give records=FOLDER to analyse them, or summary=FILE to draw what was analysed before.",
+        )  # fmt: skip
+    ready = config.summary or summarize_records(read_records(str(config.records)), config, job)
+    with step("drawing"):
+        report(None, job.out, summary=ready)
+    results(job.out, **FILES)

@@ -1,0 +1,12 @@
+"""`ttscale sweep`: collect once, then everything that Records tell."""
+
+from __future__ import annotations
+
+from ttscale.cli.app import Job
+from ttscale.cli.schema import SweepConfig
+from ttscale.cli.verbs.analyze import show, write_analysis
+from ttscale.cli.verbs.collect import collect_records
+
+
+def run(config: SweepConfig, job: Job) -> None:
+    show(write_analysis(collect_records(config, job), config, job), job)
