@@ -29,7 +29,7 @@ from ttscale.cli.verb import VERBS
 from ttscale.errors import TtscaleError
 from ttscale.models.zoo import ZOO_FOLDER
 from ttscale.scaling.laws import LAWS
-from ttscale.train.ladder import train_ladder
+from ttscale.training.ladder import train_ladder
 from ttscale.voting.merges import VOTES
 
 OPTIONS = sorted(path for group in GROUPS for path in (configs_folder() / group).glob("*.yaml"))

@@ -15,8 +15,8 @@ import torch
 from conftest import make_data, make_model
 from torch import nn
 
-from ttscale.collect.collect import collect
-from ttscale.collect.forward import Forward
+from ttscale.collecting.collect import collect
+from ttscale.collecting.forward import Forward
 from ttscale.draws import keyed
 from ttscale.draws.grammar import views
 from ttscale.draws.steps import PixelSpace
@@ -63,7 +63,7 @@ def test_batch_size_and_subset_do_not_change_the_noise(tmp_path, members):
 
 
 def small_blocks(monkeypatch, block_bytes=1):
-    monkeypatch.setattr("ttscale.collect.collect._BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("ttscale.collecting.collect._BLOCK_BYTES", block_bytes)
 
 
 @pytest.mark.parametrize("die_at", [0, 1, 5, 9, 13])
@@ -98,7 +98,7 @@ def test_a_killed_process_resumes_to_the_same_bytes(tmp_path):
             torch.set_num_threads(1)
             from dataclasses import replace
             from conftest import make_data, make_model
-            import ttscale.collect.collect as c
+            import ttscale.collecting.collect as c
             c._BLOCK_BYTES = 1
             data, pause = make_data(40), float(sys.argv[2])
             slow = replace(data, load=lambda i: (time.sleep(pause), data.load(i))[1])

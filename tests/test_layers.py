@@ -18,15 +18,15 @@ LAYERS = (
     ("models", "data", "draws"),
     ("cost",),
     ("records",),
-    ("collect", "train"),
+    ("collecting", "training"),
     ("voting",),
     ("scaling",),
     ("deploy",),
-    ("report",),
+    ("reporting",),
     ("cli",),
 )
 LEVEL = {layer: level for level, row in enumerate(LAYERS) for layer in row}
-WITHOUT_TORCH = ("records", "voting", "scaling", "report")
+WITHOUT_TORCH = ("records", "voting", "scaling", "reporting")
 
 
 def layer_of(path: Path) -> str:
@@ -68,8 +68,11 @@ def test_imports_go_one_way():
 
 
 def test_the_reader_of_imports_sees_every_form():
-    source = "import ttscale.cli.app\nfrom ttscale import scaling\ndef f():\n    from ttscale.report.page import draw\n"
-    assert list(imported_layers(source)) == [(1, "cli"), (2, "scaling"), (4, "report")]
+    source = (
+        "import ttscale.cli.app\nfrom ttscale import scaling\n"
+        "def f():\n    from ttscale.reporting.page import draw\n"
+    )
+    assert list(imported_layers(source)) == [(1, "cli"), (2, "scaling"), (4, "reporting")]
 
 
 def test_package_inits_are_empty_but_for_a_docstring():
@@ -101,7 +104,7 @@ def test_import_ttscale_needs_no_torch_and_no_plots():
 USE = """
 import numpy as np
 from ttscale.records.records import Records
-from ttscale.report.report import report
+from ttscale.reporting.report import report
 from ttscale.scaling.summary import summarize
 
 rng = np.random.default_rng(0)
@@ -119,3 +122,12 @@ def test_analysing_and_reporting_need_no_torch(tmp_path: Path):
     done = without_torch(USE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "page" / "report.html").is_file()
+
+
+def test_public_names_are_not_shadowed_by_subpackages():
+    """Importing a submodule sets an attribute of the package; no public name may be called like a subpackage."""
+    import ttscale
+
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+    assert not folders & set(ttscale.__all__)
+    assert all(callable(getattr(ttscale, name)) for name in ttscale.__all__)

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from ttscale.errors import TtscaleError
 from ttscale.models.resnet8 import resnet8
-from ttscale.train.ladder import train_ladder, validation_rows
-from ttscale.train.loop import Images, fit_classifier
-from ttscale.train.recipe import Recipe
+from ttscale.training.ladder import train_ladder, validation_rows
+from ttscale.training.loop import Images, fit_classifier
+from ttscale.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=2, batch_size=16)
 

@@ -9,7 +9,7 @@ _HOME = {
     "fetch": "ttscale.models.fetch",
     "load_data": "ttscale.data.load",
     "views": "ttscale.draws.grammar",
-    "collect": "ttscale.collect.collect",
+    "collect": "ttscale.collecting.collect",
     "Records": "ttscale.records.records",
     "read_records": "ttscale.records.read",
     "accuracy_curve": "ttscale.scaling.curves",
@@ -19,9 +19,9 @@ _HOME = {
     "load_plan": "ttscale.scaling.plan",
     "summarize": "ttscale.scaling.summary",
     "wrap": "ttscale.deploy.wrap",
-    "report": "ttscale.report.report",
-    "train_ladder": "ttscale.train.ladder",
-    "Recipe": "ttscale.train.recipe",
+    "report": "ttscale.reporting.report",
+    "train_ladder": "ttscale.training.ladder",
+    "Recipe": "ttscale.training.recipe",
 }
 
 __all__ = list(_HOME)

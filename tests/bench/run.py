@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from spine import ROWS
 
-from ttscale.collect.environment import describe_device, versions
+from ttscale.collecting.environment import describe_device, versions
 from ttscale.records.files import write_json
 
 RESULTS = Path(__file__).parent.parent.parent / "results" / "bench"

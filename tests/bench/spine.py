@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from measure import in_process, paired_ratio
 from PIL import Image
-from ttscale.scaling.plan import Plan
 
 import ttscale as tts
 from ttscale.data.dataset import Dataset
 from ttscale.models.model import Model
 from ttscale.records.records import Records
+from ttscale.scaling.plan import Plan
 
 VIEWS = "flip * shifts(1)"
 

@@ -63,7 +63,7 @@ class Law:
 class Collect:
     """How draws are run; which draws they are does not depend on it."""
 
-    _target_: str = "ttscale.collect.collect.collect"
+    _target_: str = "ttscale.collecting.collect.collect"
     batch_size: int | None = key(None, "items a forward pass; null: chosen; halved when memory runs out")
     device: str = key("auto", "cpu, cuda, cuda:1, mps; auto: CUDA where it is there")
     threads: int | None = key(None, "CPU threads; null: torch's own choice")
@@ -86,7 +86,7 @@ class Report:
 class Recipe:
     """How a classifier is trained."""
 
-    _target_: str = "ttscale.train.recipe.Recipe"
+    _target_: str = "ttscale.training.recipe.Recipe"
     epochs: int = key(16, "passes over the training images")
     batch_size: int = key(128, "images a step")
     learning_rate: float = key(0.1, "peak of the one-cycle schedule")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from ttscale.voting.merges import get_vote
 SCHEMA_VERSION = 1
 KIND = "ttscale-summary"
 _LINE_POINTS = 48
+_SHARE_CURVES, _SHARE_FITS = 0.25, 0.55  # of the time that an analysis takes, roughly
 
 
 def summarize(
@@ -37,6 +38,7 @@ def summarize(
     ci: float = 0.95,
     n_boot: int = 1000,
     seed: int = 0,
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
     """Analyse Records: curves, gains, fits, tradeoff, Pareto front, plan and headline.
 
@@ -50,6 +52,7 @@ def summarize(
         law: ``"auto"`` fits all laws to every curve and marks the chosen one; a name fits that law to every curve
             that has budgets enough for it.
         ci, n_boot, seed: level of all intervals, number of resamples, and seed of resamples and halves.
+        on_progress: told the share of the work that is done, in [0, 1].
 
     Raises:
         TtscaleError: unknown names, options out of range, unknown costs, too few items. A target out of reach is no
@@ -62,7 +65,12 @@ def summarize(
     needed = max(2, 0 if law == "auto" else len(get_law(law).parameters))
     trade = tradeoff(records, vote=vote, ci=ci, n_boot=n_boot, seed=seed)
     curves = [*trade.curves, *_of_all(records, vote=vote, ci=ci, n_boot=n_boot, seed=seed)]
-    fitted = [fit_law(curve, law) for curve in curves if len(curve.budgets) >= needed]
+    on_progress(_SHARE_CURVES)
+    fitted = []
+    for number, curve in enumerate(curves, 1):
+        if len(curve.budgets) >= needed:
+            fitted.append(fit_law(curve, law))
+        on_progress(_SHARE_CURVES + _SHARE_FITS * number / len(curves))
     chosen, problem = _plan(records, min_accuracy, vote=vote, ci=ci, n_boot=n_boot, seed=seed)
     value = {
         "schema_version": SCHEMA_VERSION,

@@ -6,12 +6,12 @@ from typing import Any
 
 from ttscale.cli.app import Job
 from ttscale.cli.build import build
-from ttscale.cli.console import results, say, step
+from ttscale.cli.console import bar, results, say, step
 from ttscale.cli.schema import AnalyzeConfig, ReportConfig, SweepConfig
 from ttscale.records.files import write_json
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
-from ttscale.report.report import report
+from ttscale.reporting.report import report
 
 FILES = {"page": "report.html", "every_number": "summary.json", "figures": "figures"}
 
@@ -34,10 +34,10 @@ def write_analysis(records: Records, config: AnalyzeConfig | SweepConfig, job: J
 
 def summarize_records(records: Records, config: AnalyzeConfig | SweepConfig | ReportConfig, job: Job) -> dict[str, Any]:
     """The summary of a run, with the command that made it."""
-    with step("analysing"):
+    with bar("analysing") as on_progress:
         summary = build(
             config.report, records, min_accuracy=config.min_accuracy, vote=config.vote.vote, law=config.law.law,
-            seed=config.seed,
+            seed=config.seed, on_progress=on_progress,
         )  # fmt: skip
     summary["run"]["command"] = job.command
     return summary

@@ -8,7 +8,7 @@ from ttscale.cli.schema import ReportConfig
 from ttscale.cli.verbs.analyze import FILES, summarize_records
 from ttscale.errors import TtscaleError
 from ttscale.records.read import read_records
-from ttscale.report.report import report
+from ttscale.reporting.report import report
 
 
 def run(config: ReportConfig, job: Job) -> None:

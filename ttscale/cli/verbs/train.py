@@ -14,13 +14,13 @@ from ttscale.cli.schema import TrainConfig
 from ttscale.records.files import write_json
 
 if TYPE_CHECKING:
-    from ttscale.train.ladder import Rung
+    from ttscale.training.ladder import Rung
 
 
 def run(config: TrainConfig, job: Job) -> None:
     recipe = build(config.train)
     with step("loading torch and data"):
-        from ttscale.train.ladder import train_ladder
+        from ttscale.training.ladder import train_ladder
 
         data = build(config.data)
     per_rung = recipe.epochs if config.processes == 1 else 1  # with a pool only finished rungs are told

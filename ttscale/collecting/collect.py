@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ttscale.collect.environment import describe_device, pick_device, torch_threads, versions
-from ttscale.collect.vision import VisionRunner
+from ttscale.collecting.environment import describe_device, pick_device, torch_threads, versions
+from ttscale.collecting.vision import VisionRunner
 from ttscale.cost.flops import measure_forward
 from ttscale.data.dataset import Dataset
 from ttscale.draws.grammar import views
@@ -20,7 +21,8 @@ from ttscale.draws.views import ViewSet
 from ttscale.errors import TtscaleError
 from ttscale.models.model import Model
 from ttscale.records.checks import check_labels
-from ttscale.records.read import Records, read_records
+from ttscale.records.read import read_records
+from ttscale.records.records import Records
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.store import RecordsWriter
 
@@ -115,7 +117,7 @@ def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items
         TextColumn("items, left:"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, disable=not progress) as bar:
+    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
         task = bar.add_task("collect", total=len(data))
         for block, start in enumerate(range(0, len(data), block_items)):
             stop = min(start + block_items, len(data))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ttscale.collect.forward import Forward
-from ttscale.collect.loader import Batch, batches
+from ttscale.collecting.forward import Forward
+from ttscale.collecting.loader import Batch, batches
 from ttscale.data.dataset import Dataset
 from ttscale.draws import keyed
 from ttscale.draws.steps import PixelSpace

@@ -22,8 +22,8 @@ from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
 from ttscale.models.resnet8 import resnet8
 from ttscale.records.files import write_atomic, write_json
-from ttscale.train.loop import Images, accuracy, fit_classifier
-from ttscale.train.recipe import Recipe
+from ttscale.training.loop import Images, accuracy, fit_classifier
+from ttscale.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

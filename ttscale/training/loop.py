@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ttscale.train.recipe import Recipe
+from ttscale.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,189 @@
+"""The page: one legal file, nothing from outside, everything escaped, every gap explained."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from report_example import example_summary, hostile_summary, lone_summary
+
+from ttscale.reporting.figures import draw
+from ttscale.reporting.interactive import plot
+from ttscale.reporting.markup import Markup, Missing, facts, html, joined, table
+from ttscale.reporting.page import page
+
+VOID = {"meta", "input", "br", "img", "link", "path"}
+
+
+class Reader(HTMLParser):
+    """Elements, text outside scripts and styles, and whether what opens also closes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID and tag != "!doctype":
+            self.open.append(tag)
+            if tag == "script":
+                self.scripts.append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open and self.open[-1] == tag, f"</{tag}> inside {self.open[-3:]}"
+            self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+        elif not (self.open and self.open[-1] == "style"):
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, str]:
+    makers: dict[str, Callable[[], dict[str, Any]]] = {
+        "example": example_summary, "hostile": hostile_summary, "lone": lone_summary,
+    }  # fmt: skip
+    return {name: page(make(), draw(make())) for name, make in makers.items()}
+
+
+@pytest.fixture(scope="module", params=["example", "hostile", "lone"])
+def read(request: pytest.FixtureRequest, written: dict[str, str]) -> Reader:
+    return Reader(written[request.param])
+
+
+def test_elements_close_and_ids_are_unique(read: Reader) -> None:
+    assert read.open == []
+    ids = [attrs["id"] for _, attrs in read.elements if attrs.get("id")]
+    assert len(ids) == len(set(ids))
+    headings = [int(tag[1]) for tag, _ in read.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert headings[0] == 1 and headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+
+
+def test_nothing_comes_from_outside(read: Reader) -> None:
+    tags = {tag for tag, _ in read.elements}
+    assert not tags & {"link", "img", "iframe", "object", "embed", "base", "form", "a", "video", "audio", "image"}
+    for tag, attrs in read.elements:
+        assert not any(name.startswith("on") for name in attrs), (tag, attrs)
+        assert "src" not in attrs and (attrs.get("xlink:href") or attrs.get("href") or "#").startswith("#")
+        assert "url(" not in (attrs.get("style") or "").replace("url(#", "")
+    metas = {attrs.get("http-equiv"): attrs.get("content") for attrs in read.all("meta")}
+    policy = metas["Content-Security-Policy"]
+    assert policy is not None and "default-src 'none'" in policy
+    runnable = [script for script, attrs in zip(read.scripts, read.all("script"), strict=True) if "type" not in attrs]
+    for script in runnable:
+        assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in policy
+    assert policy.count("sha256-") == len(runnable)
+
+
+def test_plotly_is_there_once(written: dict[str, str]) -> None:
+    assert [text.count("* plotly.js v") for text in written.values()] == [1, 1, 0]
+    assert [len(Reader(text).scripts) for text in written.values()] == [3, 3, 0]
+
+
+def test_nothing_is_nan_and_tables_say_what_they_are(read: Reader) -> None:
+    assert not re.search(r"\b(nan|none|inf|null|undefined|NaN|None)\b", read.text.replace("undefined: every", ""))
+    tags = [tag for tag, _ in read.elements]
+    assert tags.count("table") == tags.count("caption") > 1
+    assert all(attrs.get("scope") in ("col", "row") for attrs in read.all("th"))
+    for tag, attrs in read.elements:
+        if tag == "svg":
+            assert attrs.get("aria-hidden") == "true" or (attrs.get("role") == "img" and attrs["aria-label"])
+
+
+def test_foreign_strings_stay_text(written: dict[str, str]) -> None:
+    read = Reader(written["hostile"])
+    nasty = hostile_summary()["headline"][0].replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
+    for place in ("dataset", "command"):
+        assert hostile_summary()["run"][place]
+    assert read.text.count(nasty) >= 8
+    assert "\x1b" not in written["hostile"] and "\u202e" not in written["hostile"]
+    assert "alert(1)" not in "".join(read.scripts).replace(read.scripts[0], "")  # nothing but the data holds it
+    assert "<" not in read.scripts[0] and json.loads(read.scripts[0])
+
+
+def test_the_example_says_what_the_summary_says(written: dict[str, str]) -> None:
+    text = Reader(written["example"]).text
+    summary = example_summary()
+    for line in summary["headline"]:
+        assert line in text
+    for name in ("resnet8-w16-s2", "aten::upsample_bicubic2d (2 calls)", "torch 2.15.0", "ttscale demo models=zoo:*"):
+        assert name in text
+    for shown in ("92.7% (92.2 to 93.2)", "53.0 TFLOPs", "1.21 (0.910 or more)", "A − B·k^−c", "at bound", "+0.18"):
+        assert shown in text
+    for verdict in summary["tradeoff"]["verdicts"]:
+        assert verdict["text"] in text
+
+
+def test_what_is_missing_has_a_reason(written: dict[str, str]) -> None:
+    text = Reader(written["lone"]).text
+    for reason in ("its FLOPs are not known", "its card does not say how much compute its training took",
+                   "one draw has no extra compute", "No law was fitted", "One size only: there is nothing to compare.",
+                   "No plan. min_accuracy: expected at most 0.874, got 0.99.", "3 unreadable items were left out.",
+                   "There is no figure of accuracy against FLOPs"):  # fmt: skip
+        assert reason in text
+
+
+def test_the_interactive_figure_is_legal_plotly() -> None:
+    for summary in (example_summary(), hostile_summary()):
+        spec = plot(copy.deepcopy(summary))
+        assert spec is not None
+        figure = go.Figure(spec)  # refuses unknown properties and illegal values
+        assert len(figure.data) == len(spec["data"])
+        json.dumps(spec, allow_nan=False)
+        for trace in spec["data"]:
+            assert len(trace["x"]) == len(trace["y"]) > 0
+            for text in (trace.get("text") or []) + (trace.get("customdata") or []):
+                assert set(re.findall(r"<[^>]*>", text)) <= {"<b>", "</b>", "<br>"}
+    parts = [trace["meta"]["part"] for trace in plot(example_summary())["data"]]  # type: ignore[index]
+    assert {part: parts.count(part) for part in parts} == {
+        "front": 1, "band": 14, "line": 14, "single": 3, "ladder": 1, "plan": 1,
+    }  # fmt: skip
+
+
+def test_the_interactive_figure_shows_the_numbers_of_the_summary() -> None:
+    summary = example_summary()
+    spec = plot(summary)
+    assert spec is not None
+    curve = next(curve for curve in summary["curves"] if curve["id"] == "product/resnet8-w28")
+    trace = next(t for t in spec["data"] if t["meta"]["part"] == "line" and t["x"] == curve["flops"])
+    assert trace["y"] == curve["accuracy"]
+    assert "k = 48, 48× one plain decision" in trace["text"][-1] and "710 MFLOPs an item" in trace["text"][-1]
+    lone = lone_summary()
+    lone["curves"][0]["flops"] = [None]
+    assert plot(lone) is None
+
+
+def test_markup_escapes_all_but_markup() -> None:
+    assert html("<b>") == "&lt;b&gt;" and html(Markup("<b>")) == "<b>"
+    assert joined(["<", Markup("<br>"), ">"]) == "&lt;<br>&gt;"
+    assert Markup("<br>").join(["a", "<"]) == "a<br>&lt;"
+    rows = [["<x>", Missing("no <idea>")], ["y", Missing("no <idea>")], ["z", Missing("other")]]
+    text = table("<t>", ["<h>", "n"], rows)
+    assert "&lt;x&gt;" in text
+    assert not any(raw in text for raw in ("<x>", "<idea>", "<t>", "<h>"))
+    assert re.findall(r"<sup>(\d)</sup>", text) == ["1", "1", "2", "1", "2"]  # three cells, then two notes
+    assert "– <small>(why)</small>" in facts([("a", Missing("why"))])

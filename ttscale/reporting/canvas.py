@@ -1,0 +1,145 @@
+"""matplotlib without pyplot: one style whatever the user's matplotlibrc says, the same bytes for the same figure."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from ttscale.reporting.palette import LIGHT, themed
+from ttscale.reporting.words import scaled
+
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"], "font.size": 9.0, "text.parse_math": False, "text.usetex": False,
+    "text.color": LIGHT["ink"], "axes.labelcolor": LIGHT["muted"], "axes.edgecolor": LIGHT["muted"],
+    "axes.facecolor": "none", "figure.facecolor": LIGHT["surface"], "savefig.facecolor": LIGHT["surface"],
+    "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "axes.grid": True,
+    "axes.grid.which": "major", "grid.color": LIGHT["grid"], "grid.linewidth": 0.8, "axes.axisbelow": True,
+    "axes.linewidth": 0.8, "axes.labelsize": 8.5, "axes.titlesize": 9.5, "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.color": LIGHT["muted"], "ytick.color": LIGHT["muted"], "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
+    "ytick.major.size": 0.0, "ytick.minor.size": 0.0, "xtick.major.size": 3.0, "lines.solid_capstyle": "round",
+    "lines.dash_capstyle": "round", "svg.hashsalt": "ttscale", "svg.fonttype": "path", "path.simplify": True,
+    "figure.dpi": 100.0, "lines.scale_dashes": True,
+}  # fmt: skip
+_PLAIN: dict[str, Any] = {
+    name: value
+    for name, value in mpl.rcParamsDefault.items()
+    if name not in ("backend", "backend_fallback", "interactive")
+}
+
+# Strategies by line style, in units of the line width; the colour is the size's.
+DASHES: dict[str, Any] = {
+    "tta": (0.0, None), "ensemble": (0.0, (4.2, 2.0)), "product": (0.0, (0.9, 1.7)),
+}  # fmt: skip
+
+
+@contextmanager
+def style(**changes: Any) -> Iterator[None]:
+    """matplotlib's own defaults plus the house style, for the length of a ``with`` block."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # names in scripts that DejaVu lacks
+        settings: Any = {**_PLAIN, **_STYLE, **changes}
+        with mpl.rc_context(settings):
+            yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of inches with a canvas of its own, known to no pyplot."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure at 200 dots an inch."""
+    with style():
+        return _bytes(figure, lambda file: figure.savefig(file, format="png", dpi=200, metadata={"Software": None}))
+
+
+def svg(figure: Figure) -> bytes:
+    """A file that looks the same everywhere: letters are outlines."""
+    with style():
+        return _bytes(figure, lambda file: figure.savefig(file, format="svg", metadata=_NO_METADATA))
+
+
+def inline_svg(figure: Figure, *, name: str, alt: str, n_sizes: int, css_class: str) -> str:
+    """The figure as an element of the page: text stays text, colours follow the page's theme.
+
+    Args:
+        name: prefix of all ids in it, unique in the page.
+        alt: what a reader who does not see it should know; escaped HTML.
+        n_sizes: number of ordered colours in use.
+    """
+    effects = [(text, text.get_path_effects()) for text in figure.findobj(Text)]
+    for text, _ in effects:
+        text.set_path_effects([])  # they would turn text into outlines; the page's stylesheet draws the halo
+    with style(**{"svg.fonttype": "none", "svg.hashsalt": name}):
+        raw = _bytes(
+            figure, lambda file: figure.savefig(file, format="svg", metadata=_NO_METADATA, transparent=True)
+        ).decode()
+    for text, effect in effects:
+        text.set_path_effects(effect)
+    body = raw[raw.index("<svg") :]
+    body = re.sub(r'(\bid=")', rf"\1{name}-", body)
+    body = re.sub(r"(url\(#|href=\"#)", rf"\1{name}-", body)
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"(font: [^;\"]*?px) [^;\"]*", r"\1 var(--font)", body)
+    body = re.sub(r' width="[\d.]+pt" height="[\d.]+pt"', "", body, count=1)
+    body = body.replace("<svg ", f'<svg class="{css_class}" role="img" aria-label="{alt}" ', 1)
+    return themed(re.sub(r"\s*\n\s*", "\n", body), n_sizes)
+
+
+def halo(text: Text) -> None:
+    """Keep a label readable where lines pass behind it."""
+    text.set_path_effects([withStroke(linewidth=2.4, foreground=LIGHT["surface"])])
+
+
+def flops_axis(ax: Axes) -> None:
+    """Log x with ticks in FLOPs per item."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(10, numticks=12))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: scaled(value, "", 1).rstrip()))
+    ax.grid(visible=False, axis="x")
+
+
+def multiplier_axis(ax: Axes, top: float) -> None:
+    """Log x from 1 with ticks at powers of two (of four or sixteen when there would be many)."""
+    ax.set_xscale("log")
+    step = 2 if top <= 64 else 4 if top <= 1024 else 16
+    ticks = [float(step**i) for i in range(20) if step**i <= top * 1.02]
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.set_xlim(0.92, max(top, 1.5) * 1.12)
+    ax.grid(visible=False, axis="x")
+
+
+def percent_axis(ax: Axes) -> None:
+    """Ticks as percentages, with as many decimals as their distance needs."""
+    low, high = ax.get_ylim()
+    decimals = 0 if high - low > 0.045 else 1 if high - low > 0.0045 else 2
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{decimals}f}%"))
+
+
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+def _bytes(figure: Figure, write: Callable[[io.BytesIO], object]) -> bytes:
+    buffer = io.BytesIO()
+    canvas = figure.canvas
+    write(buffer)
+    figure.set_canvas(canvas)
+    return buffer.getvalue()

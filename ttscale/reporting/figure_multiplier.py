@@ -1,0 +1,49 @@
+"""Accuracy against the compute multiplier: what more compute bought, size by size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ttscale.reporting.canvas import DASHES, style
+from ttscale.reporting.key import draw_key, key_height, kind_entries, name_axes
+from ttscale.reporting.palette import roles
+from ttscale.reporting.panels import MAX_PANELS, draw_band, grid, scale_sizes
+from ttscale.reporting.points import finite_points, xy
+from ttscale.reporting.series import Series
+
+
+def accuracy_vs_multiplier(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure | None:
+    """One panel a size: accuracy against compute over one plain decision, one line a kind.
+
+    Returns:
+        None when no curve has a second budget.
+    """
+    series = Series(summary)
+    panels = []
+    for group in series.groups:
+        lines = {kind: finite_points(curve, "multiplier") for kind, curve in group.curves.items()}
+        lines = {kind: points for kind, points in lines.items() if points}
+        if any(len(points) > 1 for points in lines.values()):
+            panels.append((group, lines))
+    panels = panels[:MAX_PANELS]
+    if not panels:
+        return None
+    colour = roles(len(series.keys))
+    with style():
+        entries = kind_entries((kind for _, lines in panels for kind in lines), colour)
+        key = key_height(len(entries), narrow=narrow)
+        figure, axes = grid(len(panels), narrow=narrow, key=key)
+        scale_sizes(axes, [(group, list(lines.values())) for group, lines in panels], colour)
+        for ax, (group, lines) in zip(axes, panels, strict=True):
+            for kind, points in lines.items():
+                draw_band(ax, points, colour[group.role], 0.13)
+                ax.plot(*xy(points), color=colour[group.role], linestyle=DASHES[kind], linewidth=1.8)
+        draw_key(figure, entries, narrow=narrow)
+        name_axes(
+            figure, "accuracy, one scale for all sizes", "compute, in multiples of one plain decision",
+            colour=colour["muted"], below=key,
+        )  # fmt: skip
+    return figure

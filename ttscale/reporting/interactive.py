@@ -1,0 +1,168 @@
+"""The main figure as plotly.js data, in light colours; the page's script turns their roles into the theme's colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ttscale.reporting.palette import roles
+from ttscale.reporting.points import finite_points
+from ttscale.reporting.series import KINDS, Series
+from ttscale.reporting.words import escape, flops, is_number, number_interval, percent_interval, times
+
+_DASHES = {"tta": "solid", "ensemble": "10px,5px", "product": "2px,4px"}
+_CLEAR = "rgba(0,0,0,0)"
+
+
+def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``{"data", "layout"}`` for plotly.js, or None when there is nothing to draw.
+
+    Each trace's ``meta`` has its colour role, group, kind and part: ``line``, ``band``, ``single`` (a curve of one
+    member among several of its size), ``ladder``, ``front`` or ``plan``. Every string from data or models is escaped,
+    since plotly.js renders a subset of HTML in labels.
+    """
+    series = Series(summary)
+    colour = roles(len(series.keys))
+    drawn = {curve["id"] for group in series.groups for curve in group.curves.values()}
+    others = [curve for curve in series.curves.values() if curve["id"] not in drawn and curve["kind"] in KINDS]
+    pairs = [(curve, group.role) for group in series.groups for curve in group.curves.values()]
+    lines = [trace for curve, role in pairs for trace in _band(curve, role, colour)]
+    lines += [_line(curve, role, "line", colour) for curve, role in pairs]
+    lines += [_line(curve, series.role(series.key_of(curve)), "single", colour) for curve in others]
+    shown = [*(trace for trace in lines if trace["x"]), *_ladder(series, colour), *_plan(summary, colour)]
+    return {"data": [*_front(summary, colour), *shown], "layout": _layout(colour)} if shown else None
+
+
+def _trace(part: str, role: str, *, kind: str = "", group: str = "", **values: Any) -> dict[str, Any]:
+    meta = {"role": role, "group": group, "kind": kind, "part": part}
+    return {"type": "scatter", "showlegend": False, "meta": meta, **values}
+
+
+def _band(curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) -> list[dict[str, Any]]:
+    bounded = [(x, low, high) for x, _, low, high in finite_points(curve, "flops") if low is not None]
+    if len(bounded) < 2:
+        return []
+    outline = {
+        "x": [x for x, _, _ in bounded] + [x for x, _, _ in reversed(bounded)],
+        "y": [low for _, low, _ in bounded] + [high for _, _, high in reversed(bounded)],
+    }
+    return [
+        _trace(
+            "band", role, kind=curve["kind"], group=role, **outline, mode="lines", hoverinfo="skip", fill="toself",
+            fillcolor=colour[role], opacity=0.1, line={"width": 0},
+        )
+    ]  # fmt: skip
+
+
+def _line(curve: Mapping[str, Any], role: str, part: str, colour: Mapping[str, str]) -> dict[str, Any]:
+    points = finite_points(curve, "flops")
+    return _trace(
+        part, role, kind=curve["kind"], group=role, mode="lines" if len(points) > 1 else "markers",
+        x=[point[0] for point in points], y=[point[1] for point in points], text=_hover(curve),
+        hovertemplate="%{text}<extra></extra>", marker={"color": colour[role], "size": 8}, visible=part == "line",
+        line={"color": colour[role], "dash": _DASHES[curve["kind"]], "width": 2.2 if part == "line" else 1.0},
+    )  # fmt: skip
+
+
+def _hover(curve: Mapping[str, Any]) -> list[str]:
+    """What a pointer shows, one text for each point of ``finite_points``."""
+    texts = []
+    gains = curve.get("gain_per_gflop") or []
+    for i, cost in enumerate(curve["flops"]):
+        if not (is_number(cost) and cost > 0 and is_number(curve["accuracy"][i])):
+            continue
+        row = {key: curve[key][i] for key in ("accuracy", "low", "high", "flops_worst") if curve.get(key)}
+        lines = [
+            f"<b>{escape(curve['label'])}</b>",
+            percent_interval(row),
+            f"k = {curve['budgets'][i]}, {times(curve['multiplier'][i])} one plain decision",
+            f"{flops(cost)} an item",
+        ]
+        if is_number(row.get("flops_worst")) and row["flops_worst"] > cost * 1.001:
+            lines.append(f"worst item: {flops(row['flops_worst'])}")
+        if i < len(gains) and is_number(gains[i].get("value")):
+            lines.append(f"{number_interval(gains[i], 2)} points per extra GFLOP")
+        texts.append("<br>".join(lines))
+    return texts
+
+
+def _ladder(series: Series, colour: Mapping[str, str]) -> list[dict[str, Any]]:
+    rungs = [r for r in series.ladder if is_number(r.get("flops")) and r["flops"] > 0 and is_number(r.get("accuracy"))]
+    if not rungs:
+        return []
+    own = [series.role(str(rung["size"])) for rung in rungs]
+    ends = [(r["low"], r["high"]) if is_number(r.get("low")) and is_number(r.get("high")) else None for r in rungs]
+    up = [end[1] - rung["accuracy"] if end else 0.0 for rung, end in zip(rungs, ends, strict=True)]
+    down = [rung["accuracy"] - end[0] if end else 0.0 for rung, end in zip(rungs, ends, strict=True)]
+    trace = _trace(
+        "ladder", "ink", mode="lines+markers+text", x=[r["flops"] for r in rungs], y=[r["accuracy"] for r in rungs],
+        line={"color": colour["ink"], "width": 2.6}, cliponaxis=False,
+        error_y={"type": "data", "array": up, "arrayminus": down, "width": 0, "thickness": 1.3, "color": colour["ink"]},
+        marker={"color": [colour[role] for role in own], "size": 12, "line": {"color": colour["ink"], "width": 2}},
+        text=[f"<b>{escape(series.short(str(r['size'])))}</b>" for r in rungs], textposition="bottom right",
+        textfont={"color": [colour[role] for role in own], "size": 13}, customdata=[_rung(r) for r in rungs],
+        hovertemplate="%{customdata}<extra></extra>",
+    )  # fmt: skip
+    return [{**trace, "meta": {**trace["meta"], "roles": own}}]
+
+
+def _rung(rung: Mapping[str, Any]) -> str:
+    lines = [f"<b>{escape(rung['size'])}, one view</b>", percent_interval(rung), f"{flops(rung['flops'])} an item"]
+    if is_number(rung.get("train_flops")):
+        lines.append(f"{flops(rung['train_flops'])} of training")
+    return "<br>".join(lines)
+
+
+def _front(summary: Mapping[str, Any], colour: Mapping[str, str]) -> list[dict[str, Any]]:
+    rows = [p for p in summary.get("pareto") or [] if is_number(p.get("flops")) and is_number(p.get("accuracy"))]
+    rows = sorted((p for p in rows if p["flops"] > 0), key=lambda p: (p["flops"], p["accuracy"]))
+    if len(rows) < 2:
+        return []
+    x, y = [p["flops"] for p in rows], [p["accuracy"] for p in rows]
+    line = {"shape": "hv", "color": colour["front"], "width": 8}
+    return [_trace("front", "front", x=x, y=y, mode="lines", hoverinfo="skip", line=line)]
+
+
+def _plan(summary: Mapping[str, Any], colour: Mapping[str, str]) -> list[dict[str, Any]]:
+    plan = summary.get("plan") or {}
+    scored = plan.get("scored_on") or {}
+    if not (is_number(plan.get("flops")) and plan["flops"] > 0 and is_number(scored.get("accuracy"))):
+        return []
+    text = (
+        f"<b>plan</b>: {escape(plan.get('strategy'))}, k = {escape(plan.get('k'))}<br>{percent_interval(scored)} on "
+        f"the items it was not chosen on<br>{flops(plan['flops'])} an item"
+    )
+    edge = {"color": colour["surface"], "width": 1.2}
+    return [
+        _trace(
+            "plan", "ink", mode="markers+text", x=[plan["flops"]], y=[scored["accuracy"]], text=["<b>plan</b>"],
+            textposition="top center", textfont={"color": colour["ink"], "size": 13}, customdata=[text],
+            hovertemplate="%{customdata}<extra></extra>",
+            marker={"symbol": "star", "size": 17, "color": colour["ink"], "line": edge},
+        )
+    ]  # fmt: skip
+
+
+def _layout(colour: Mapping[str, str]) -> dict[str, Any]:
+    muted = colour["muted"]
+    axis = {"gridcolor": colour["grid"], "zeroline": False, "tickfont": {"color": muted}, "automargin": True}
+    x_title = {"text": "test-time FLOPs per item, log scale", "font": {"size": 13, "color": muted}}
+    y_title = {
+        "text": "accuracy", "xref": "paper", "yref": "paper", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom",
+        "yshift": 8, "showarrow": False, "font": {"size": 13, "color": muted},
+    }  # fmt: skip
+    return {
+        "autosize": True, "margin": {"l": 56, "r": 16, "t": 32, "b": 56}, "hovermode": "closest", "dragmode": "zoom",
+        "showlegend": False, "paper_bgcolor": _CLEAR, "plot_bgcolor": _CLEAR,
+        "font": {"color": colour["ink"], "size": 13},
+        "hoverlabel": {
+            "align": "left", "bgcolor": colour["surface"], "bordercolor": muted, "font": {"color": colour["ink"]},
+        },
+        "xaxis": {
+            **axis, "type": "log", "showgrid": False, "tickformat": "~s", "dtick": 1, "ticks": "outside",
+            "tickcolor": muted, "showline": True, "linecolor": muted, "title": x_title,
+        },
+        "yaxis": {**axis, "tickformat": ".3~p"},
+        "annotations": [y_title],
+        "modebar": {"bgcolor": _CLEAR, "color": muted, "activecolor": colour["ink"]},
+    }  # fmt: skip

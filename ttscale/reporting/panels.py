@@ -1,0 +1,94 @@
+"""Small multiples: the grid of panels, their scales, bands, and names at the ends of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ttscale.reporting.canvas import multiplier_axis, new_figure, percent_axis
+from ttscale.reporting.labels import Labels
+from ttscale.reporting.points import Point, xy
+from ttscale.reporting.series import WHOLE, Group
+
+MAX_PANELS = 12
+_BESIDE = ((1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (-0.8, 1.0), (-0.8, -1.0))
+
+
+def grid(n: int, *, narrow: bool, tall: bool = False, key: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """A figure of ``n`` panels, in one column when narrow.
+
+    Args:
+        tall: panels that are higher than wide.
+        key: inches to keep free at the top for a key.
+    """
+    columns = 1 if narrow else min(n, 3)
+    rows = -(-n // columns)
+    width, panel = (3.7, 2.6 if tall else 2.2) if narrow else (9.6, 3.4 if tall else 2.55)
+    top, bottom, left, right, gap_x, gap_y = 0.6 + key, 0.55, 0.52, 0.12, 0.55, 0.6
+    height = top + bottom + rows * panel + (rows - 1) * gap_y
+    figure = new_figure(width, height)
+    wide = (width - left - right - (columns - 1) * gap_x) / columns
+    axes = []
+    for i in range(n):
+        row, column = divmod(i, columns)
+        x, y = left + column * (wide + gap_x), height - top - row * (panel + gap_y) - panel
+        axes.append(figure.add_axes((x / width, y / height, wide / width, panel / height)))
+    return figure, axes
+
+
+def scale_sizes(
+    axes: Sequence[Axes],
+    panels: Sequence[tuple[Group, list[list[Point]]]],
+    colour: Mapping[str, str],
+    *,
+    room: float = 1.16,
+    reach: float = 1.0,
+) -> None:
+    """Titles and axes of panels of sizes: one scale for all sizes; the panel of all members together has its own.
+
+    Args:
+        room: height of a panel over the range of its points.
+        reach: width of a panel over the largest x.
+    """
+    ranges = [_range(lines) for _, lines in panels]
+    tops = [reach * max(point[0] for points in lines for point in points) for _, lines in panels]
+    sizes = [i for i, (group, _) in enumerate(panels) if group.key != WHOLE]
+    for i, (ax, (group, _), (low, high)) in enumerate(zip(axes, panels, ranges, strict=True)):
+        alike = sizes if i in sizes else [i]
+        span = max(ranges[j][1] - ranges[j][0] for j in alike) * room
+        middle = min((low + high) / 2, 1.0 + 0.02 * span - span / 2)  # no room above 100%
+        multiplier_axis(ax, max(tops[j] for j in alike))
+        ax.set_ylim(middle - span / 2, middle + span / 2)
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        percent_axis(ax)
+        ax.set_title(group.label, color=colour[group.role])
+
+
+def draw_band(ax: Axes, points: Sequence[Point], colour: str, alpha: float) -> None:
+    """The intervals of a line, where it has them."""
+    bounded = [(x, low, high) for x, _, low, high in points if low is not None and high is not None]
+    if len(bounded) > 1:
+        x, low, high = (list(column) for column in zip(*bounded, strict=True))
+        ax.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1.5)
+
+
+def name_lines(ax: Axes, lines: Mapping[str, tuple[Sequence[Point], str]]) -> None:
+    """Name each line (points and colour) where it ends or begins, the longest first, or not at all for want of room."""
+    labels, lines = Labels(ax), {name: line for name, line in lines.items() if line[0]}
+    for points, _ in lines.values():
+        labels.avoid_line(*xy(points))
+    for name, (points, colour) in sorted(lines.items(), key=lambda line: -line[1][0][-1][0]):
+        look: dict[str, Any] = {"color": colour, "fontsize": 8.5, "distance": 6.0, "zorder": 9, "places": _BESIDE}
+        near: dict[str, Any] = {**look, "reach": (1.0,), "crossings": 8.0}
+        (x0, y0, _, _), (x1, y1, _, _) = points[0], points[-1]
+        if not labels.put(name, x1, y1, **near) and not labels.put(name, x0, y0, **near):
+            labels.put(name, x1, y1, **look)
+
+
+def _range(lines: Sequence[Sequence[Point]]) -> tuple[float, float]:
+    values = [value for points in lines for point in points for value in point[1:] if value is not None]
+    return min(values), max(max(values), min(values) + 1e-4)

@@ -1,0 +1,50 @@
+"""Cells that several sections share, and the reasons that stand for what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ttscale.reporting import words
+from ttscale.reporting.markup import Cell, Missing, known
+from ttscale.reporting.words import is_number
+
+NO_FLOPS = "its FLOPs are not known"
+NO_TRAINING = "its card does not say how much compute its training took"
+NO_GAIN = "one draw has no extra compute"
+NOT_RECORDED = "not recorded"
+
+
+def cost(row: Mapping[str, Any], key: str = "flops") -> Cell:
+    return known(words.flops(row.get(key)), NO_FLOPS)
+
+
+def training_cost(row: Mapping[str, Any]) -> Cell:
+    return known(words.flops(row.get("train_flops")), NO_TRAINING)
+
+
+def accuracy(row: Mapping[str, Any]) -> Cell:
+    return known(words.percent_interval(row), "it was not measured")
+
+
+def accuracy_at(curve: Mapping[str, Any], i: int) -> Cell:
+    """Accuracy of a curve at its i-th budget, with the interval."""
+    return accuracy({key: curve[key][i] for key in ("accuracy", "low", "high") if curve.get(key)})
+
+
+def parameters(row: Mapping[str, Any]) -> Cell:
+    n = row.get("n_params")
+    return words.scaled(n, "") if is_number(n) and n > 0 else Missing(NOT_RECORDED)
+
+
+def at_cost(row: Mapping[str, Any]) -> str:
+    """The cost as the end of a phrase; nothing when it is not known."""
+    return f", {words.flops(row['flops'])} per item" if is_number(row.get("flops")) else ""
+
+
+def plan_target(plan: Mapping[str, Any]) -> str:
+    """What a plan was asked for."""
+    target = plan.get("target") or {}
+    if is_number(target.get("min_accuracy")):
+        return f"at least {words.percent(target['min_accuracy'])}"
+    return f"at most {words.flops(target.get('max_flops'))} per item"
