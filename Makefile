@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
+ROWS ?=
 
 .PHONY: help demo test bench lint
 
@@ -19,7 +20,7 @@ test: $(VENV)/.installed-dev
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-dev
-	@$(BIN)/python tests/bench/run.py
+	@$(BIN)/python tests/bench/run.py $(ROWS)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .

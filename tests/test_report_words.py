@@ -36,7 +36,7 @@ def test_accuracies_and_differences() -> None:
     assert words.percent_interval({"accuracy": 0.919, "low": 0.9131, "high": 0.9244}) == "91.9% (91.3 to 92.4)"
     assert words.percent_interval({"accuracy": 0.919, "low": None, "high": 0.92}) == "91.9%"
     assert words.percent_interval({"accuracy": None, "low": 0.1, "high": 0.2}) == "–"
-    assert words.points_interval({"value": -0.0112, "low": -0.015, "high": 0.001}) == "−1.1 (−1.5 to +0.1)"
+    assert words.points_interval({"value": -0.0112, "low": -0.015, "high": 0.001}) == "−1.12 (−1.50 to +0.10)"
     assert words.number_interval({"value": 1.21, "low": 0.91, "high": None}) == "1.21 (0.910 or more)"
     assert words.number_interval({"value": 1.21, "low": None, "high": None}) == "1.21"
     assert words.number_interval({"value": math.nan, "low": 0.0, "high": 1.0}) == "–"

@@ -81,7 +81,7 @@ def percent_interval(row: Mapping[str, Any], key: str = "accuracy") -> str:
     return f"{percent(row[key])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
 
 
-def points(value: Any, decimals: int = 1) -> str:
+def points(value: Any, decimals: int = 2) -> str:
     """A difference of two accuracies in percentage points, with its sign."""
     return _minus(f"{100 * value:+.{decimals}f}") if is_number(value) else DASH
 

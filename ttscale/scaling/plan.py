@@ -29,7 +29,10 @@ KIND = "ttscale-plan"
 
 @dataclass(frozen=True)
 class Half:
-    """Accuracy on one half of the items: two-sided interval, and the one-sided lower bound at the same confidence."""
+    """Accuracy on one half of the items: two-sided interval, and the one-sided lower bound at the same confidence.
+
+    On the half that chose, the lower bound holds for all candidates at once.
+    """
 
     n_items: int
     accuracy: float
@@ -104,9 +107,10 @@ def plan(
 
     All strategies of :func:`ttscale.scaling.strategy.candidates` at all budgets are compared on one half of the items
     (keyed by ``seed``; clusters are kept whole). For ``min_accuracy`` the cheapest whose one-sided lower bound
-    reaches it is taken; for ``max_flops`` the most accurate that costs no more (the cheapest of equals). The bound is
-    not adjusted for the number of candidates, so what counts is the accuracy on the other half, which took no part in
-    the choice.
+    reaches it is taken; for ``max_flops`` the most accurate that costs no more (the cheapest of equals). The bounds
+    hold for all candidates at once (max-t bootstrap, Romano and Wolf 2005, "Exact and approximate stepdown methods for
+    multiple hypothesis testing"), so that looking at many of them does not let a lucky one through. The accuracy to
+    quote is the one on the other half, which took no part in the choice.
 
     Args:
         records: with known costs.
@@ -136,7 +140,7 @@ def choose(
 ) -> Plan:  # fmt: skip
     """Choose among curves of single strategies on the items where ``first`` holds, and score on the others."""
     level = curves[0].level
-    tables = [_half_table(curve, first, level, n_boot, seed) for curve in curves]
+    tables = _joint_tables(curves, first, level, n_boot, seed)
     points = [(i, row) for i, curve in enumerate(curves) for row in range(len(curve.budgets))]
     accuracy = np.array([tables[i][0][row] for i, row in points])
     bound = np.array([tables[i][3][row] for i, row in points])
@@ -207,10 +211,34 @@ def _check_loaded(loaded: Plan, file: Path) -> None:
         raise _damaged(file, "draws of members that it does not list")
 
 
-def _half_table(
-    curve: Curve, items: np.ndarray, level: float, n_boot: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Accuracy, low, high and one-sided lower bound on some items, each ``[k]``."""
+Table = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # accuracy, low, high, one-sided lower bound: each [k]
+
+
+def _joint_tables(curves: Sequence[Curve], items: np.ndarray, level: float, n_boot: int, seed: int) -> list[Table]:
+    """A table a curve on some items, with lower bounds that hold for all points of all curves at once.
+
+    A point's bound is its accuracy minus q standard errors, where q is the ``level`` quantile over the resamples of the
+    largest standardised deviation among all points; the resamples are the same for every curve.
+    """
+    tables, errors = [], []
+    largest = np.full(n_boot, -np.inf)
+    for curve in curves:
+        table, replicates = _half_table(curve, items, level, n_boot, seed)
+        error = replicates.std(axis=0, ddof=1)
+        varies = error > 0
+        deviation = (replicates[:, varies] - table[0][varies]) / error[varies]
+        largest = np.maximum(largest, deviation.max(axis=1, initial=-np.inf))
+        tables.append(table)
+        errors.append(error)
+    q = float(np.quantile(largest, level, method="inverted_cdf"))
+    return [
+        (accuracy, low, high, np.where(error > 0, np.minimum(accuracy - q * error, bound), bound))
+        for (accuracy, low, high, bound), error in zip(tables, errors, strict=True)
+    ]
+
+
+def _half_table(curve: Curve, items: np.ndarray, level: float, n_boot: int, seed: int) -> tuple[Table, np.ndarray]:
+    """The table of a curve on some items, each bound for itself, and the bootstrap means ``[boot, k]``."""
     credit = curve.credit[:, items]
     units = None if curve.units is None else np.unique(curve.units[items], return_inverse=True)[1]
     n_units = count_units(credit.shape[1], units)
@@ -223,16 +251,16 @@ def _half_table(
         low[row], high[row] = wilson(accuracy[row] * n_units, n_units, level)
         # The lower end of a two-sided interval of level 2c − 1 is the one-sided bound of level c.
         bound[row] = wilson(accuracy[row] * n_units, n_units, 2 * level - 1)[0] if level > 0.5 else accuracy[row]
-    return accuracy, low, high, bound
+    return (accuracy, low, high, bound), replicates
 
 
 def _plan(
-    records: Records, curve: Curve, row: int, first: np.ndarray, chosen: tuple[np.ndarray, ...], *, seed: int,
+    records: Records, curve: Curve, row: int, first: np.ndarray, chosen: Table, *, seed: int,
     n_boot: int, n_candidates: int, target: Mapping[str, float],
 ) -> Plan:  # fmt: skip
     strategy = curve.strategy
     assert strategy is not None  # plan() makes curves of single strategies only
-    scored = _half_table(curve, ~first, curve.level, n_boot, seed)
+    scored, _ = _half_table(curve, ~first, curve.level, n_boot, seed)
     k = int(curve.budgets[row])
     draws = strategy.draws[:k]
     used = [records.member(name) for name in dict.fromkeys(member for member, _ in draws)]

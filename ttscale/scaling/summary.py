@@ -117,8 +117,8 @@ def _conventions(curve: Curve) -> dict[str, str]:
         "choices": "an option chosen by its accuracy is chosen on one half of the items and scored on the other",
         "fits": (
             "laws in draws k (in cost relative to the first draw where draws differ in cost); the law is chosen by the "
-            "back-test error of the gain: fitted to lower budgets of one half of the items, scored on higher budgets "
-            "of the other half"
+            "back-test error of the gain over the first budget: fitted to lower budgets of one half, scored on higher "
+            "budgets of the other half of the items"
         ),
         "pareto": "the front of the estimates; which points are on it was chosen by looking at these items",
     }

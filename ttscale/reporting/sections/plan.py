@@ -50,7 +50,7 @@ def _facts(chosen: Mapping[str, Any]) -> list[tuple[str, Cell]]:
         ("Strategies and budgets considered", known(words.count(chosen.get("n_candidates")), NOT_RECORDED)),
         (f"Accuracy on the {words.count(on.get('n_items'))} items it was chosen on", known(_half(on), NOT_RECORDED)),
         (f"Accuracy on the other {words.count(other.get('n_items'))} items", known(_half(other), NOT_RECORDED)),
-        ("Optimism, their difference in points", known(words.points(chosen.get("optimism"), 2), NOT_RECORDED)),
+        ("Optimism, their difference in points", known(words.points(chosen.get("optimism")), NOT_RECORDED)),
         ("Mean cost per item", cost(chosen)),
         ("Worst cost of an item", cost(chosen, "flops_worst")),
         (f"Compute over one plain decision{reference}", known(words.times(chosen.get("multiplier")), NO_FLOPS)),
