@@ -16,10 +16,9 @@ from conftest import make_data, make_model
 from torch import nn
 
 from ttscale.collecting.collect import collect
-from ttscale.collecting.forward import Forward
 from ttscale.draws import keyed
 from ttscale.draws.grammar import views
-from ttscale.draws.steps import PixelSpace
+from ttscale.draws.steps import TRANSFORMS, PixelSpace
 from ttscale.draws.views import apply_view
 from ttscale.errors import TtscaleError
 from ttscale.records.read import read_records
@@ -49,7 +48,7 @@ def test_outcomes_are_those_of_the_bare_model_on_each_view(tmp_path, members):
     x = torch.stack([members[0].preprocess(data.load(i)) for i in range(len(data))])
     for model in members:
         for number, view in enumerate(views(DRAWS)):
-            seen = apply_view(view, x, PixelSpace(model.mean, model.std), 4, keys)
+            seen = apply_view(view, x, PixelSpace.on(torch.device("cpu"), model.mean, model.std), 4, keys)
             with torch.inference_mode():
                 expected = torch.log_softmax(model.module(seen), -1).numpy()
             np.testing.assert_allclose(records.log_probs(model.name)[:, number], expected, atol=2e-5)
@@ -200,26 +199,95 @@ class Greedy(nn.Module):
         return self.module(x)
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(members):
+def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path, members):
     model = replace(members[0], module=Greedy(members[0].module))
-    x = torch.randn(10, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    forward = Forward(limit=8)
-    with torch.inference_mode():
-        expected = torch.log_softmax(members[0].module(x), -1)
-        torch.testing.assert_close(forward.log_probs(model, x), expected, atol=2e-5, rtol=0)
-        forward.log_probs(model, x)
-    assert forward.limit == 2 and model.module.tried[-5:] == [2] * 5
-    with pytest.raises(TtscaleError, match="batch size 1"), torch.inference_mode():
-        Forward(limit=8).log_probs(replace(model, module=Greedy(members[0].module, most=0)), x)
+    records = collect(model, make_data(20), draws=DRAWS, out=tmp_path / "r", batch_size=8, progress=False)
+    plain = collect(members[0], make_data(20), draws=DRAWS, out=tmp_path / "plain", batch_size=8, progress=False)
+    np.testing.assert_allclose(records.log_probs("a"), plain.log_probs("a"), atol=2e-5)
+    assert model.module.tried[-1] == 2 and max(model.module.tried[-30:]) == 2
 
 
-def test_other_runtime_errors_are_not_taken_for_a_full_memory(members):
-    class Broken(nn.Module):
+def test_out_of_memory_in_a_view_halves_too(tmp_path, members, monkeypatch):
+    def greedy_flip(x, parameters, space):
+        if len(x) > 3:
+            raise RuntimeError("DefaultCPUAllocator: not enough memory")
+        return x.flip(-1)
+
+    plain = collect(members[0], make_data(8), draws="flip", out=tmp_path / "plain", progress=False)
+    monkeypatch.setitem(TRANSFORMS, "hflip", greedy_flip)
+    records = collect(members[0], make_data(8), draws="flip", out=tmp_path / "r", batch_size=8, progress=False)
+    np.testing.assert_allclose(records.log_probs("a"), plain.log_probs("a"), atol=2e-5)
+
+
+def test_a_model_that_never_fits_is_told(tmp_path, members):
+    model = replace(members[0], module=Greedy(members[0].module))
+    data = make_data(4)
+
+    def load(i):
+        model.module.most = 3 if i == 0 else 0  # the first item is also the probe's
+        return data.load(i)
+
+    with pytest.raises(TtscaleError, match="batch size 1"):
+        collect(model, replace(data, load=load), out=tmp_path, progress=False)
+
+
+def test_other_runtime_errors_are_not_taken_for_a_full_memory(tmp_path, members):
+    class Broken(Greedy):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            raise RuntimeError("shape mismatch")
+            if len(x) > 2:
+                raise RuntimeError("an odd fault")
+            return self.module(x)
 
-    with pytest.raises(RuntimeError, match="shape mismatch"):
-        Forward(limit=8).log_probs(replace(members[0], module=Broken()), torch.zeros(4, 1, 28, 28))
+    with pytest.raises(RuntimeError, match="an odd fault"):
+        collect(replace(members[0], module=Broken(members[0].module)), make_data(8), out=tmp_path, progress=False)
+
+
+def test_modules_come_back_as_they_were(tmp_path, members):
+    model = make_model("a")
+    laid_out = make_model("b", seed=1)
+    laid_out.module.to(memory_format=torch.channels_last)
+    collect([model, laid_out], make_data(4), out=tmp_path, progress=False)
+    kernel, other = model.module[3].conv1.weight, laid_out.module[3].conv1.weight
+    assert kernel.is_contiguous() and not other.is_contiguous()
+
+
+def test_a_damaged_block_is_run_again(tmp_path, members, monkeypatch):
+    small_blocks(monkeypatch)
+    arguments = {"draws": "flip", "batch_size": 4, "progress": False}
+    collect(members, make_data(16), out=tmp_path / "whole", **arguments)
+    collect(members, make_data(16), out=tmp_path / "hurt", **arguments)
+    (tmp_path / "hurt" / "log_probs" / "m001-b00002.npy").write_bytes(b"no")
+    loaded = []
+    data = make_data(16)
+    collect(members, replace(data, load=lambda i: loaded.append(i) or data.load(i)), out=tmp_path / "hurt", **arguments)
+    assert sorted(set(loaded)) == [0, 8, 9, 10, 11]  # the probe's item, and block 2
+    assert files_of(tmp_path / "whole") == files_of(tmp_path / "hurt")
+    assert (tmp_path / "whole" / "manifest.json").read_text() == (tmp_path / "hurt" / "manifest.json").read_text()
+
+
+def test_another_order_of_members_or_version_of_torch_is_refused(tmp_path, members, monkeypatch):
+    data = make_data(8)
+    collect(members, data, out=tmp_path, progress=False)
+    with pytest.raises(TtscaleError, match="members was"):
+        collect(members[::-1], data, out=tmp_path, progress=False)
+    monkeypatch.setattr("ttscale.collecting.collect.versions", lambda: {"torch": "99"})
+    assert collect(members, data, out=tmp_path, progress=False).n_items == 8  # finished: nothing is left to run
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"complete": False}))
+    with pytest.raises(TtscaleError, match="versions was"):
+        collect(members, data, out=tmp_path, progress=False)
+
+
+def test_preprocessing_that_does_not_fit_is_never_skipped(tmp_path, members):
+    def broken(image):
+        raise ValueError("no such axis")
+
+    model = replace(members[0], preprocess=broken)
+    with pytest.raises(TtscaleError, match=r"preprocess.*ValueError on item 'noise/0000' \(a Image\): no such axis"):
+        collect(model, make_data(4), out=tmp_path / "r", on_bad_item="skip", progress=False)
+    with pytest.raises(TtscaleError, match=r"floating-point tensor \[1, 28, 28\] for a"):
+        collect(replace(members[0], preprocess=lambda i: torch.zeros(1, 9, 9)), make_data(4), out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize(
@@ -238,6 +306,11 @@ def test_other_runtime_errors_are_not_taken_for_a_full_memory(members):
         (lambda: {"data": replace(make_data(4), class_names=tuple("abcdefghij")), "models": swapped()}, "0 is 'a'"),
         (lambda: {"draws": "flop"}, "flip"),
         (lambda: {"batch_size": 0}, "batch_size"),
+        (lambda: {"batch_size": 8.0}, "batch_size"),
+        (lambda: {"seed": "a"}, "seed"),
+        (lambda: {"out": None}, "out"),
+        (lambda: {"device": None}, "device"),
+        (lambda: {"data": replace(make_data(4), class_names=("a", "b"))}, "2 classes (a, b, …)"),
         (lambda: {"threads": 0}, "threads"),
         (lambda: {"device": "toaster"}, "device=auto"),
         (lambda: {"log_probs_dtype": "int8"}, "float32"),
@@ -269,12 +342,29 @@ def test_float16_records_are_close(tmp_path, members):
     np.testing.assert_allclose(half.log_probs("a"), full.log_probs("a"), rtol=1e-3, atol=1e-3)
 
 
+def test_decisions_flipped_by_rounding_are_counted(tmp_path):
+    class NearTies(nn.Module):
+        """The best class is ahead by 1e-4, which float16 cannot tell; of bright images it is clear."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            clear = (x.mean((1, 2, 3)) > 0.5).float()[:, None]
+            return torch.tensor([[1.0, 1.0001, 1.0]]) + clear * torch.tensor([[0.0, 1.0, 0.0]])
+
+    data = make_data(6, n_classes=3)
+    mixed = replace(data, load=lambda i: data.load(i).point(lambda v: 255 if i < 2 else v // 2))
+    model = replace(make_model("a", n_classes=3), module=NearTies())
+    for dtype, flipped in (("float32", 0), ("float16", 4)):
+        records = collect(model, mixed, out=tmp_path / dtype, log_probs_dtype=dtype, progress=False)
+        assert records.manifest.flipped_draws == flipped
+
+
 def test_a_finished_run_is_not_run_again(tmp_path, members):
     data = make_data(8)
     collect(members[0], data, out=tmp_path, progress=False)
 
     def must_not_load(i):
-        raise AssertionError("loaded again")
+        assert i == 0, "only the probe reads an item"
+        return data.load(i)
 
     again = collect(members[0], replace(data, load=must_not_load), out=tmp_path, progress=False)
     assert again.n_items == 8 and read_records(tmp_path).manifest.complete

@@ -12,7 +12,7 @@ from ttscale.draws.steps import PixelSpace
 from ttscale.draws.views import apply_view
 from ttscale.errors import TtscaleError
 
-SPACE = PixelSpace((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+SPACE = PixelSpace.on(torch.device("cpu"), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 KEYS = torch.from_numpy(keyed.item_keys(f"item{i}" for i in range(6)))
 
 
@@ -23,7 +23,7 @@ def pixels() -> torch.Tensor:
 
 def seen(name: str, pixels: torch.Tensor) -> torch.Tensor:
     """A view of pixel-space images, back in pixel space."""
-    normalised = (pixels - torch.tensor(SPACE.mean)[:, None, None]) / torch.tensor(SPACE.std)[:, None, None]
+    normalised = (pixels - SPACE.mean) / SPACE.std
     return SPACE.to_pixels(apply_view(view_named(name), normalised, SPACE, 0, KEYS))
 
 
@@ -94,7 +94,7 @@ def test_random_views_are_per_item_and_independent_of_the_batch(pixels):
 def test_random_shifts_are_uniform_over_whole_pixels():
     ramp = torch.arange(41.0).expand(4000, 1, 1, 41)
     keys = torch.from_numpy(keyed.item_keys(f"{i}" for i in range(4000)))
-    moved = apply_view(view_named("random_shift(2)[0]"), ramp, PixelSpace((0.0,), (1.0,)), 0, keys)
+    moved = apply_view(view_named("random_shift(2)[0]"), ramp, PixelSpace.on(torch.device("cpu"), (0.0,), (1.0,)), 0, keys)
     steps = (20 - moved[:, 0, 0, 20]).numpy()
     counts = np.unique(steps, return_counts=True)
     assert counts[0].tolist() == [-2, -1, 0, 1, 2]
@@ -118,7 +118,8 @@ def test_specifications(spec, names):
 
 def test_every_view_is_found_again_by_its_name():
     every = views(
-        "flip*shifts(1) + 5crop*rotations(5) + scales(0.9) + random_crop(0.8,2)*vflip + brightness(1.1)*contrast(.9)"
+        "flip*shifts(1) + 5crop*rotations(5) + scales(0.9, 0.90000001) + random_crop(0.3333333333,2)*vflip"
+        " + brightness(1.1)*contrast(.9)"
     )
     assert [view_named(name) for name in every.names] == list(every)
 
@@ -129,6 +130,7 @@ def test_every_view_is_found_again_by_its_name():
         ("flop", "flip"), ("shift(1)", "down"), ("shift(0.5, 0)", "whole pixels"), ("crop(2)", "(0, 1]"),
         ("flip -", "flip -"),
         ("flip / 2", "not a view"), ("__import__('os')", "not a number"), ("", "view specification"),
+        ("flip[:3]", "a set of 2 views"), ("shift(1e999, 0)", "infinity"), (" + ".join(["flip"] * 9000), "nested"),
         ("scale(-1)", "positive"), ("flip[:0]", "not a view"), ("random_shift(2, 1.5)", "whole number"),
     ],
 )  # fmt: skip

@@ -30,7 +30,8 @@ def main(names: list[str]) -> None:
                 "cores": os.cpu_count(), "versions": versions(),
             },
         )  # fmt: skip
-        print(f"{name}: ratio {ratio:.3f}, limit {row['limit']}  ({row['setting']})", flush=True)
+        verdict = "" if isinstance(row["limit"], dict) or ratio <= row["limit"] else "  OVER ITS LIMIT"
+        print(f"{name}: ratio {ratio:.3f}, limit {row['limit']}  ({row['setting']}){verdict}", flush=True)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def collect_over_bare_forwards() -> dict[str, Any]:
                 model.module(part)
         torch.set_num_threads(before)
 
-    collected()  # puts the weights into the chosen memory format
+    model.module.to(memory_format=layout)
     setting = f"EfficientNet-Lite0 at 224, {n} JPEG images, {n_views} views, batch {batch}"
     return paired_ratio(collected, bare) | {"limit": 1.15, "setting": setting, "fastest": fastest}
 
@@ -174,7 +174,7 @@ def collect_and_analyse(n_items: int) -> int:
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as out:
         records = tts.collect(model, data, draws=VIEWS, out=out, batch_size=256, progress=False)
-        tts.accuracy_curve(records, vote="mean", n_boot=200)
+        tts.accuracy_curve(records, vote="mean", n_boot=1000)
     return n_items
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ttscale.collecting.environment import describe_device, pick_device, torch_threads, versions
+from ttscale.collecting.loader import read_item
 from ttscale.collecting.vision import VisionRunner
 from ttscale.cost.flops import measure_forward
+from ttscale.data.bad_item import BadItem
 from ttscale.data.dataset import Dataset
 from ttscale.draws.grammar import views
 from ttscale.draws.views import ViewSet
@@ -49,8 +52,9 @@ def collect(
 ) -> Records:
     """Run every member on every view of every item, into Records.
 
-    A run that was killed goes on at its last complete block when it is called again with the same arguments, and gives
-    the Records of an unbroken run. A batch that does not fit in memory is halved.
+    A run that was killed goes on at its last complete block when it is called again with the same arguments (batch size
+    included) and versions, and gives the Records of an unbroken run. A batch that does not fit in memory is halved. The
+    modules are moved and laid out for the run, and are as they were after it.
 
     Args:
         models: one or several members with the same classes.
@@ -61,7 +65,7 @@ def collect(
         batch_size: items a forward; None picks one from the input size and the device.
         device: ``"auto"`` (CUDA where there is one), or a torch device.
         threads: torch's CPU threads during the run; None leaves torch's setting.
-        workers: threads that decode and preprocess ahead.
+        workers: threads that decode and preprocess ahead; with more than one, ``data.load`` must bear it.
         channels_last: memory format of inputs and weights; the faster one for most convolutional networks.
         log_probs_dtype: ``"float32"``, ``"float16"``, or ``"auto"``: float16 when float32 would take over 4 GiB.
         on_bad_item: ``"error"`` stops at an unreadable item and names it; ``"skip"`` leaves it out, counts and
@@ -75,13 +79,12 @@ def collect(
     """
     members = tuple(models) if isinstance(models, Sequence) else (models,)
     view_set = views(draws)
-    _check_arguments(members, data, batch_size, threads, workers, log_probs_dtype, on_bad_item)
+    _check_arguments(members, data, out, seed, batch_size, threads, workers, log_probs_dtype, on_bad_item)
     target = pick_device(device)
     size = batch_size or _default_batch_size(members, target)
-    with torch_threads(threads):
+    with torch_threads(threads), _placed(members, target, channels_last):
+        _probe(members, data, target, skip_bad=on_bad_item == "skip")
         described = tuple(_describe(model) for model in members)
-        _place(members, target, channels_last)
-        _probe(members, data, target)
         dtype = _pick_dtype(log_probs_dtype, len(data), len(view_set), len(members), members[0].n_classes)
         per_item = len(view_set) * members[0].n_classes * dtype.itemsize
         block_items = max(1, min(_BLOCK_BYTES // per_item, 8192) // size) * size
@@ -89,9 +92,9 @@ def collect(
             seed=seed,
             config={
                 "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block_items,
-                "members": {model.name: model.fingerprint for model in described}, "dataset": _dataset_digest(data),
+                "members": [[model.name, model.fingerprint] for model in described], "dataset": _dataset_digest(data),
                 "device": target.type, "channels_last": channels_last, "log_probs_dtype": dtype.name,
-                "on_bad_item": on_bad_item,
+                "on_bad_item": on_bad_item, "versions": versions(),
             },
             versions=versions(), device=describe_device(target),
             dataset={"name": data.name, "n_items": len(data), "sha256": _dataset_digest(data)},
@@ -123,7 +126,9 @@ def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items
             stop = min(start + block_items, len(data))
             if not writer.has_block(block):
                 result = runner.run(start, stop, lambda n: bar.advance(task, n))
-                writer.write_block(block, result.item_ids, result.log_probs, flops, result.skipped)
+                writer.write_block(
+                    block, result.item_ids, result.log_probs, flops, skipped=result.skipped, flipped=result.flipped
+                )
             bar.update(task, completed=stop)
     skipped = {item["item_id"] for item in writer.manifest.skipped_items}
     kept = data.subset([i for i, item_id in enumerate(data.item_ids) if item_id not in skipped])
@@ -135,8 +140,8 @@ def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items
 
 
 def _check_arguments(
-    members: tuple[Model, ...], data: Dataset, batch_size: int | None, threads: int | None, workers: int,
-    log_probs_dtype: str, on_bad_item: str,
+    members: tuple[Model, ...], data: Dataset, out: str | Path, seed: int, batch_size: int | None, threads: int | None,
+    workers: int, log_probs_dtype: str, on_bad_item: str,
 ) -> None:  # fmt: skip
     if not members or not all(isinstance(model, Model) for model in members):
         raise TtscaleError(
@@ -160,8 +165,12 @@ def _check_arguments(
             "data", expected="unique item ids", got="doubled ones", fix="Give each item one id of its own."
         )
     for name, value in (("batch_size", batch_size), ("threads", threads), ("workers", workers)):
-        if value is not None and value < 1:
-            raise TtscaleError(name, expected="at least 1", got=str(value), fix="Raise it, or leave it out.")
+        if value is not None and (not _is_whole(value) or value < 1):
+            raise TtscaleError(name, expected="a whole number of at least 1", got=repr(value), fix="Give one, or none.")
+    if not _is_whole(seed):
+        raise TtscaleError("seed", expected="a whole number", got=repr(seed), fix="Give for example 0.")
+    if not isinstance(out, str | Path) or not str(out):
+        raise TtscaleError("out", expected="the path of a folder", got=repr(out), fix="Give for example runs/mine.")
     for name, choice, known in (
         ("log_probs_dtype", log_probs_dtype, ("auto", "float32", "float16")),
         ("on_bad_item", on_bad_item, ("error", "skip")),
@@ -187,7 +196,13 @@ def _check_classes(members: tuple[Model, ...], data: Dataset) -> None:
             )  # fmt: skip
     check_labels(data.labels, len(data), first.n_classes)
     names = first.class_names
-    if names and data.class_names and len(names) == len(data.class_names) and tuple(names) != tuple(data.class_names):
+    if data.class_names and len(data.class_names) != first.n_classes:
+        raise TtscaleError(
+            "data", expected=f"the {first.n_classes} classes of {first.name}",
+            got=f"{len(data.class_names)} classes ({', '.join(data.class_names[:3])}, …)",
+            fix="Give `class_index` to load_data: a mapping of folder names to the model's class indices.",
+        )  # fmt: skip
+    if names and data.class_names and tuple(names) != tuple(data.class_names):
         wrong = next(i for i, pair in enumerate(zip(names, data.class_names, strict=True)) if pair[0] != pair[1])
         raise TtscaleError(
             "data", expected=f"the classes of {first.name} in its order",
@@ -205,19 +220,47 @@ def _describe(model: Model) -> Member:
     )  # fmt: skip
 
 
-def _place(members: tuple[Model, ...], device: torch.device, channels_last: bool) -> None:
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    for model in members:
-        model.module.eval().to(device).to(memory_format=layout)
+@contextmanager
+def _placed(members: tuple[Model, ...], device: torch.device, channels_last: bool) -> Iterator[None]:
+    """The members on ``device`` in the chosen memory format inside the block, and as they were after it."""
+    wanted = torch.channels_last if channels_last else torch.contiguous_format
+    before = [(model.module, _device_of(model), _layout_of(model)) for model in members]
+    try:
+        for module, _, _ in before:
+            module.eval().to(device).to(memory_format=wanted)
+        yield
+    finally:
+        for module, home, layout in before:
+            module.to(home).to(memory_format=layout)
+
+
+def _device_of(model: Model) -> torch.device:
+    return next((parameter.device for parameter in model.module.parameters()), torch.device("cpu"))
+
+
+def _layout_of(model: Model) -> torch.memory_format:
+    kernels = [p for p in model.module.parameters() if p.ndim == 4 and not p.is_contiguous()]
+    return torch.channels_last if kernels else torch.contiguous_format
 
 
 @torch.inference_mode()
-def _probe(members: tuple[Model, ...], data: Dataset, device: torch.device) -> None:
-    """One forward a member, so that a module of the wrong kind is told before the long work."""
+def _probe(members: tuple[Model, ...], data: Dataset, device: torch.device, *, skip_bad: bool) -> None:
+    """One real item through every member, so that what does not fit is told before the long work."""
+    preprocess = {model.preprocess_key: model.preprocess for model in members}
+    outcomes = (read_item(data, position, preprocess) for position in range(len(data) if skip_bad else 1))
+    item: Any = next((outcome for outcome in outcomes if not isinstance(outcome, BadItem) or not skip_bad), None)
+    if isinstance(item, BadItem):
+        raise item
     for model in members:
-        x = torch.zeros(2, *model.input_size, device=device)
+        x = torch.zeros(model.input_size) if item is None else item[model.preprocess_key]
+        if not isinstance(x, torch.Tensor) or tuple(x.shape) != tuple(model.input_size) or not x.is_floating_point():
+            got = f"{x.dtype} {list(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+            raise TtscaleError(
+                "preprocess", expected=f"a floating-point tensor {list(model.input_size)} for {model.name}", got=got,
+                fix="Give load_model a preprocess that ends in one, or the input_size that it has.",
+            )  # fmt: skip
         try:
-            out: Any = model.module(x)
+            out: Any = model.module(torch.stack([x, x]).to(device))
         except RuntimeError as error:
             raise TtscaleError(
                 "models", expected=f"a module that takes [batch, {', '.join(map(str, model.input_size))}]",
@@ -230,6 +273,10 @@ def _probe(members: tuple[Model, ...], data: Dataset, device: torch.device) -> N
                 "models", expected=f"logits [batch, {model.n_classes}] from {model.name}", got=got,
                 fix="Wrap the module so that it returns its logits alone.",
             )  # fmt: skip
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _default_batch_size(members: tuple[Model, ...], device: torch.device) -> int:

@@ -18,6 +18,8 @@ def pick_device(device: str) -> torch.device:
     Raises:
         TtscaleError: an unknown device, or one that is not here.
     """
+    if not isinstance(device, str):
+        raise TtscaleError("device", expected="text", got=repr(device), fix="Use device='auto'.")
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

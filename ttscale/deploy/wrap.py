@@ -41,11 +41,16 @@ class Wrapped(nn.Module):
         self._models = {model.name: model for model in models}
         self.members = nn.ModuleList(model.module for model in models)
         self._draws = tuple((member, view_named(variant)) for member, variant in plan.draws)
+        self._spaces: dict[tuple[str, torch.device], PixelSpace] = {}
         self._random = any(step.low != step.high for _, view in self._draws for step in view.steps)
         self.eval()
 
     def preprocess(self, raw: object) -> torch.Tensor:
-        """One raw input as the tensor the model takes; for a batch, stack several."""
+        """One raw input as the tensor the model takes; for a batch, stack several.
+
+        Raises:
+            TtscaleError: the members preprocess differently (use each ``Model.preprocess``), or an unusable input.
+        """
         self._require_one_preprocessing()
         return next(iter(self._models.values())).preprocess(raw)
 
@@ -64,14 +69,18 @@ class Wrapped(nn.Module):
     def _scores(self, x: Inputs, item_ids: Sequence[str] | None) -> torch.Tensor:
         inputs = self._inputs(x)
         keys = self._keys(inputs, item_ids) if self._random else next(iter(inputs.values())).new_empty(0)
-        if len(self._draws) == 1 and not self._draws[0][1].steps:
+        if len(self._draws) == 1 and not self._draws[0][1].steps and self.plan.vote != "plurality":
             member = self._draws[0][0]
             return torch.log_softmax(self._models[member].module(inputs[member]).float(), -1)
         outcomes = [outcome for run in self._runs() for outcome in self._run(run, inputs, keys)]
         return merge(torch.stack(outcomes, 1), self.plan.vote)
 
     def classify(self, x: Inputs, item_ids: Sequence[str] | None = None) -> torch.Tensor:
-        """Class index ``int64 [item]``; ties are broken by the item's keyed uniform, as the plan declares."""
+        """Class index ``int64 [item]``; ties are broken by the item's keyed uniform, as the plan declares.
+
+        Without ``item_ids`` the uniform follows the content of the image. Raises what :meth:`forward` raises, and
+        TtscaleError for a wrong number of ids.
+        """
         noise = keyed.uniforms(self.plan.seed, self._keys(self._inputs(x), item_ids), stream=keyed.TIES)
         return decide(self._scores(x, item_ids), noise)
 
@@ -89,7 +98,8 @@ class Wrapped(nn.Module):
         self, draws: list[tuple[str, View]], inputs: Mapping[str, torch.Tensor], keys: torch.Tensor
     ) -> list[torch.Tensor]:
         model = self._models[draws[0][0]]
-        x, space = inputs[model.name], PixelSpace(model.mean, model.std)
+        x = inputs[model.name]
+        space = self._space(model, x.device)
         at_once = max(1, _VALUES_A_FORWARD // x.numel())
         outcomes: list[torch.Tensor] = []
         for start in range(0, len(draws), at_once):
@@ -97,6 +107,13 @@ class Wrapped(nn.Module):
             logits = model.module(seen[0] if len(seen) == 1 else torch.cat(seen))
             outcomes += torch.log_softmax(logits.float(), -1).split(len(x))
         return outcomes
+
+    def _space(self, model: Model, device: torch.device) -> PixelSpace:
+        """Made once a device, so that no forward waits for a copy."""
+        key = (model.name, device)
+        if key not in self._spaces:
+            self._spaces[key] = PixelSpace.on(device, model.mean, model.std)
+        return self._spaces[key]
 
     def _inputs(self, x: Inputs) -> Mapping[str, torch.Tensor]:
         if isinstance(x, torch.Tensor):
@@ -139,6 +156,11 @@ def wrap(models: Model | Sequence[Model] | None, plan: Plan | str | Path, *, dev
             with.
     """
     plan = plan if isinstance(plan, Plan) else load_plan(plan)
+    for model in (models,) if isinstance(models, Model) else models or ():
+        if not isinstance(model, Model):
+            raise TtscaleError(
+                "models", expected="models from load_model", got=type(model).__name__, fix="Wrap each with load_model."
+            )
     needed = {member["name"]: member for member in plan.members}
     if models is None:
         given = {name: load_model(member["spec"], name=name) for name, member in needed.items()}

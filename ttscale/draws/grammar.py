@@ -40,9 +40,11 @@ def views(spec: str | ViewSet) -> ViewSet:
     source = re.sub(r"\b5crop\b(?!\()", "crops(0.875)", spec)
     try:
         tree = ast.parse(source.strip(), mode="eval").body
+        return ViewSet(spec, _distinct((IDENTITY, *_evaluate(tree, spec))))
     except SyntaxError as error:
         raise _unreadable(spec, error.msg) from error
-    return ViewSet(spec, _distinct((IDENTITY, *_evaluate(tree, spec))))
+    except (RecursionError, MemoryError) as error:
+        raise _unreadable(f"{spec[:40]} …", "too deeply nested") from error
 
 
 def view_named(name: str) -> View:
@@ -58,7 +60,7 @@ def _evaluate(node: ast.expr, spec: str) -> Views:
             pairs = all_pairs(_evaluate(right, spec), _evaluate(left, spec))
             return _distinct(tuple(first.then(second) for second, first in pairs))
         case ast.Subscript(value, ast.Slice(None, ast.Constant(int(k)), None)) if k >= 1:
-            return _evaluate(value, spec)[:k]
+            return _first(_evaluate(value, spec), k, spec)
         case ast.Subscript(ast.Call(ast.Name(name), arguments, []), ast.Constant(int(i))) if name.startswith("random_"):
             numbers = tuple(_number(argument, spec) for argument in arguments)
             return _make(name, (*numbers, i + 1), spec)[i:]
@@ -69,13 +71,19 @@ def _evaluate(node: ast.expr, spec: str) -> Views:
     raise _unreadable(spec, f"{ast.unparse(node)!r} is not a view, a sum, a product or a prefix")
 
 
+def _first(some: Views, k: int, spec: str) -> Views:
+    if k > len(some):
+        raise _unreadable(spec, f"[:{k}] of a set of {len(some)} views")
+    return some[:k]
+
+
 def _make(name: str, arguments: tuple[float, ...], spec: str) -> Views:
     if name not in SETS:
         raise unknown_name("draws", name, SETS)
     try:
         inspect.signature(SETS[name]).bind(*arguments)
         return SETS[name](*arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _unreadable(spec, f"{name}{inspect.signature(SETS[name])}: {error}".replace(" -> 'Views'", "")) from error
 
 
@@ -101,8 +109,13 @@ def _distinct(sequence: Views) -> Views:
 
 
 def _fixed(transform: str, *values: float) -> View:
-    inside = ",".join(f"{value:g}" for value in values)
+    inside = ",".join(_written(value) for value in values)
     return View(f"{transform}({inside})" if values else transform, (Step(transform, values, values),))
+
+
+def _written(value: float) -> str:
+    """The shortest text that reads back as the same number: a view is found again by its name."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def _random(transform: str, low: tuple[float, ...], high: tuple[float, ...], label: str, n: float) -> Views:
@@ -160,20 +173,20 @@ def _scales(*factors: float) -> Views:
 
 def _random_shift(distance: float, n: float = 1) -> Views:
     reach = _at_least(distance, 1, "distance") + 0.49999  # rounded to whole pixels, each equally likely
-    return _random("shift", (-reach, -reach), (reach, reach), f"{distance:g}", n)
+    return _random("shift", (-reach, -reach), (reach, reach), _written(distance), n)
 
 
 def _random_crop(least_side: float, n: float = 1) -> Views:
-    return _random("crop", (_share(least_side, "least_side"), 0, 0), (1, 1, 1), f"{least_side:g}", n)
+    return _random("crop", (_share(least_side, "least_side"), 0, 0), (1, 1, 1), _written(least_side), n)
 
 
 def _random_rotate(degrees: float, n: float = 1) -> Views:
-    return _random("rotate", (-degrees,), (degrees,), f"{degrees:g}", n)
+    return _random("rotate", (-degrees,), (degrees,), _written(degrees), n)
 
 
 def _random_photometric(transform: str) -> Callable[..., Views]:
     def factory(strength: float, n: float = 1) -> Views:
-        return _random(transform, (1 - _share(strength, "strength"),), (1 + strength,), f"{strength:g}", n)
+        return _random(transform, (1 - _share(strength, "strength"),), (1 + strength,), _written(strength), n)
 
     return factory
 

@@ -7,28 +7,34 @@ that range and come back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PixelSpace:
-    """Normalisation of a model, per channel: normalised = (pixel − mean) / std with pixel in [0, 1]."""
+    """Normalisation of a model: normalised = (pixel − mean) / std with pixel in [0, 1].
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    Attributes:
+        mean, std: ``float32 [channel, 1, 1]`` on the device of the images, so that no view waits for a copy.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    @classmethod
+    def on(cls, device: torch.device, mean: Sequence[float], std: Sequence[float]) -> PixelSpace:
+        """From one value a channel."""
+        with torch.inference_mode(False):  # so that views can also be differentiated
+            return cls(*(torch.tensor(tuple(values), device=device)[:, None, None] for values in (mean, std)))
 
     def to_pixels(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self._row(self.std, x) + self._row(self.mean, x)
+        return x * self.std + self.mean
 
     def from_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
-        return (pixels.clamp(0, 1) - self._row(self.mean, pixels)) / self._row(self.std, pixels)
-
-    @staticmethod
-    def _row(values: tuple[float, ...], like: torch.Tensor) -> torch.Tensor:
-        return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]
+        return (pixels.clamp(0, 1) - self.mean) / self.std
 
 
 def hflip(x: torch.Tensor, parameters: torch.Tensor, space: PixelSpace) -> torch.Tensor:
@@ -86,8 +92,7 @@ def contrast(x: torch.Tensor, parameters: torch.Tensor, space: PixelSpace) -> to
     """
     pixels = space.to_pixels(x)
     if x.shape[1] == 3:
-        luma = torch.tensor([0.2989, 0.587, 0.114], dtype=x.dtype, device=x.device)[:, None, None]
-        grey = (pixels * luma).sum(1, keepdim=True)
+        grey = 0.2989 * pixels[:, 0:1] + 0.587 * pixels[:, 1:2] + 0.114 * pixels[:, 2:3]
     else:
         grey = pixels.mean(1, keepdim=True)
     centre = grey.mean((1, 2, 3), keepdim=True)

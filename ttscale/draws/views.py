@@ -63,10 +63,6 @@ class ViewSet:
     def names(self) -> tuple[str, ...]:
         return tuple(view.name for view in self.views)
 
-    def prefix(self, k: int) -> ViewSet:
-        """The first ``k`` views."""
-        return ViewSet(f"({self.spec})[:{k}]", self.views[:k])
-
 
 def apply_view(view: View, x: Any, space: Any, seed: int, keys: Any) -> Any:
     """One view of a batch.

@@ -24,6 +24,8 @@ def read_records(path: str | Path, *, verify: bool = True) -> Records:
     Raises:
         TtscaleError: not a Records folder, another schema version, an unfinished run, or a missing or damaged shard.
     """
+    if not isinstance(path, str | Path):
+        raise TtscaleError("records", expected="the path of a folder", got=repr(path), fix="Give the `out` of a run.")
     folder = Path(path)
     manifest = read_manifest(folder)
     if not manifest.complete:

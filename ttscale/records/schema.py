@@ -57,7 +57,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Shard:
-    """One file: ``log_probs`` or ``draws`` of one member and block of items, or a table of the whole run (block −1)."""
+    """One file: ``log_probs`` or ``draws`` of one member and block of items, or a table of the whole run (block −1).
+
+    ``flipped`` counts the draws whose most likely class changed in rounding to the stored type (0 for float32).
+    """
 
     path: str
     kind: str
@@ -65,6 +68,7 @@ class Shard:
     block: int
     rows: int
     sha256: str
+    flipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Manifest:
     Attributes:
         config: everything that decides the outcomes; a resumed run must have the same.
         dataset: name, number of items asked for, and a digest of ids and labels.
-        skipped_items: item_id and reason of each unreadable item that was left out.
+        skipped_items: item_id, reason and block of each unreadable item that was left out.
         complete: False while blocks are missing.
     """
 
@@ -89,11 +93,16 @@ class Manifest:
     members: tuple[Member, ...]
     n_blocks: int
     shards: tuple[Shard, ...] = ()
-    skipped_items: tuple[Mapping[str, str], ...] = ()
+    skipped_items: tuple[Mapping[str, Any], ...] = ()
     complete: bool = False
     command: str | None = None
     schema_version: int = SCHEMA_VERSION
     kind: str = KIND
+
+    @property
+    def flipped_draws(self) -> int:
+        """Draws whose most likely class changed in rounding to the stored type."""
+        return sum(shard.flipped for shard in self.shards)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
 from ttscale.errors import TtscaleError
 from ttscale.records.files import sha256_file, write_array, write_json, write_table
@@ -36,7 +35,7 @@ class RecordsWriter:
         try:
             self.manifest = _resume(folder, manifest)
         except BaseException:
-            self._lock.close()
+            self._lock.release()
             raise
         self._done = {shard.block for shard in self.manifest.shards}
 
@@ -46,7 +45,7 @@ class RecordsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.close()
+        self._lock.release()
 
     def has_block(self, block: int) -> bool:
         """Whether a block is already complete on disk."""
@@ -58,7 +57,9 @@ class RecordsWriter:
         item_ids: Sequence[str],
         log_probs: Mapping[str, np.ndarray],
         flops: Mapping[str, Sequence[float]],
+        *,
         skipped: Sequence[Mapping[str, str]] = (),
+        flipped: Mapping[str, int] | None = None,
     ) -> None:
         """Add the draws of one block of items.
 
@@ -67,6 +68,7 @@ class RecordsWriter:
             log_probs: per member, ``[item, variant, class]``.
             flops: per member, the marginal FLOPs of a draw of each variant.
             skipped: items of the block that could not be read: item_id and reason.
+            flipped: per member, draws whose most likely class changed in rounding to the stored type.
         """
         shards = []
         for position, (member, values) in enumerate(log_probs.items()):
@@ -75,12 +77,14 @@ class RecordsWriter:
             write_array(self.folder / array_file, values)
             table = _draws_table(item_ids, member, self.manifest.variants, flops[member])
             write_table(self.folder / table_file, table)
-            for kind, path, rows in (("log_probs", array_file, len(item_ids)), ("draws", table_file, table.num_rows)):
-                shards.append(Shard(path, kind, member, block, rows, sha256_file(self.folder / path)))
+            changed = (flipped or {}).get(member, 0)
+            shards.append(self._shard(array_file, "log_probs", member, block, len(item_ids), changed))
+            shards.append(self._shard(table_file, "draws", member, block, table.num_rows))
+        missing = [{**item, "block": block} for item in skipped]
         self.manifest = replace(
             self.manifest,
-            shards=(*self.manifest.shards, *shards),
-            skipped_items=(*self.manifest.skipped_items, *skipped),
+            shards=tuple(sorted((*self.manifest.shards, *shards), key=lambda shard: shard.block)),
+            skipped_items=tuple(sorted((*self.manifest.skipped_items, *missing), key=lambda item: item["block"])),
         )
         self._done.add(block)
         write_json(self.folder / "manifest.json", self.manifest.to_json())
@@ -113,9 +117,12 @@ class RecordsWriter:
             table = pa.table(columns, schema=schema)
             path = f"{kind}.parquet"
             write_table(self.folder / path, table)
-            tables.append(Shard(path, kind, "", -1, table.num_rows, sha256_file(self.folder / path)))
+            tables.append(self._shard(path, kind, "", -1, table.num_rows))
         self.manifest = replace(self.manifest, shards=(*self.manifest.shards, *tables), complete=True)
         write_json(self.folder / "manifest.json", self.manifest.to_json())
+
+    def _shard(self, path: str, kind: str, member: str, block: int, rows: int, flipped: int = 0) -> Shard:
+        return Shard(path, kind, member, block, rows, sha256_file(self.folder / path), flipped)
 
 
 def _draws_table(item_ids: Sequence[str], member: str, variants: Sequence[str], flops: Sequence[float]) -> pa.Table:
@@ -146,21 +153,23 @@ def _refuse_strangers(folder: Path) -> None:
         )  # fmt: skip
 
 
-def _lock(folder: Path) -> IO[str]:
-    """Hold the folder's lock for as long as the returned file is open; a killed process lets go by itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / "lock").open("w")
+def _lock(folder: Path) -> FileLock:
+    """Hold the folder's lock; a killed process lets go by itself."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        lock.acquire(timeout=0)
+    except Timeout:
         raise TtscaleError(
-            "out",
-            expected="a folder that no other run is writing to",
-            got=str(folder),
+            "out", expected="a folder that no other run is writing to", got=str(folder),
             fix="Wait for the other run, or choose another `out`.",
-        ) from None
-    return file
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise TtscaleError(
+            "out", expected="a folder that can be written", got=f"{folder} ({error.strerror or error})",
+            fix="Choose another `out`.",
+        ) from error  # fmt: skip
+    return lock
 
 
 def _resume(folder: Path, new: Manifest) -> Manifest:
@@ -171,15 +180,32 @@ def _resume(folder: Path, new: Manifest) -> Manifest:
     old = read_manifest(folder)
     old_config, new_config = dict(old.config), json.loads(json.dumps(dict(new.config)))
     changed = sorted(k for k in old_config.keys() | new_config.keys() if old_config.get(k) != new_config.get(k))
+    whole = _without_damage(folder, old)
+    if whole.complete and changed == ["versions"]:
+        return whole  # nothing is left to run that could come out differently
     if changed:
         was = "; ".join(f"{key} was {_short(old_config.get(key))}, is {_short(new_config.get(key))}" for key in changed)
         raise TtscaleError(
-            "out",
-            expected=f"the configuration that {folder} was begun with",
-            got=f"a change of {was}",
-            fix="Choose another `out` for the new configuration, or give the old one to go on.",
-        )
-    return old
+            "out", expected=f"the configuration that {folder} was begun with", got=f"a change of {was}",
+            fix=f"Choose another `out`, delete {folder} to begin anew, or give the old configuration to go on.",
+        )  # fmt: skip
+    return whole
+
+
+def _without_damage(folder: Path, manifest: Manifest) -> Manifest:
+    """The manifest without the blocks of which a file is missing or damaged, so that they are run again."""
+    bad = {
+        shard.block
+        for shard in manifest.shards
+        if not (folder / shard.path).is_file() or sha256_file(folder / shard.path) != shard.sha256
+    }
+    if not bad:
+        return manifest
+    return replace(
+        manifest, complete=False,
+        shards=tuple(shard for shard in manifest.shards if shard.block not in bad | {-1}),
+        skipped_items=tuple(item for item in manifest.skipped_items if item["block"] not in bad),
+    )  # fmt: skip
 
 
 def _short(value: object) -> str:
