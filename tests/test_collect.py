@@ -61,8 +61,8 @@ def test_batch_size_and_subset_do_not_change_the_noise(tmp_path, members):
     np.testing.assert_allclose(part.log_probs("a"), whole.log_probs("a")[[3, 11, 17]], atol=2e-5)
 
 
-def small_blocks(monkeypatch, block_bytes=1):
-    monkeypatch.setattr("ttscale.collecting.collect._BLOCK_BYTES", block_bytes)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("ttscale.collecting.collect._BLOCK_BYTES", 1)
 
 
 @pytest.mark.parametrize("die_at", [0, 1, 5, 9, 13])
@@ -151,6 +151,22 @@ def broken_data(n=12, bad=(5, 7)):
 def test_a_broken_item_is_named(tmp_path, members):
     with pytest.raises(TtscaleError, match=r"noise/0005.*truncated.*skip"):
         collect(members[0], broken_data(), out=tmp_path, progress=False)
+
+
+def test_a_run_that_stopped_at_a_broken_item_goes_on_with_skip(tmp_path, members, monkeypatch):
+    small_blocks(monkeypatch)
+    arguments = {"out": tmp_path, "batch_size": 4, "progress": False}
+    with pytest.raises(TtscaleError, match="on_bad_item=skip"):
+        collect(members[0], broken_data(), **arguments)
+    assert len(json.loads((tmp_path / "manifest.json").read_text())["shards"]) == 2  # the first block is kept
+    assert collect(members[0], broken_data(), on_bad_item="skip", **arguments).n_items == 10
+
+
+def test_a_block_is_no_more_work_than_a_kill_may_cost(tmp_path, members, monkeypatch):
+    monkeypatch.setattr("ttscale.collecting.collect._BLOCK_FLOPS", {"cpu": 10 * 330_000 * 2})
+    records = collect(members[0], make_data(40), draws="flip", out=tmp_path, batch_size=4, progress=False)
+    assert records.members[0].flops == pytest.approx(330_000, rel=0.01)
+    assert next(records.blocks()) == slice(0, 8)  # whole batches within 10 items' work
 
 
 def test_broken_items_can_be_skipped_and_are_counted(tmp_path, members):
@@ -305,6 +321,7 @@ def test_preprocessing_that_does_not_fit_is_never_skipped(tmp_path, members):
         (lambda: {"data": make_data(4).subset([1, 1])}, "unique item ids"),
         (lambda: {"data": replace(make_data(4), class_names=tuple("abcdefghij")), "models": swapped()}, "0 is 'a'"),
         (lambda: {"draws": "flop"}, "flip"),
+        (lambda: {"draws": "shifts(28)"}, "28 × 28 pixels of a"),
         (lambda: {"batch_size": 0}, "batch_size"),
         (lambda: {"batch_size": 8.0}, "batch_size"),
         (lambda: {"seed": "a"}, "seed"),

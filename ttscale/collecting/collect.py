@@ -29,7 +29,9 @@ from ttscale.records.records import Records
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.store import RecordsWriter
 
+# A block is what a kill can cost: some tens of seconds of work, and no more than fits in memory at ease.
 _BLOCK_BYTES = 32 << 20
+_BLOCK_FLOPS = {"cpu": 1e12, "accelerator": 5e13}
 _FLOAT16_ABOVE = 4 << 30
 
 
@@ -77,24 +79,24 @@ def collect(
         TtscaleError: unusable arguments (before anything runs), an unreadable item, NaN in an output (item and member
             named), or a folder that holds something else.
     """
-    members = tuple(models) if isinstance(models, Sequence) else (models,)
+    members = tuple(models) if isinstance(models, Sequence) and not isinstance(models, str) else (models,)
     view_set = views(draws)
-    _check_arguments(members, data, out, seed, batch_size, threads, workers, log_probs_dtype, on_bad_item)
+    _check_arguments(members, data, view_set, out, seed, batch_size, threads, workers, log_probs_dtype, on_bad_item)
     target = pick_device(device)
     size = batch_size or _default_batch_size(members, target)
     with torch_threads(threads), _placed(members, target, channels_last):
         _probe(members, data, target, skip_bad=on_bad_item == "skip")
         described = tuple(_describe(model) for model in members)
         dtype = _pick_dtype(log_probs_dtype, len(data), len(view_set), len(members), members[0].n_classes)
-        per_item = len(view_set) * members[0].n_classes * dtype.itemsize
-        block_items = max(1, min(_BLOCK_BYTES // per_item, 8192) // size) * size
+        block_items = _block_items(described, len(view_set), members[0].n_classes * dtype.itemsize, size, target)
         manifest = Manifest(
             seed=seed,
             config={
                 "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block_items,
-                "members": [[model.name, model.fingerprint] for model in described], "dataset": _dataset_digest(data),
+                "members": [f"{model.name} {model.fingerprint[:12]}" for model in described],
+                "dataset": f"{len(data)} items of {data.name}, {_dataset_digest(data)[:12]}",
                 "device": target.type, "channels_last": channels_last, "log_probs_dtype": dtype.name,
-                "on_bad_item": on_bad_item, "versions": versions(),
+                "versions": versions(),
             },
             versions=versions(), device=describe_device(target),
             dataset={"name": data.name, "n_items": len(data), "sha256": _dataset_digest(data)},
@@ -140,8 +142,8 @@ def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items
 
 
 def _check_arguments(
-    members: tuple[Model, ...], data: Dataset, out: str | Path, seed: int, batch_size: int | None, threads: int | None,
-    workers: int, log_probs_dtype: str, on_bad_item: str,
+    members: tuple[Model, ...], data: Dataset, view_set: ViewSet, out: str | Path, seed: int, batch_size: int | None,
+    threads: int | None, workers: int, log_probs_dtype: str, on_bad_item: str,
 ) -> None:  # fmt: skip
     if not members or not all(isinstance(model, Model) for model in members):
         raise TtscaleError(
@@ -178,6 +180,19 @@ def _check_arguments(
         if choice not in known:
             raise TtscaleError(name, expected=" or ".join(known), got=repr(choice), fix="Choose one of them.")
     _check_classes(members, data)
+    for model in members:
+        _check_shifts(view_set, model)
+
+
+def _check_shifts(view_set: ViewSet, model: Model) -> None:
+    _, height, width = model.input_size
+    for view in view_set:
+        for step in view.steps:
+            if step.transform == "shift" and (abs(step.high[0]) >= width or abs(step.high[1]) >= height):
+                raise TtscaleError(
+                    "draws", expected=f"shifts within the {width} × {height} pixels of {model.name}", got=view.name,
+                    fix="Shift by fewer pixels.",
+                )  # fmt: skip
 
 
 def _check_classes(members: tuple[Model, ...], data: Dataset) -> None:
@@ -284,6 +299,16 @@ def _default_batch_size(members: tuple[Model, ...], device: torch.device) -> int
     values = max(int(np.prod(model.input_size)) for model in members)
     wanted = (5_000_000 if device.type == "cpu" else 40_000_000) / values
     return 2 ** int(np.clip(np.round(np.log2(wanted)), 0, 9 if device.type == "cpu" else 12))
+
+
+def _block_items(
+    members: Sequence[Member], n_views: int, draw_bytes: int, batch_size: int, device: torch.device
+) -> int:
+    """Items a block: whole batches, at least one."""
+    by_memory = _BLOCK_BYTES / (n_views * draw_bytes)
+    flops = sum(member.flops for member in members) * n_views
+    by_work = _BLOCK_FLOPS["cpu" if device.type == "cpu" else "accelerator"] / flops if flops > 0 else by_memory
+    return max(1, int(min(by_memory, by_work)) // batch_size) * batch_size
 
 
 def _pick_dtype(asked: str, n_items: int, n_views: int, n_members: int, n_classes: int) -> np.dtype:

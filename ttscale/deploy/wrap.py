@@ -100,7 +100,7 @@ class Wrapped(nn.Module):
         model = self._models[draws[0][0]]
         x = inputs[model.name]
         space = self._space(model, x.device)
-        at_once = max(1, _VALUES_A_FORWARD // x.numel())
+        at_once = max(1, _VALUES_A_FORWARD // max(1, x.numel()))
         outcomes: list[torch.Tensor] = []
         for start in range(0, len(draws), at_once):
             seen = [apply_view(view, x, space, self.plan.seed, keys) for _, view in draws[start : start + at_once]]
