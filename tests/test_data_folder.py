@@ -97,6 +97,10 @@ def test_the_ten_classes_of_the_validation_images():
         ({"class_index": {"dog": 0, "cat": -1, "bird": 2}}, "cat: -1"),
         ({"class_index": {"dog": 0, "cat": "1", "bird": 2}}, "cat: '1'"),
         ({"class_index": "no/such.json"}, r"no/such\.json"),
+        ({"class_index": ["dog", "cat", "bird"]}, "class_index: expected a path"),
+        ({"root": "elsewhere"}, "root: expected nothing for imagefolder:"),
+        ({"split": "tset"}, "split: .*Did you mean test"),
+        ({"split": ["test"]}, "split: expected text"),
         ({"limit": 0}, "limit"),
         ({"limit": "3"}, "limit"),
         ({"on_bad_item": "ignore"}, "error or skip|Known: error, skip"),
@@ -112,6 +116,7 @@ def test_wrong_places_are_named(tmp_path):
         (f"imagefolder:{tmp_path}/none", "no folder"),
         (f"imagefolder:{tmp_path}", "one subfolder per class"),
         ("imagefolder", "root"),
+        ("fashion-mnist:train", "fashion-mnist"),
         ("imagefolders:/x", "imagefolder"),
         ("fashion", "fashion-mnist"),
         ("torchvision:", "CIFAR10"),
@@ -119,6 +124,9 @@ def test_wrong_places_are_named(tmp_path):
     ):
         with pytest.raises(TtscaleError, match=message):
             load_data(spec)
+    for spec in ("imagefolder", "fashion-mnist", "torchvision:MNIST"):
+        with pytest.raises(TtscaleError, match="root: expected a path, got 5"):
+            load_data(spec, root=5)
     (tmp_path / "dog").mkdir()
     with pytest.raises(TtscaleError, match="at least one item"):
         load_data(f"imagefolder:{tmp_path}")
@@ -181,6 +189,30 @@ def test_a_ready_dataset_passes_through(animals):
     assert load_data(data) is data
     two = load_data(data, limit=2, name="two")
     assert (len(two), two.name) == (2, "two")
+    for option in ({"split": "nonsense"}, {"root": animals}, {"class_index": "sorted"}):
+        with pytest.raises(TtscaleError, match=f"^{next(iter(option))}: "):
+            load_data(data, **option)
+
+
+def test_links_are_followed_but_never_in_a_circle(animals, tmp_path_factory):
+    before = load_data(f"imagefolder:{animals}")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write(elsewhere / "c.png")
+    (animals / "dog" / "more").symlink_to(elsewhere)
+    (animals / "dog" / "once more").symlink_to(elsewhere)
+    (animals / "cat" / "old" / "up").symlink_to(animals / "cat")
+    (animals / "bird" / "top").symlink_to(animals)
+    data = load_data(f"imagefolder:{animals}")
+    assert data.item_ids == (*before.item_ids, "dog/more/c.png")
+    assert data.labels.tolist() == [*before.labels.tolist(), 2]
+
+
+def test_digests_tell_items_and_labels_apart(animals):
+    data = load_data(f"imagefolder:{animals}")
+    assert data.digest() == load_data(f"imagefolder:{animals}", name="other").digest()
+    relabelled = load_data(f"imagefolder:{animals}", class_index={"bird": 0, "cat": 2, "dog": 1})
+    others = [data.subset([0, 1]), data.subset([1, 0]), relabelled]
+    assert len({data.digest(), *(other.digest() for other in others)}) == 4
 
 
 def test_labels_out_of_range_and_doubled_ids_are_named(animals):

@@ -115,6 +115,10 @@ def test_torchvision_sets_by_name(tmp_path):
     assert np.array_equal(np.asarray(data.load(3)), pixels[3])
     with pytest.raises(TtscaleError, match="Known: test, train"):
         load_data("torchvision:MNIST", root=tmp_path, split="val")
+    with pytest.raises(TtscaleError, match=r"split: .*Known: test, train"):
+        load_data("torchvision:FakeData", split="val")
+    with pytest.raises(TtscaleError, match="root: expected nothing for FakeData"):
+        load_data("torchvision:FakeData", root=tmp_path)
 
 
 def test_torchvision_sets_that_are_not_there(tmp_path, monkeypatch):

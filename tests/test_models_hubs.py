@@ -29,7 +29,8 @@ def test_timm_uses_its_own_eval_transform():
     assert (model.name, model.spec) == ("mobilenetv3_small_100.lamb_in1k", "timm:mobilenetv3_small_100.lamb_in1k")
     assert (model.n_classes, model.class_names[217]) == (1000, "English springer, English springer spaniel")
     assert model.card["family"] == "mobilenetv3"
-    assert model.card["size"] == "mobilenetv3_small_100"
+    assert model.card["architecture"] == "mobilenetv3_small_100"
+    assert "size" not in model.card  # weights of one architecture under two tags are no seeds of one recipe
     assert model.card["pretrained"] is False
 
 
@@ -72,6 +73,7 @@ def test_torchvision_uses_the_transforms_of_its_weights():
     assert torch.equal(model.preprocess(picture()), weights.transforms()(picture()))
     assert model.mean == pytest.approx((0.485, 0.456, 0.406))
     assert model.n_classes == 1000
+    assert model.card["architecture"] == "mobilenet_v3_small" and "size" not in model.card
     small = load_model("torchvision:mobilenet_v3_small", pretrained=False, input_size=(3, 112, 112), n_classes=4)
     assert small.preprocess(picture()).shape == (3, 112, 112)
     assert (small.n_classes, small.class_names) == (4, None)

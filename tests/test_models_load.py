@@ -99,6 +99,10 @@ def test_modules_that_are_no_classifiers_are_refused():
         ({**GREY, "class_names": ["a", "b"]}, "class_names: expected 10 names, one per output, got 2"),
         ({**GREY, "n_classes": 7}, "n_classes: expected 10"),
         ({**GREY, "checkpoint": "no/such/file.pth"}, "no file"),
+        ({**GREY, "checkpoint": 5}, "checkpoint: expected a path, got 5"),
+        ({**GREY, "n_classes": "ten"}, "n_classes: expected an integer"),
+        ({**GREY, "name": 5}, "name: expected text"),
+        ({**GREY, "pretrained": False}, "pretrained: expected nothing for a module"),
     ],
 )
 def test_wrong_options_are_named(wrong: dict, message: str):
@@ -143,6 +147,15 @@ def test_a_factory(tmp_path, monkeypatch):
     model = load_model("own_models:make", **GREY)
     assert (model.name, model.spec) == ("make", "own_models:make")
     assert load_model("own_models:ready", name="x").name == "x"
+    assert load_model("own_models:make", **GREY, n_classes=10, class_names=list("abcdefghij")).class_names[1] == "b"
+    for option in (
+        {"class_names": ["a"] * 10}, {"mean": [0.5]}, {"n_classes": 77}, {"checkpoint": "no/such/file"},
+        {"pretrained": False}, {"preprocess": len}, {"input_size": (1, 28, 28)}, {"std": [1]},
+    ):  # fmt: skip
+        with pytest.raises(TtscaleError, match=f"{next(iter(option))}: expected nothing for own_models:ready"):
+            load_model("own_models:ready", **option)
+    with pytest.raises(TtscaleError, match="pretrained: expected nothing for own_models:make"):
+        load_model("own_models:make", **GREY, pretrained=False)
     with pytest.raises(TtscaleError, match="KeyError: 'weights'"):
         load_model("own_models:broken", **GREY)
 
@@ -186,6 +199,34 @@ def test_zoo_models_carry_their_card(shelf):
     assert model.preprocess_key == load_model("zoo:resnet8-w16-s0").preprocess_key
     elsewhere = load_model(f"zoo:{shelf}/resnet8-w4-s1")
     assert elsewhere.fingerprint() == model.fingerprint()
+
+
+def test_zoo_models_take_a_preprocess_of_the_user(shelf):
+    def halves(image: Image.Image) -> torch.Tensor:
+        assert image.mode == "L"
+        return torch.full((1, 28, 28), 0.5)
+
+    model = load_model("zoo:resnet8-w4-s0", preprocess=halves, mean=[0.5], std=[0.25])
+    assert (model.input_size, model.mean, model.std) == ((1, 28, 28), (0.5,), (0.25,))
+    assert model.preprocess(Image.new("RGB", (9, 9))).unique().tolist() == [0.5]
+    with pytest.raises(TtscaleError, match=r"Give mean= and std="):
+        load_model("zoo:resnet8-w4-s0", preprocess=halves)
+
+
+class Casting(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x.to(next(self.inner.parameters()).dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_modules_of_another_type_than_their_input_are_refused_at_load(dtype):
+    with pytest.raises(TtscaleError, match=rf"module: expected .*float32 input.*{dtype}.*module\.float"):
+        load_model(small().to(dtype), **GREY)
+    assert load_model(Casting(small().to(dtype)), **GREY).n_classes == 10
 
 
 def test_zoo_globs(shelf):

@@ -119,6 +119,16 @@ def test_what_is_not_said_is_read_off_the_users_transform(kit):
     assert found.preprocess(Image.new("L", (20, 20))).shape == (3, 12, 12)
 
 
+def test_one_function_with_other_facts_has_another_key():
+    def same(image: Image.Image) -> torch.Tensor:
+        return torch.zeros(1, 4, 4)
+
+    facts = {"input_size": (1, 4, 4), "mean": (0.0,), "std": (1.0,)}
+    changes = ({}, {"input_size": (3, 4, 4)}, {"mean": (0.5,)}, {"std": (0.5,)})
+    assert len({given_preprocessing(same, **(facts | change)).key for change in changes}) == len(changes)
+    assert given_preprocessing(same, **facts).key == given_preprocessing(same, **facts).key
+
+
 def test_missing_facts_are_asked_for():
     resize = transforms.Compose([transforms.Resize((4, 4)), transforms.ToTensor()])
     with pytest.raises(TtscaleError, match="mean= and std="):

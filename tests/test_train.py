@@ -1,7 +1,8 @@
 """Training: reproducible, resumable to the same weights, metered against counting by hand."""
 
+import inspect
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -9,13 +10,18 @@ import torch
 from conftest import make_data
 from safetensors.torch import load_file
 
+from ttscale.cli.schema import TrainConfig
+from ttscale.data import fashion_mnist
+from ttscale.data.load import load_data
 from ttscale.errors import TtscaleError
 from ttscale.models.resnet8 import resnet8
+from ttscale.models.zoo import ZOO_FOLDER
 from ttscale.training.ladder import train_ladder, validation_rows
 from ttscale.training.loop import Images, fit_classifier
 from ttscale.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=2, batch_size=16)
+FASHION_TRAIN = "8af56d635da3c63951e0f5dc6da8707423631e85199214352a7dbcbc62e2fdc7"  # ids and labels of the 60,000
 
 
 def learnable(n=80):
@@ -25,8 +31,8 @@ def learnable(n=80):
 
 
 def train(out, **change):
-    arguments = {"widths": [2], "seeds": [0], "recipe": RECIPE, "n_validation": 20} | change
-    return train_ladder(learnable(), out, **arguments)
+    arguments = {"data": learnable(), "widths": [2], "seeds": [0], "recipe": RECIPE, "n_validation": 20} | change
+    return train_ladder(out=out, **arguments)
 
 
 def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
@@ -40,10 +46,6 @@ def test_same_seed_same_weights_other_seed_other_weights(tmp_path):
 
 def test_an_interrupted_rung_resumes_to_the_same_weights(tmp_path):
     whole = train(tmp_path / "whole")[0]
-
-    def interrupt(rung, epoch, loss):
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "broken", on_epoch=interrupt)
     assert (tmp_path / "broken" / "resnet8-w2-s0.checkpoint").exists()
@@ -87,7 +89,8 @@ def test_validation_items_are_fixed_by_their_ids_alone():
 
 
 def test_cards_hold_what_made_them(tmp_path):
-    card = train(tmp_path)[0]
+    card = train(tmp_path, command="ttscale train x")[0]
+    assert card["command"] == "ttscale train x"
     assert card == json.loads((tmp_path / "resnet8-w2-s0.json").read_text())
     assert card["n_train"] == 60 and card["n_validation"] == 20 and card["recipe"]["epochs"] == 2
     assert card["n_params"] == sum(p.numel() for p in resnet8(2, 2).parameters())
@@ -100,20 +103,86 @@ def test_cards_hold_what_made_them(tmp_path):
         ({"widths": []}, "widths"), ({"seeds": [-1]}, "seeds"), ({"processes": 0}, "processes"),
         ({"recipe": replace(RECIPE, epochs=0)}, "recipe.epochs"),
         ({"recipe": replace(RECIPE, learning_rate=0)}, "learning_rate"),
-        ({"n_validation": 70}, "at most 64"),
+        ({"n_validation": 70}, "at most 64"), ({"n_validation": "x"}, "n_validation: expected integers of at least 1"),
+        ({"widths": ["a"]}, "widths: expected integers"), ({"widths": 4}, "widths: expected integers"),
+        ({"seeds": [0, 0]}, "each once"), ({"device": "toaster"}, "device: expected"),
+        ({"out": 5}, "out: expected a path"),
+        ({"data": [1]}, "data: expected a Dataset"), ({"recipe": {"epochs": 1}}, "recipe: expected a Recipe"),
+        ({"recipe": replace(RECIPE, max_shift=-1)}, "recipe.max_shift: expected an integer of at least 0"),
+        ({"recipe": replace(RECIPE, weight_decay=-1)}, "recipe.weight_decay: expected a number of at least 0"),
+        ({"recipe": replace(RECIPE, learning_rate=float("nan"))}, "recipe.learning_rate: expected a number above 0"),
     ],
 )  # fmt: skip
 def test_unusable_arguments_are_told_at_once(tmp_path, change, message):
     with pytest.raises(TtscaleError) as error:
-        train(tmp_path / "r", **change)
+        train(**({"out": tmp_path / "r"} | change))
     assert message in str(error.value)
     assert not (tmp_path / "r").exists()
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path):
     train(tmp_path)
-    with pytest.raises(TtscaleError, match="by this recipe"):
+    with pytest.raises(TtscaleError, match=r"recipe\.epochs was 2, is 3\. "):  # and no other difference
         train(tmp_path, recipe=replace(RECIPE, epochs=3))
+
+
+def interrupt(rung, epoch, loss):
+    raise KeyboardInterrupt
+
+
+def test_rungs_of_other_data_or_another_split_are_refused(tmp_path):
+    """Finished or begun: going on with another split would train on the images that were held out."""
+    train(tmp_path / "finished")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "begun", on_epoch=interrupt)
+    data = learnable()
+    for folder, suffix in (("finished", "json"), ("begun", "checkpoint")):
+        for subject, n_validation, told in (
+            (data, 21, "n_validation was 20, is 21"),
+            (data.subset(range(79)), 20, "data_sha256 was "),
+            (replace(data, labels=1 - data.labels), 20, "data_sha256 was "),
+        ):
+            with pytest.raises(TtscaleError, match=rf"resnet8-w2-s0\.{suffix} of another run: {told}"):
+                train(tmp_path / folder, data=subject, n_validation=n_validation)
+    card = train(tmp_path / "begun", data=replace(data, name="b"))[0]
+    assert card["data_sha256"] == data.digest()
+
+
+@pytest.mark.parametrize("kept", [0, 100, 4000, "garbage"])
+def test_a_damaged_checkpoint_is_told_and_its_rung_starts_again(tmp_path, kept):
+    whole = train(tmp_path / "whole")[0]
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", on_epoch=interrupt)
+    checkpoint = tmp_path / "broken" / "resnet8-w2-s0.checkpoint"
+    content = checkpoint.read_bytes()
+    assert len(content) > 4000
+    checkpoint.write_bytes(b"garbage" if kept == "garbage" else content[:kept])
+    with pytest.warns(UserWarning, match=r"s0\.checkpoint is damaged .*starts again"):
+        card = train(tmp_path / "broken")[0]
+    assert card | {"train_seconds": 0} == whole | {"train_seconds": 0}
+
+
+def test_the_shipped_cards_are_those_of_the_default_ladder():
+    """With the images, `ttscale train` over the shipped folder finds every rung finished, and trains nothing."""
+    names = {f"resnet8-w{width}-s{seed}" for width in (4, 8, 16, 28) for seed in range(5)}
+    assert {path.stem for path in ZOO_FOLDER.glob("*.json")} == names
+    assert config_defaults() == ((4, 8, 16, 28), (0, 1, 2, 3, 4))
+    run = {"data_sha256": FASHION_TRAIN, "n_validation": 5000, "recipe": asdict(Recipe())}
+    for name in names:
+        card = json.loads((ZOO_FOLDER / f"{name}.json").read_text())
+        assert run.items() <= card.items()
+        width, seed = card["architecture"]["width"], card["seed"]
+        assert card["command"] == f"ttscale train 'widths=[{width}]' 'seeds=[{seed}]'"
+    if not fashion_mnist.DEBIAN.is_dir():
+        pytest.skip("no training images of Fashion-MNIST here")
+    assert len(train_ladder(load_data("fashion-mnist", split="train"), ZOO_FOLDER)) == 20
+
+
+def config_defaults():
+    config = TrainConfig()
+    parameters = inspect.signature(train_ladder).parameters
+    assert tuple(config.widths) == parameters["widths"].default and tuple(config.seeds) == parameters["seeds"].default
+    return parameters["widths"].default, parameters["seeds"].default
 
 
 def test_images_of_unequal_shapes_are_refused(tmp_path):

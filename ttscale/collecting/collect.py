@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,12 +93,12 @@ def collect(
             config={
                 "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block_items,
                 "members": [f"{model.name} {model.fingerprint[:12]}" for model in described],
-                "dataset": f"{len(data)} items of {data.name}, {_dataset_digest(data)[:12]}",
+                "dataset": f"{len(data)} items of {data.name}, {data.digest()[:12]}",
                 "device": target.type, "channels_last": channels_last, "log_probs_dtype": dtype.name,
                 "versions": versions(),
             },
             versions=versions(), device=describe_device(target),
-            dataset={"name": data.name, "n_items": len(data), "sha256": _dataset_digest(data)},
+            dataset={"name": data.name, "n_items": len(data), "sha256": data.digest()},
             n_classes=members[0].n_classes, class_names=_class_names(members, data), variants=view_set.names,
             members=described, n_blocks=-(-len(data) // block_items), command=command,
         )  # fmt: skip
@@ -319,9 +318,3 @@ def _pick_dtype(asked: str, n_items: int, n_views: int, n_members: int, n_classe
 def _class_names(members: tuple[Model, ...], data: Dataset) -> tuple[str, ...] | None:
     names = members[0].class_names or data.class_names
     return names if names and len(names) == members[0].n_classes else None
-
-
-def _dataset_digest(data: Dataset) -> str:
-    digest = hashlib.sha256("\n".join(data.item_ids).encode())
-    digest.update(np.ascontiguousarray(data.labels).tobytes())
-    return digest.hexdigest()

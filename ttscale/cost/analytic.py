@@ -9,35 +9,29 @@ counts anything twice, so each is a lower bound.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import TorchFunctionMode
 
 Formula = Callable[[tuple[Any, ...], Mapping[str, Any], Any], float]
 
 
 class AnalyticCounter(TorchFunctionMode):
-    """Counts FLOPs of the torch functions called inside its ``with`` block; ``by_function`` holds them by name."""
+    """Counts the FLOPs of the torch functions called inside its ``with`` block."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.by_function: defaultdict[str, float] = defaultdict(float)
-
-    @property
-    def flops(self) -> float:
-        return float(sum(self.by_function.values()))
+        self.flops = 0.0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        name = getattr(func, "__name__", "")
-        formula = FORMULAS.get(name)
-        if formula is not None and (flops := formula(args, kwargs, result)):
-            self.by_function[resolve_name(func) or name] += flops
+        formula = FORMULAS.get(getattr(func, "__name__", ""))
+        if formula is not None:
+            self.flops += formula(args, kwargs, result)
         return result
 
 
@@ -141,8 +135,8 @@ FORMULAS: Mapping[str, Formula] = {
 
 
 @torch.no_grad()
-def count_analytic(run: Callable[[], Any]) -> AnalyticCounter:
-    """The count of everything that ``run()`` calls."""
+def count_analytic(run: Callable[[], Any]) -> float:
+    """FLOPs of everything that ``run()`` calls."""
     with AnalyticCounter() as counter:
         run()
-    return counter
+    return counter.flops

@@ -28,7 +28,6 @@ class ForwardCost:
         flops: the count to use.
         source: ``"counter"`` (torch's FlopCounterMode) or ``"analytic"`` (see :mod:`ttscale.cost.analytic`).
         counter_flops, analytic_flops: both counts.
-        by_operator: FLOPs by operator (counter) or function (analytic) of the count in use.
         uncounted: operators without a FLOP formula, by name, with their number of calls: element-wise arithmetic,
             normalisation, pooling and the like, and whatever else the counter does not know.
         bytes: estimate of the bytes read and written, weights included, for a batch of one.
@@ -40,7 +39,6 @@ class ForwardCost:
     source: str
     counter_flops: float
     analytic_flops: float
-    by_operator: Mapping[str, float]
     uncounted: Mapping[str, int]
     bytes: float
     n_params: int
@@ -83,15 +81,13 @@ def measure_forward(
         module.to(home)
         for part, mode in modes.items():
             part.training = mode
-    by_counter = {str(name): float(n) for name, n in counter.get_flop_counts().get("Global", {}).items()}
     counted = float(counter.get_total_flops())
-    use_counter = counted >= analytic.flops * (1 - TOLERANCE)
+    use_counter = counted >= analytic * (1 - TOLERANCE)
     return ForwardCost(
-        flops=counted if use_counter else analytic.flops,
+        flops=counted if use_counter else analytic,
         source="counter" if use_counter else "analytic",
         counter_flops=counted,
-        analytic_flops=analytic.flops,
-        by_operator=by_counter if use_counter else dict(analytic.by_function),
+        analytic_flops=analytic,
         uncounted=dict(sorted(probe.uncounted.items())),
         bytes=moved,
         n_params=sum(p.numel() for p in module.parameters()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +35,12 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.item_ids)
+
+    def digest(self) -> str:
+        """SHA-256 over ids and labels in order; the inputs themselves are not read."""
+        digest = hashlib.sha256("\n".join(self.item_ids).encode())
+        digest.update(np.ascontiguousarray(self.labels).tobytes())
+        return digest.hexdigest()
 
     def subset(self, positions: Sequence[int] | np.ndarray) -> Dataset:
         """The items at these positions, in this order, with their ids unchanged."""

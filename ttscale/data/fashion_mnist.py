@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ttscale.data.dataset import Dataset
+from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError, unknown_name
 
 CLASS_NAMES = (
@@ -34,7 +35,7 @@ def fashion_mnist(split: str = "test", *, root: str | Path | None = None, name: 
     """
     if split not in PREFIXES:
         raise unknown_name("split", split, PREFIXES)
-    folder = _find(split, Path(root).expanduser() if root is not None else None)
+    folder = _find(split, to_path("root", root) if root is not None else None)
     pixels = read_idx(_file(folder, split, "images-idx3-ubyte"))  # type: ignore[arg-type]
     labels = read_idx(_file(folder, split, "labels-idx1-ubyte"))  # type: ignore[arg-type]
     if pixels.ndim != 3 or labels.shape != pixels.shape[:1]:

@@ -15,6 +15,7 @@ from PIL import Image
 from ttscale.data.bad_item import BadItem
 from ttscale.data.dataset import Dataset
 from ttscale.data.imagenet import imagenet_classes
+from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError, unknown_name
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -29,7 +30,8 @@ def image_folder(
     """Images under ``root/CLASS/…/IMAGE``; item ids are paths relative to ``root``, with forward slashes.
 
     Args:
-        root: folder whose subfolders are the classes; hidden ones (``.name``) are passed over.
+        root: folder whose subfolders are the classes; hidden ones (``.name``) are passed over. Links to folders are
+            followed, within a class to each folder once.
         class_index: from folder name to label: a mapping, a JSON file of one (or of a list of names in label order, or
             Keras's ``{"0": ["n01440764", "tench"]}``), ``"imagenet-1k"`` for WordNet ids, ``"sorted"`` for the folders
             in sorted order. None: ``"imagenet-1k"`` where every folder is one of its WordNet ids, else ``"sorted"``.
@@ -38,7 +40,7 @@ def image_folder(
     Raises:
         TtscaleError: no such folder, no class folders, no images, or a folder that ``class_index`` does not name.
     """
-    root = Path(root).expanduser()
+    root = to_path("root", root)
     if not root.is_dir():
         raise TtscaleError("root", expected="a folder of class folders", got=f"no folder {root}", fix="Check the path.")
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -49,7 +51,7 @@ def image_folder(
     index, class_names = read_class_index(class_index, folders)
     item_ids, labels = [], []
     for folder in folders:
-        paths = _images_below(root / folder)
+        paths = _images_below(root / folder, seen={os.path.realpath(root)})
         if paths and folder not in index:
             raise unknown_name("class_index", folder, index, fix="Give every class folder with images an index.")
         item_ids += [path.relative_to(root).as_posix() for path in paths]
@@ -75,7 +77,7 @@ def read_class_index(
     if class_index == IMAGENET:
         ids, names = imagenet_classes()
         return {wordnet_id: i for i, wordnet_id in enumerate(ids)}, names
-    index = dict(class_index) if isinstance(class_index, Mapping) else _read_json(Path(class_index))
+    index = dict(class_index) if isinstance(class_index, Mapping) else _read_json(to_path("class_index", class_index))
     for folder, label in index.items():
         if isinstance(label, bool) or not isinstance(label, int | np.integer) or label < 0:
             raise TtscaleError(
@@ -90,7 +92,7 @@ def read_class_index(
 def _read_json(path: Path) -> dict[str, Any]:
     shapes = '{"folder": 0, …}, ["folder", …] or {"0": ["folder", "name"], …}'
     try:
-        content = json.loads(path.expanduser().read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TtscaleError(
             "class_index", expected=f"{IMAGENET}, {SORTED}, or a JSON file with {shapes}", got=f"{path}: {error}",
@@ -106,13 +108,18 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _images_below(folder: Path) -> list[Path]:
-    return sorted(
-        Path(place) / file
-        for place, _, files in os.walk(folder, followlinks=True)
-        for file in files
-        if file.lower().endswith(EXTENSIONS) and not file.startswith(".")
-    )
+def _images_below(folder: Path, seen: set[str]) -> list[Path]:
+    """Image files at any depth; a folder that links lead to again, by another path or in a cycle, is walked once."""
+    found = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [Path(place) / file for file in files if file.lower().endswith(EXTENSIONS) and file[0] != "."]
+    return sorted(found)
 
 
 class _ImageLoader:

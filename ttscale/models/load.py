@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def load_model(
     class_names: Sequence[str] | None = None,
     n_classes: int | None = None,
     name: str | None = None,
-    checkpoint: str | None = None,
+    checkpoint: str | Path | None = None,
     pretrained: bool = True,
 ) -> Model:
     """A classifier with everything that running it on raw images needs, in eval mode on the CPU.
@@ -59,19 +60,21 @@ def load_model(
         n_classes: width of the output: without pretrained weights the head is built so wide, else it is only checked.
         name: the member's name in Records; by default from the spec.
         checkpoint: file with weights of this architecture (safetensors, or ``torch.save`` of tensors), loaded strictly.
-        pretrained: False builds random weights and needs no network.
+        pretrained: False builds random weights and needs no network; of ``timm:`` and ``torchvision:`` only.
 
     Raises:
         TtscaleError: unknown name (with the nearest ones), weights that cannot be reached or do not fit, a module that
-            does not give logits, preprocessing that is missing, or a number of classes that does not fit.
+            take float32 and give logits, preprocessing that is missing, a number of classes that does not fit, or an
+            option that this kind of spec has no use for.
     """
     options = make_options(
         preprocess=preprocess, input_size=input_size, mean=mean, std=std, class_names=class_names, n_classes=n_classes,
         name=name, checkpoint=checkpoint, pretrained=pretrained,
     )  # fmt: skip
     if isinstance(spec, nn.Module):
-        if checkpoint is not None:
-            load_strictly(spec, read_weights(checkpoint), source=str(checkpoint))
+        options.refuse("a module", "pretrained")
+        if options.checkpoint is not None:
+            load_strictly(spec, read_weights(options.checkpoint), source=str(options.checkpoint))
         return wrap_module(spec, options)
     scheme, rest = _split(spec)
     return SOURCES[scheme](rest, options) if scheme in SOURCES else load_factory(spec, options)

@@ -21,14 +21,15 @@ class Model:
             directly.
         module: maps ``float32 [batch, channel, height, width]`` to logits ``[batch, class]``.
         preprocess: maps one raw input (a ``PIL.Image`` for images) to the normalised tensor that ``module`` takes.
-        preprocess_key: equal for two members exactly when their ``preprocess`` does the same, so that decoded input
-            is shared.
+        preprocess_key: equal for two members exactly when their ``preprocess`` does the same and their input size,
+            mean and std are the same, so that decoded input and its views are shared.
         input_size: (channel, height, width).
         mean, std: per channel, in units of pixel values in [0, 1]; views use them to know the pixel range.
         n_classes: width of the output.
         class_names: in output order, or None when unknown.
-        card: facts about the model: ``n_params``, ``train_flops``, ``family``, ``size``, ``licence``, ``source``;
-            absent keys are unknown.
+        card: facts about the model: ``n_params``, ``train_flops``, ``family``, ``architecture``, ``licence``,
+            ``source``; absent keys are unknown. Members of one ``size`` count as seeds of one training recipe, so only
+            models whose recipe and ``seed`` are known have it.
     """
 
     name: str

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from ttscale.data.imagenet import names_of_config
+from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError
 from ttscale.models.model import Model
 from ttscale.models.preprocess import Preprocessing, given_preprocessing, plain_preprocessing, timm_preprocessing
@@ -27,7 +29,7 @@ class Options:
     class_names: tuple[str, ...] | None = None
     n_classes: int | None = None
     name: str | None = None
-    checkpoint: str | None = None
+    checkpoint: Path | None = None
     pretrained: bool = True
 
     def refuse(self, spec: str, *names: str) -> None:
@@ -35,16 +37,17 @@ class Options:
         for name in names:
             if getattr(self, name) != Options.__dataclass_fields__[name].default:
                 raise TtscaleError(
-                    name, expected=f"nothing for {spec}, whose file says it", got=repr(getattr(self, name)),
+                    name, expected=f"nothing for {spec}, which says it itself", got=repr(getattr(self, name)),
                     fix=f"Leave {name} out, or load the module yourself and give it to load_model.",
                 )  # fmt: skip
 
 
 def make_options(
     *, input_size: Sequence[int] | None, mean: Sequence[float] | None, std: Sequence[float] | None,
-    class_names: Sequence[str] | None, **rest: Any,
+    class_names: Sequence[str] | None, n_classes: int | None, name: str | None, checkpoint: str | Path | None,
+    **rest: Any,
 ) -> Options:  # fmt: skip
-    """Checked options: sizes, statistics and names as tuples."""
+    """Checked options: sizes, statistics and names as tuples, the checkpoint as a path."""
     size = _tuple_of("input_size", input_size, int)
     if size is not None and (len(size) != 3 or min(size) < 1):
         raise TtscaleError(
@@ -55,7 +58,14 @@ def make_options(
     if stds is not None and not min(stds, default=0) > 0:
         raise TtscaleError("std", expected="positive numbers", got=str(stds), fix="Use 1 where nothing is divided by.")
     names = _tuple_of("class_names", class_names, str)
-    return Options(input_size=size, mean=means, std=stds, class_names=names, **rest)
+    if n_classes is not None and (isinstance(n_classes, bool) or not isinstance(n_classes, int) or n_classes < 2):
+        raise TtscaleError("n_classes", expected="an integer of at least 2", got=repr(n_classes), fix="Leave it out.")
+    if name is not None and not (isinstance(name, str) and name):
+        raise TtscaleError("name", expected="text", got=repr(name), fix="Leave it out for a name from the spec.")
+    return Options(
+        input_size=size, mean=means, std=stds, class_names=names, n_classes=n_classes, name=name,
+        checkpoint=None if checkpoint is None else to_path("checkpoint", checkpoint), **rest,
+    )  # fmt: skip
 
 
 def _tuple_of(argument: str, values: Any, kind: type) -> tuple[Any, ...] | None:
@@ -153,11 +163,17 @@ def assemble(
 
 @torch.no_grad()
 def count_classes(module: nn.Module, input_size: tuple[int, int, int]) -> int:
-    """Number of classes of a module in eval mode, by one forward of zeros on its own device."""
+    """Number of classes of a module in eval mode, by one forward of float32 zeros on its own device."""
     weight = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
     try:
-        logits = module(torch.zeros(1, *input_size, device=weight.device, dtype=weight.dtype))
+        logits = module(torch.zeros(1, *input_size, device=weight.device))
     except Exception as error:  # the user's code may raise anything
+        if weight.dtype != torch.float32:
+            raise TtscaleError(
+                "module", expected="a module that takes float32 input",
+                got=f"{type(module).__name__} with parameters of {weight.dtype}: {error}".splitlines()[0],
+                fix="Give module.float(), or wrap it so that its forward casts its input.",
+            ) from error  # fmt: skip
         raise TtscaleError(
             "input_size", expected=f"an input that {type(module).__name__} takes",
             got=f"{input_size}, on which it failed: {type(error).__name__}: {error}".splitlines()[0],
@@ -186,12 +202,14 @@ def load_factory(spec: str, options: Options) -> Model:
             fix="Check the name, and put the module's folder on PYTHONPATH.",
         ) from error  # fmt: skip
     if isinstance(made, Model):
+        options.refuse(spec, *(field.name for field in fields(Options) if field.name != "name"))
         return replace(made, spec=spec, name=options.name or made.name)
     if not isinstance(made, nn.Module):
         raise TtscaleError(
             "models", expected=f"an nn.Module or a ttscale Model from {spec}", got=type(made).__name__,
             fix="Make the factory return the module.",
         )  # fmt: skip
+    options.refuse(spec, "pretrained")
     if options.checkpoint is not None:
         from ttscale.models.weights import load_strictly, read_weights
 

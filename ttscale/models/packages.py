@@ -30,7 +30,7 @@ def load_package(name: str, options: Options) -> Model:
         module_preprocessing(module, options) if options.preprocess is not None else timm_preprocessing(config)
     )
     card = {
-        "family": "efficientnet-lite", "size": name, "licence": FETCHABLE[name].licence,
+        "family": "efficientnet-lite", "architecture": ARCHITECTURES[name], "licence": FETCHABLE[name].licence,
         "source": FETCHABLE[name].requirement, "pretrained": True,
     }  # fmt: skip
     return assemble(

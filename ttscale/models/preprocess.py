@@ -152,7 +152,8 @@ def given_preprocessing(
                 fix="Give mean= and std= per channel (0 and 1 where preprocess leaves pixels in [0, 1]).",
             )  # fmt: skip
         mean, std = mean or found[0], std or found[1]
-    return Preprocessing(ImagePreprocess(preprocess, input_size), callable_key(preprocess), input_size, mean, std)
+    key = f"{callable_key(preprocess)} {input_size} {mean} {std}"
+    return Preprocessing(ImagePreprocess(preprocess, input_size), key, input_size, mean, std)
 
 
 def _probe_shape(preprocess: Callable[[Any], torch.Tensor]) -> tuple[int, int, int]:

@@ -31,10 +31,10 @@ def load_timm(name: str, options: Options) -> Model:
         if options.preprocess is not None
         else timm_preprocessing(data_config(config, options))
     )
-    architecture = config.get("architecture", name)
     card = {
-        "family": type(module).__module__.rpartition(".")[2], "size": architecture, "licence": config.get("license"),
-        "source": f"timm {name}", "pretrained": options.pretrained or options.checkpoint is not None,
+        "family": type(module).__module__.rpartition(".")[2], "architecture": config.get("architecture", name),
+        "licence": config.get("license"), "source": f"timm {name}",
+        "pretrained": options.pretrained or options.checkpoint is not None,
     }  # fmt: skip
     return assemble(
         module, preprocessing, options, spec=f"timm:{name}", name=name, card=card, class_names=names_of_config(config)

@@ -33,8 +33,9 @@ def load_torchvision(name: str, options: Options) -> Model:
         else weights_preprocessing(weights, options)
     )
     card = {
-        "family": module.__class__.__module__.rpartition(".")[2], "size": architecture, "licence": "BSD-3-Clause",
-        "source": f"torchvision {weights}", "pretrained": options.pretrained or options.checkpoint is not None,
+        "family": module.__class__.__module__.rpartition(".")[2], "architecture": architecture,
+        "licence": "BSD-3-Clause", "source": f"torchvision {weights}",
+        "pretrained": options.pretrained or options.checkpoint is not None,
     }  # fmt: skip
     return assemble(
         module, preprocessing, options, spec=f"torchvision:{name}", name=name, card=card,

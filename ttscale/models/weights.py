@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "module")  # where training scripts save them
@@ -24,7 +25,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     Raises:
         TtscaleError: no such file, not a weights file, or one that would have to run code.
     """
-    path = Path(path)
+    path = to_path("checkpoint", path)
     if not path.is_file():
         raise TtscaleError("checkpoint", expected="a weights file", got=f"no file {path}", fix="Check the path.")
     try:

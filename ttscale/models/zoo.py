@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def match_zoo(pattern: str) -> tuple[str, ...]:
 
 def load_zoo(name: str, options: Options) -> Model:
     """A shipped model, or ``FOLDER/NAME`` as `ttscale train` wrote it; its card becomes the member's card."""
-    options.refuse(f"zoo:{name}", "checkpoint", "pretrained", "input_size", "mean", "std")
+    options.refuse(f"zoo:{name}", "checkpoint", "pretrained")
+    if options.preprocess is None:
+        options.refuse(f"zoo:{name}", "input_size", "mean", "std")
     folder, prefix, stem = _split(name)
     if stem not in zoo_names(folder):
         raise unknown_name("models", f"zoo:{name}", (f"zoo:{prefix}{known}" for known in zoo_names(folder)))
@@ -44,7 +47,7 @@ def load_zoo(name: str, options: Options) -> Model:
     weights = folder / f"{stem}.safetensors"
     load_strictly(module, read_weights(weights), source=weights.name)
     preprocessing = (
-        module_preprocessing(module, options)
+        module_preprocessing(module, replace(options, input_size=options.input_size or tuple(card["input_size"])))
         if options.preprocess is not None
         else plain_preprocessing(tuple(card["input_size"]), tuple(card["mean"]), tuple(card["std"]))
     )

@@ -16,14 +16,18 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
+from ttscale.collecting.environment import pick_device
 from ttscale.cost.flops import measure_forward
 from ttscale.data.dataset import Dataset
+from ttscale.data.paths import to_path
 from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
 from ttscale.models.resnet8 import resnet8
+from ttscale.models.zoo import read_card
 from ttscale.records.files import write_atomic, write_json
+from ttscale.training.checkpoint import Checkpoint, refuse_another_run
 from ttscale.training.loop import Images, accuracy, fit_classifier
-from ttscale.training.recipe import Recipe
+from ttscale.training.recipe import Recipe, check_recipe, is_integer
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,12 @@ def train_ladder(
     out: str | Path,
     *,
     widths: Sequence[int] = (4, 8, 16, 28),
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
     recipe: Recipe | None = None,
     n_validation: int = 5000,
     processes: int = 1,
     device: str = "cpu",
+    command: str | None = None,
     on_epoch: Callable[[Rung, int, float], None] = lambda rung, epoch, loss: None,
     on_rung: Callable[[dict[str, Any]], None] = lambda card: None,
 ) -> tuple[dict[str, Any], ...]:
@@ -59,23 +64,39 @@ def train_ladder(
 
     ``n_validation`` images, picked by keyed noise from their ids, are kept out of training; choose recipes by their
     accuracy. Each finished rung is ``<name>.safetensors`` and ``<name>.json`` in ``out``; an interrupted rung goes on
-    at its last complete epoch. Rungs run one thread each, ``processes`` at a time; ``on_epoch`` is called only when
-    ``processes`` is 1.
+    at its last complete epoch.
+
+    Args:
+        data: small images of one shape, with labels.
+        out: folder of the models; new, or begun with the same data, ``n_validation`` and recipe.
+        widths: sizes of the models: channels of the first block of a ResNet-8.
+        seeds: of each size; a seed decides the first weights, the order of the images and their augmentation.
+        recipe: how each rung is trained; None: the recipe of the models that ship with ttscale.
+        n_validation: number of images kept out of training.
+        processes: rungs trained at a time, one CPU thread each.
+        device: of the training: ``"cpu"``, ``"cuda"``, or ``"auto"`` (CUDA where there is one).
+        command: the command line, kept in the cards.
+        on_epoch: told the rung, its finished epochs and the mean training loss of the last one; only where
+            ``processes`` is 1.
+        on_rung: told the card of each rung as it is finished.
 
     Raises:
-        TtscaleError: fewer images than ``n_validation`` plus one batch, images of unequal shapes, or a finished rung in
-            ``out`` that was trained by another recipe.
+        TtscaleError: unusable arguments, no such device, fewer images than ``n_validation`` plus one batch, images of
+            unequal shapes, or rungs in ``out`` (finished or begun) of other data, another split or another recipe.
     """
-    recipe = recipe or Recipe()
-    _check(data, widths, seeds, recipe, n_validation, processes)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    recipe = Recipe() if recipe is None else recipe
+    check_recipe(recipe)
+    _check(data, widths, seeds, n_validation, processes, recipe.batch_size)
+    device = str(pick_device(device))
+    folder = to_path("out", out)
+    run = {"data_sha256": data.digest(), "n_validation": n_validation, "recipe": asdict(recipe)}
     rungs = [Rung(width, seed) for width in sorted(widths) for seed in seeds]
-    missing = [rung for rung in rungs if not _is_finished(folder, rung, recipe, data.name)]
+    missing = [rung for rung in rungs if not _is_finished(folder, rung, run)]
     if missing:
+        folder.mkdir(parents=True, exist_ok=True)
         images, labels = _load_images(data)
         held_out = validation_rows(data, n_validation)
-        job = _Job(folder, data.name, data.class_names, images, labels, held_out, recipe, device)
+        job = _Job(folder, data.name, data.class_names, images, labels, held_out, recipe, device, run, command)
         if processes == 1:
             for rung in missing:
                 on_rung(job.train(rung, partial(on_epoch, rung)))
@@ -105,6 +126,8 @@ class _Job:
     held_out: np.ndarray
     recipe: Recipe
     device: str
+    run: dict[str, Any]
+    command: str | None
 
     def train(self, rung: Rung, on_epoch: Callable[[int, float], None] = lambda epoch, loss: None) -> dict[str, Any]:
         if self.device == "cpu":
@@ -116,7 +139,7 @@ class _Job:
         architecture = {"width": rung.width, "n_classes": n_classes, "in_channels": channels}
         torch.manual_seed(rung.seed)  # the initialisation draws from torch's global generator
         module = resnet8(**architecture)
-        checkpoint = self.folder / f"{rung.name}.checkpoint"
+        checkpoint = _checkpoint(self.folder, rung, self.run)
         device = torch.device(self.device)
         done = fit_classifier(
             module,
@@ -141,14 +164,13 @@ class _Job:
             "train_flops_6nd": 6.0 * cost.n_params * done.images_seen,
             "steps": done.steps, "images_seen": done.images_seen, "train_seconds": round(done.seconds, 1),
             "device": f"{self.device}, {platform.machine()}, {torch.get_num_threads()} thread(s)",
-            "torch": torch.__version__, "data": self.data_name, "n_train": len(training.labels),
-            "n_validation": len(validation.labels), "validation_accuracy": scored,
-            "recipe": asdict(self.recipe), "licence": "MIT",
+            "torch": torch.__version__, "command": self.command, "data": self.data_name, **self.run,
+            "n_train": len(training.labels), "validation_accuracy": scored, "licence": "MIT",
         }  # fmt: skip
         weights = save(module.state_dict())
         write_atomic(self.folder / f"{rung.name}.safetensors", lambda file: file.write(weights))
         write_json(self.folder / f"{rung.name}.json", card)
-        checkpoint.unlink()
+        checkpoint.path.unlink()
         return card
 
     def _split(self, rows: np.ndarray) -> Images:
@@ -170,40 +192,35 @@ def _load_images(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(stacked[:, None] if stacked.ndim == 3 else stacked.transpose(0, 3, 1, 2)), data.labels
 
 
-def _is_finished(folder: Path, rung: Rung, recipe: Recipe, data_name: str) -> bool:
+def _checkpoint(folder: Path, rung: Rung, run: dict[str, Any]) -> Checkpoint:
+    return Checkpoint(folder / f"{rung.name}.checkpoint", run)
+
+
+def _is_finished(folder: Path, rung: Rung, run: dict[str, Any]) -> bool:
+    """Whether ``folder`` holds this rung; one of another run is refused, whether finished or begun."""
     card_file = folder / f"{rung.name}.json"
-    if not card_file.exists():
-        return False
-    card = json.loads(card_file.read_text())
-    if card["recipe"] != asdict(recipe) or card["data"] != data_name:
-        raise TtscaleError(
-            "out",
-            expected=f"a new folder, or one trained on {data_name} by this recipe",
-            got=f"{card_file} trained on {card['data']} by {card['recipe']}",
-            fix="Choose another `out`, or give the same data and recipe to add rungs.",
-        )
-    return True
+    if card_file.exists():
+        refuse_another_run(card_file, read_card(card_file), run)
+        return True
+    _checkpoint(folder, rung, run).read()
+    return False
 
 
 def _check(
-    data: Dataset, widths: Sequence[int], seeds: Sequence[int], recipe: Recipe, n_validation: int, processes: int
+    data: Dataset, widths: Sequence[int], seeds: Sequence[int], n_validation: int, processes: int, batch_size: int
 ) -> None:
-    for name, values, least in (("widths", widths, 1), ("seeds", seeds, 0), ("processes", [processes], 1)):
-        if not values or min(values) < least:
+    if not isinstance(data, Dataset):
+        raise TtscaleError("data", expected="a Dataset", got=type(data).__name__, fix="Make it with load_data.")
+    for name, values, least in (
+        ("widths", widths, 1), ("seeds", seeds, 0), ("processes", [processes], 1), ("n_validation", [n_validation], 1),
+    ):  # fmt: skip
+        listed = isinstance(values, Sequence) and len(values) > 0 and all(is_integer(value, least) for value in values)
+        if not listed or len(set(values)) < len(values):
             raise TtscaleError(
-                name, expected=f"integers of at least {least}", got=repr(values), fix="Give at least one."
+                name, expected=f"integers of at least {least}, each once", got=repr(values), fix="Give at least one."
             )
-    for name in ("epochs", "batch_size"):
-        if getattr(recipe, name) < 1:
-            raise TtscaleError(f"recipe.{name}", expected="at least 1", got=str(getattr(recipe, name)), fix="Raise it.")
-    if not recipe.learning_rate > 0 or not 0 <= recipe.warmup < 1:
+    if len(data) < n_validation + batch_size:
         raise TtscaleError(
-            "recipe", expected="learning_rate > 0 and warmup in [0, 1)",
-            got=f"{recipe.learning_rate} and {recipe.warmup}", fix="Change the recipe.",
+            "n_validation", expected=f"at most {len(data) - batch_size} of {len(data)} images", got=str(n_validation),
+            fix="Lower n_validation, or give more training images.",
         )  # fmt: skip
-    if n_validation < 1 or len(data) < n_validation + recipe.batch_size:
-        raise TtscaleError(
-            "n_validation", expected=f"at least 1 and at most {len(data) - recipe.batch_size} of {len(data)} images",
-            got=str(n_validation), fix="Lower n_validation, or give more training images.",
-        )  # fmt: skip
-

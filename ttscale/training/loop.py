@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ttscale.training.checkpoint import Checkpoint
 from ttscale.training.recipe import Recipe
 
 
@@ -50,7 +49,7 @@ def fit_classifier(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     device: torch.device,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> Training:
     """Train ``module`` in place; with ``checkpoint`` a killed run goes on at its last complete epoch.
@@ -60,7 +59,13 @@ def fit_classifier(
     has the same shapes.
 
     Args:
+        images: training images.
+        seed: of order and augmentation.
+        mean, std: per channel, of pixel values in [0, 1].
         on_epoch: told the number of finished epochs and the mean training loss of the last one.
+
+    Raises:
+        TtscaleError: the checkpoint is another run's.
     """
     module.to(device).to(memory_format=torch.channels_last).train()
     normalise = _Normaliser(mean, std, device)
@@ -69,7 +74,7 @@ def fit_classifier(
     )
     steps_per_epoch = len(images.labels) // recipe.batch_size
     total_steps = steps_per_epoch * recipe.epochs
-    first_epoch, seconds = _restore(checkpoint, module, optimizer, recipe, seed)
+    first_epoch, seconds = _restore(checkpoint, module, optimizer)
     step_flops = _step_flops(
         module, images.pixels[: recipe.batch_size], images.labels[: recipe.batch_size], normalise, device
     )
@@ -91,7 +96,9 @@ def fit_classifier(
             optimizer.step()
             losses += loss.detach()
         seconds += time.perf_counter() - started
-        _save(checkpoint, module, optimizer, recipe, seed, epoch + 1, seconds)
+        if checkpoint is not None:
+            state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
+            checkpoint.write({"epoch": epoch + 1, "seconds": seconds, **state})
         on_epoch(epoch + 1, float(losses) / steps_per_epoch)
 
     module.eval()
@@ -160,40 +167,12 @@ def _step_flops(
 
 
 def _restore(
-    checkpoint: Path | None, module: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, seed: int
+    checkpoint: Checkpoint | None, module: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[int, float]:
-    if checkpoint is None or not checkpoint.exists():
-        return 0, 0.0
-    state = torch.load(checkpoint, weights_only=True)
-    if state["recipe"] != asdict(recipe) or state["seed"] != seed:
+    """(epochs done, seconds spent) of the run in ``checkpoint``, its state put into module and optimizer."""
+    state = checkpoint.read() if checkpoint is not None else None
+    if state is None:
         return 0, 0.0
     module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])
     return state["epoch"], state["seconds"]
-
-
-def _save(
-    checkpoint: Path | None,
-    module: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
-    seed: int,
-    epoch: int,
-    seconds: float,
-) -> None:
-    if checkpoint is None:
-        return
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_suffix(".partial")
-    torch.save(
-        {
-            "recipe": asdict(recipe),
-            "seed": seed,
-            "epoch": epoch,
-            "seconds": seconds,
-            "module": module.state_dict(),
-            "optimizer": optimizer.state_dict(),
-        },
-        partial,
-    )
-    os.replace(partial, checkpoint)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from ttscale.errors import TtscaleError
 
 
 @dataclass(frozen=True)
@@ -28,3 +33,38 @@ class Recipe:
     momentum: float = 0.9
     max_shift: int = 1
     flip: bool = True
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise unless training can be done by the recipe.
+
+    Raises:
+        TtscaleError: names the attribute that is out of its range.
+    """
+    if not isinstance(recipe, Recipe):
+        raise TtscaleError("recipe", expected="a Recipe", got=repr(recipe), fix="Leave it out for the zoo's recipe.")
+    for name, (holds, expected) in RANGES.items():
+        value = getattr(recipe, name)
+        if not holds(value):
+            raise TtscaleError(f"recipe.{name}", expected=expected, got=repr(value), fix="Change the recipe.")
+
+
+def is_integer(value: Any, least: int) -> bool:
+    """An integer that is no bool."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+RANGES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "epochs": (lambda v: is_integer(v, 1), "an integer of at least 1"),
+    "batch_size": (lambda v: is_integer(v, 1), "an integer of at least 1"),
+    "learning_rate": (lambda v: _is_real(v) and v > 0, "a number above 0"),
+    "warmup": (lambda v: _is_real(v) and 0 <= v < 1, "a number in [0, 1)"),
+    "weight_decay": (lambda v: _is_real(v) and v >= 0, "a number of at least 0"),
+    "momentum": (lambda v: _is_real(v) and 0 < v < 1, "a number in (0, 1)"),
+    "max_shift": (lambda v: is_integer(v, 0), "an integer of at least 0"),
+    "flip": (lambda v: isinstance(v, bool), "True or False"),
+}
