@@ -204,6 +204,7 @@ def example_summary() -> dict[str, Any]:
                     "strategy": f"ensemble/{ladder[i - 1]['size']}",
                     "k": 3,
                     "difference": interval(d, 0.004),
+                    "detectable": 0.0057,
                     "winner": winner,
                     "text": text,
                 }

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +19,10 @@ import pytest
 import yaml
 from omegaconf import MISSING
 
-from ttscale.cli.app import Job
-from ttscale.cli.build import factory
+from ttscale.cli.build import build, factory
 from ttscale.cli.config_errors import keys_of
-from ttscale.cli.groups import GROUPS
+from ttscale.cli.groups import GROUPS, Data
+from ttscale.cli.job import Job
 from ttscale.cli.main import main
 from ttscale.cli.paths import configs_folder
 from ttscale.cli.schema import SCHEMAS, TrainConfig
@@ -29,6 +30,7 @@ from ttscale.cli.verb import VERBS
 from ttscale.errors import TtscaleError
 from ttscale.models.zoo import ZOO_FOLDER
 from ttscale.scaling.laws import LAWS
+from ttscale.scaling.summary import KIND, summarize
 from ttscale.training.ladder import train_ladder
 from ttscale.voting.merges import VOTES
 
@@ -63,6 +65,12 @@ def left_behind() -> list[str]:
 # The tree
 
 
+def parameters_of(group: str) -> Mapping[str, inspect.Parameter]:
+    """Of the factory that a group names; of the analysis where it names none."""
+    target = {field.name: field.default for field in fields(GROUPS[group])}.get("_target_")
+    return inspect.signature(factory(str(target)) if target else summarize).parameters
+
+
 def test_every_verb_has_a_schema_and_a_config():
     assert set(SCHEMAS) == set(VERBS)
     assert {path.stem for path in configs_folder().glob("*.yaml")} == set(VERBS) | {"base"}
@@ -72,24 +80,28 @@ def test_every_verb_has_a_schema_and_a_config():
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_option_keys_are_arguments_of_the_factory_it_names(option: Path):
     written = yaml.safe_load(option.read_text())
-    group = GROUPS[option.parent.name]
-    target = written.pop("_target_")
-    assert target == {field.name: field.default for field in fields(group)}["_target_"]
-    assert set(written) <= set(inspect.signature(factory(target)).parameters)
+    defaults = {field.name: field.default for field in fields(GROUPS[option.parent.name])}
+    assert written.pop("_target_", None) == defaults.get("_target_")
+    assert set(written) <= parameters_of(option.parent.name).keys()
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_group_keys_are_arguments_of_its_factory(group: str):
-    keys = {field.name: field.default for field in fields(GROUPS[group])}
-    parameters = inspect.signature(factory(keys.pop("_target_"))).parameters
-    assert set(keys) <= set(parameters)
+    assert {field.name for field in fields(GROUPS[group])} - {"_target_"} <= parameters_of(group).keys()
+
+
+@pytest.mark.parametrize("group", ["vote", "law", "report"])
+def test_the_analysis_is_not_for_choice(group: str, fake_verb, capsys):
+    """What would be read by nothing cannot be written."""
+    calls = fake_verb("analyze")
+    assert main(["analyze", "records=x", f"+{group}._target_=no.such"]) == 2 and not calls
+    assert capsys.readouterr().err.startswith(f"ttscale: {group}._target_: expected a known name")
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_group_defaults_are_those_of_its_factory(group: str):
-    keys = {field.name: field.default for field in fields(GROUPS[group])}
-    parameters = inspect.signature(factory(keys.pop("_target_"))).parameters
-    for name, default in keys.items():
+    parameters = parameters_of(group)
+    for name, default in ((field.name, field.default) for field in fields(GROUPS[group]) if field.name != "_target_"):
         given = parameters[name].default
         assert default == given or str(default).startswith("${") or (default == MISSING and given is inspect._empty)
 
@@ -189,6 +201,23 @@ def test_out_that_is_a_file_is_refused_before_any_work(fake_verb, capsys):
     assert not calls and "out: expected a folder, got the file file." in capsys.readouterr().err
 
 
+def test_out_with_results_of_another_verb_is_refused_before_any_work(fake_verb, capsys):
+    """A verb replaces what verbs of its kind wrote, and nothing else."""
+    calls = fake_verb("analyze")
+    given, file = ["analyze", "records=x", "out=kept"], Path("kept/summary.json")
+    file.parent.mkdir()
+    others = [verb for verb in VERBS if VERBS[verb].writes != KIND and verb != "collect"]
+    for verb in others:
+        file.write_text(json.dumps({"kind": VERBS[verb].writes}))
+        assert main(given) == 2
+        assert f"got kept, which holds those of ttscale {verb}. Choose another `out`." in capsys.readouterr().err
+    assert not calls and set(VERBS) - set(others) == {"sweep", "analyze", "report", "demo", "collect"}
+    for mine in (json.dumps({"kind": KIND}), "[]", "no json", '{"kind": "of nobody"}'):
+        file.write_text(mine)
+        assert main(given) == 0
+    assert len(calls) == 4
+
+
 def test_multirun_gives_each_job_a_folder(fake_verb, capfd):
     calls = fake_verb("sweep")
     assert main(["sweep", "--multirun", "models=a,b", "draws=flip,identity"]) == 0
@@ -251,6 +280,24 @@ def test_config_error_is_one_message_and_exit_2(override, argument, said, fake_v
     assert captured.err.startswith(f"ttscale: {argument}: expected") and said in captured.err
     assert captured.err.count("\n") == 1 and "Traceback" not in captured.err and captured.out == ""
     assert not calls and left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("load = 5", "It cannot be called."),
+        ("def load(spec): return spec", "got an unexpected keyword argument 'root'"),
+        ("1 / 0", "division by zero"),
+        ("load: (", "was never closed"),
+    ],
+)
+def test_a_factory_of_the_users_that_does_not_work_is_told(source, said, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"mine_{abs(hash(source))}"
+    (tmp_path / f"{name}.py").write_text(source)
+    with pytest.raises(TtscaleError) as error:
+        build(Data(_target_=f"{name}.load", spec="x"))
+    assert error.value.argument == "data._target_" and said in str(error.value)
 
 
 def test_missing_key_is_named(fake_verb, capsys):

@@ -95,11 +95,12 @@ def test_collect_keeps_records_and_says_what_they_are(run_folder: str):
     records = read_records(run_folder)
     assert (records.n_items, len(records.members)) == (60, 4)
     assert records.variants == ("identity", "hflip", "shift(1,0)")
-    run = summary_of(run_folder)["run"]
+    summary = summary_of(run_folder)
+    run = summary["run"]
     assert run["n_items"] == 60 and run["members"] == [member.name for member in records.members]
     per_item = sum(member.flops for member in records.members) * 3
     assert run["flops"] == pytest.approx(per_item * 60)
-    assert records.manifest.command == run["command"] and run["command"].startswith("ttscale collect")
+    assert records.manifest.command == summary["command"] and summary["command"].startswith("ttscale collect")
 
 
 def test_collect_again_reads_what_is_there_and_a_change_is_refused(run_folder: str, images: Path, zoo: str, capsys):
@@ -131,12 +132,26 @@ def test_analyze_writes_page_numbers_figures_and_plan(run_folder: str, capsys):
 
 
 def test_analyze_without_a_reachable_target_says_why_and_keeps_no_old_plan(run_folder: str, no_page, capsys):
-    Path("runs/analyzed").mkdir(exist_ok=True)
-    Path("runs/analyzed/plan.json").write_text("{}")
-    given = [f"records={run_folder}", "min_accuracy=0.9999", "report.n_boot=100", "out=runs/analyzed"]
-    assert main(["analyze", *given]) == 0
+    given, file = [f"records={run_folder}", "report.n_boot=100", "out=runs/retried"], Path("runs/retried/plan.json")
+    assert main(["analyze", *given, "min_accuracy=0.3"]) == 0 and file.is_file()
+    assert main(["analyze", *given, "min_accuracy=0.9999"]) == 0
     assert "No plan: min_accuracy: expected a target" in capsys.readouterr().out
-    assert not Path("runs/analyzed/plan.json").exists()
+    assert not file.exists()
+
+
+def test_analyze_leaves_a_plan_alone_that_it_did_not_write(run_folder: str, no_page):
+    given, file = [f"records={run_folder}", "report.n_boot=100", "out=runs/mine"], Path("runs/mine/plan.json")
+    assert main(["analyze", *given, "min_accuracy=0.3"]) == 0
+    file.write_text('{"mine": 1}')
+    assert main(["analyze", *given]) == 0 and file.read_text() == '{"mine": 1}'
+
+
+def test_analyze_does_not_write_over_what_plan_wrote(run_folder: str, capsys):
+    assert main(["plan", f"records={run_folder}", "max_flops=1e6", "n_boot=100", "out=runs/planned"]) == 0
+    before = {path: path.read_bytes() for path in Path("runs/planned").iterdir()}
+    assert main(["analyze", f"records={run_folder}", "report.n_boot=100", "out=runs/planned"]) == 2
+    assert "which holds those of ttscale plan" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path("runs/planned").iterdir()} == before
 
 
 def test_vote_and_law_reach_the_analysis(run_folder: str, no_page):
@@ -155,6 +170,8 @@ def test_tradeoff_agrees_with_the_library(run_folder: str, capsys):
     assert [verdict["text"] for verdict in summary["verdicts"]] == [verdict.text for verdict in found.verdicts]
     out = capsys.readouterr().out
     assert all(exchange.text in out for exchange in found.exchange)
+    assert main(["tradeoff", f"records={run_folder}", "vote.vote=means"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("ttscale: vote.vote: expected a known name")
 
 
 def test_plan_is_a_file_that_loads(run_folder: str, capsys):
@@ -199,6 +216,37 @@ def test_demo_runs_the_main_job(zoo: str, images: Path, no_page, capsys):
     assert out.rstrip().endswith("runs/demo/report.html")
 
 
+def test_demo_runs_again_after_a_change_and_goes_on_without_one(zoo: str, images: Path, no_page):
+    """Records of other models, views or items go beside the old ones; those of the same are read, not made again."""
+    given = [f"models={zoo}", "data=imagefolder", f"data.root={images}", *SMALL, "out=runs/changed", "draws=flip"]
+    assert main(["demo", *given]) == 0
+    (first,) = Path("runs/changed").glob("records-*")
+    made = first.joinpath("manifest.json").stat().st_mtime_ns
+    assert main(["demo", *given, "report.ci=0.9"]) == 0
+    assert list(Path("runs/changed").glob("records-*")) == [first]
+    assert first.joinpath("manifest.json").stat().st_mtime_ns == made
+    for n, change in enumerate(("draws=identity", "data.limit=50", "seed=1", "models=zoo:runs/train/models/*-s0"), 2):
+        assert main(["demo", *given, change]) == 0
+        assert len(list(Path("runs/changed").glob("records-*"))) == n
+
+
+@pytest.mark.parametrize("verb", ["sweep", "demo", "analyze", "report"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("report.ci=95", "report.ci: expected"), ("min_accuracy=90", "min_accuracy: expected"),
+        ("law.law=powerfloor", "law.law: expected a known name"), ("vote.vote=means", "vote.vote: expected a known"),
+        ("report.n_boot=5", "report.n_boot: expected a whole number"),
+    ],
+)  # fmt: skip
+def test_options_of_the_analysis_are_checked_before_anything_else(verb: str, given: str, said: str, capsys):
+    """The models and Records named here are not there, which is told later."""
+    inputs = "models=zoo:no-such" if verb in ("sweep", "demo") else "records=/no/such"
+    assert main([verb, inputs, given, "out=runs/never"]) == 2
+    assert f"ttscale: {said}" in capsys.readouterr().err
+    assert not Path("runs/never").exists()
+
+
 def test_demo_is_bigger_where_cuda_is(capsys, monkeypatch, zoo: str):
     from ttscale.cli.verbs import demo
 
@@ -206,7 +254,7 @@ def test_demo_is_bigger_where_cuda_is(capsys, monkeypatch, zoo: str):
     monkeypatch.setattr(demo, "run", lambda config, job: seen.append(config))
     assert main(["demo", "collect.device=cpu"]) == 0 and main(["demo", "collect.device=cuda"]) == 0
     small, big = seen
-    assert small.data.limit == 2000 and big.data.limit is None
+    assert small.data.limit == 4000 and big.data.limit is None
     assert small.draws.spec != big.draws.spec
 
 
@@ -248,7 +296,9 @@ def test_verbs_on_records_need_no_torch(verb: str, run_folder: str):
         (["collect", "models=zoo:a", "data=imagefolder", "data.root=/no/such"], "ttscale: data.root: expected"),
         (["collect", "models=zoo:a", "data.split=tset"], "ttscale: data.split: expected a known name"),
         (["collect", "models=zoo:a", "data.limit=0"], "ttscale: data.limit: expected an integer of at least 1"),
-        (["collect", "models=zoo:a", "data._target_=no.such.thing"], "ttscale: _target_: expected an importable"),
+        (["collect", "models=zoo:a", "data._target_=no.such.thing"], "ttscale: data._target_: expected an importable"),
+        (["collect", "models=zoo:a", "data._target_=os.path.join"], "data._target_: expected a function that takes"),
+        (["collect", "models=zoo:resnet8-w4-s0", "data._target_=collections.Counter"], "which gives Counter"),
         (["analyze", "records=/no/such"], "ttscale: records: expected a Records folder"),
         (["plan", "records=/no/such", "min_accuracy=0.5"], "ttscale: records: expected a Records folder"),
     ],

@@ -94,7 +94,8 @@ def test_random_views_are_per_item_and_independent_of_the_batch(pixels):
 def test_random_shifts_are_uniform_over_whole_pixels():
     ramp = torch.arange(41.0).expand(4000, 1, 1, 41)
     keys = torch.from_numpy(keyed.item_keys(f"{i}" for i in range(4000)))
-    moved = apply_view(view_named("random_shift(2)[0]"), ramp, PixelSpace.on(torch.device("cpu"), (0.0,), (1.0,)), 0, keys)
+    space = PixelSpace.on(torch.device("cpu"), (0.0,), (1.0,))
+    moved = apply_view(view_named("random_shift(2)[0]"), ramp, space, 0, keys)
     steps = (20 - moved[:, 0, 0, 20]).numpy()
     counts = np.unique(steps, return_counts=True)
     assert counts[0].tolist() == [-2, -1, 0, 1, 2]

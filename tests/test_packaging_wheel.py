@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -39,6 +41,18 @@ def installed(wheel: Path) -> Path:
         wheel.parent,
     )
     return site
+
+
+def test_every_dependency_is_imported_somewhere():
+    """One that only tests import belongs to the extra ``dev``."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "ttscale").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {str(node.module).split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+    names = {"pillow": "PIL", "hydra-core": "hydra", "array-api-compat": "array_api_compat"}
+    needed = [dependency.split(">=")[0] for dependency in project["dependencies"]]
+    assert [name for name in needed if names.get(name, name) not in imported] == []
 
 
 def test_wheel_holds_configs_and_zoo_and_nothing_of_the_checkout(wheel: Path):

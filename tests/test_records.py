@@ -11,6 +11,7 @@ from ttscale.records.read import read_records
 from ttscale.records.records import Records
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.store import RecordsWriter
+from ttscale.scaling.curves import accuracy_curve
 
 VARIANTS = ("identity", "hflip", "vflip")
 
@@ -81,6 +82,37 @@ def test_take_keeps_ids_and_reads_the_chosen_rows(tmp_path, outcomes):
         streamed = np.concatenate([part.log_probs("a", rows) for rows in part.blocks()])
         assert np.array_equal(streamed, outcomes["a"][positions])
         assert np.array_equal(part.take([2, 1]).log_probs("b"), outcomes["b"][[positions[2], positions[1]]])
+
+
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        ([0, 0, 1], "2 different ones among 3"), ([99], "from 0 to 9"), ([-1], "from 0 to 9"), ([], "at least one"),
+        ([0.5], "float64"), (np.arange(10) < 3, "numpy.flatnonzero"), ([[0, 1]], r"shape (1, 2)"), (None, "object"),
+    ],
+)  # fmt: skip
+def test_take_refuses_what_are_no_positions(outcomes, positions, message):
+    with pytest.raises(TtscaleError) as error:
+        Records.from_arrays(outcomes, LABELS).take(positions)
+    assert error.value.argument == "positions" and message in str(error.value)
+
+
+def test_stored_outcomes_are_checked_once(tmp_path, outcomes, monkeypatch):
+    wrong = outcomes["b"].copy()
+    wrong[7, 2] = 3.0  # what a damaged or hand-made shard might hold
+    write(tmp_path, outcomes | {"b": wrong})
+    records, read = read_records(tmp_path), []
+    once = records.log_probs
+    monkeypatch.setattr(records, "log_probs", lambda *a: read.append(a[0]) or once(*a))
+    for _ in range(3):
+        records.check("a")
+    assert read == ["a"] * 3  # three blocks
+    records.take([1, 2]).check("a")
+    with pytest.raises(TtscaleError, match=r"item 'd/7', draw 2 of member 'b'"):
+        accuracy_curve(records, n_boot=50)
+    records.take([1, 2]).check("b")  # without the damaged item
+    with pytest.raises(TtscaleError, match=r"'d/7'"):
+        records.check("b")
 
 
 def test_tables_read_without_ttscale(tmp_path, outcomes):
@@ -172,8 +204,17 @@ def _flip_a_byte(file) -> None:
         (lambda a: {"log_probs": {"a": _with_nan(a["log_probs"]["a"])}}, "NaN for item 'd/7', draw 2 of member 'a'"),
         (lambda a: {"log_probs": {}}, "at least one member"),
         (lambda a: {"log_probs": {"a": a["log_probs"]["a"][:, 0]}}, "item, variant, class"),
-        (lambda a: {"item_ids": ["x"] * 10}, "different ids"),
-        (lambda a: {"variants": ["identity"]}, "3 names"),
+        (lambda a: {"item_ids": ["x"] * 10}, "10 different names"),
+        (lambda a: {"variants": ["identity"]}, "3 different names"),
+        (lambda a: {"variants": ["identity", "x", "x"]}, "3 different names"),
+        (lambda a: {"class_names": ["cat"]}, "class_names: expected 4 different names"),
+        (lambda a: {"clusters": ["c", "d"]}, "clusters: expected 10 names"),
+        (lambda a: {"families": [["c"]] * 10}, "shape (10, 1)"),
+        (lambda a: {"flops": {"b": 1.0}}, "flops: expected a known name, got 'b'"),
+        (lambda a: {"flops": {}, "log_probs": a["log_probs"] | {"c": a["log_probs"]["a"][:5]}}, "one shape"),
+        (lambda a: {"flops": {"a": 1.0}, "log_probs": {k: a["log_probs"]["a"] for k in "ac"}}, "none for ['c']"),
+        (lambda a: {"flops": 3.0}, "one entry per member"),
+        (lambda a: {"cards": {"z": {}}}, "cards: expected a known name, got 'z'"),
     ],
 )
 def test_arrays_are_checked(outcomes, change, message):

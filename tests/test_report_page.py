@@ -20,6 +20,8 @@ from ttscale.reporting.figures import draw
 from ttscale.reporting.interactive import plot
 from ttscale.reporting.markup import Markup, Missing, facts, html, joined, table
 from ttscale.reporting.page import page
+from ttscale.reporting.sections.training import training
+from ttscale.reporting.series import Series
 
 VOID = {"meta", "input", "br", "img", "link", "path"}
 
@@ -138,6 +140,44 @@ def test_the_example_says_what_the_summary_says(written: dict[str, str]) -> None
         assert verdict["text"] in text
 
 
+def training_of(summary: dict[str, Any]) -> str:
+    return training(Series(summary))
+
+
+def test_verdicts_say_what_could_have_been_detected() -> None:
+    summary = example_summary()
+    shown = Reader(training_of(summary)).text
+    assert "80% chance to show" in shown and "0.57" in shown
+    for verdict in summary["tradeoff"]["verdicts"]:
+        del verdict["detectable"]  # as in summaries of older versions
+    shown = Reader(training_of(summary)).text
+    assert "80% chance to show" not in shown and "0.57" not in shown
+    summary["tradeoff"]["verdicts"][0]["detectable"] = None
+    assert "not recorded" in Reader(training_of(summary)).text
+
+
+def test_exchange_rates_that_exist_come_first_and_none_is_folded_away() -> None:
+    summary = example_summary()
+    rows = summary["tradeoff"]["exchange"]
+    rows.sort(key=lambda row: row["crosses"])
+    shown = training_of(summary)
+    assert shown.index(rows[1]["text"]) < shown.index(rows[0]["text"])
+    begin = shown.index("Exchange rates between")
+    table = shown[begin : shown.index("</table>", begin)]
+    assert table.index("resnet8-w8 to resnet8-w16") < table.index("resnet8-w4 to resnet8-w28")
+    assert shown[:begin].count("<details>") == shown[:begin].count("</details>") == 0
+    summary["tradeoff"]["exchange"] = rows[:1]
+    shown = training_of(summary)
+    before = shown[: shown.index("Exchange rates between")]
+    assert before.count("<details>") == 1 and "</details>" not in before
+    assert "No smaller size becomes as accurate" in before[: before.index("<details>")]
+    assert "−3.10" in shown
+
+
+def test_the_most_accurate_point_says_that_it_was_not_held_out(written: dict[str, str]) -> None:
+    assert "chosen and scored on the same items" in Reader(written["example"]).text.split("Accuracy against compute")[0]
+
+
 def test_what_is_missing_has_a_reason(written: dict[str, str]) -> None:
     text = Reader(written["lone"]).text
     for reason in ("its FLOPs are not known", "its card does not say how much compute its training took",
@@ -160,7 +200,7 @@ def test_the_interactive_figure_is_legal_plotly() -> None:
                 assert set(re.findall(r"<[^>]*>", text)) <= {"<b>", "</b>", "<br>"}
     parts = [trace["meta"]["part"] for trace in plot(example_summary())["data"]]  # type: ignore[index]
     assert {part: parts.count(part) for part in parts} == {
-        "front": 1, "band": 14, "line": 14, "single": 3, "ladder": 1, "plan": 1,
+        "front": 1, "band": 14, "line": 14, "ladder": 1, "plan": 1,
     }  # fmt: skip
 
 

@@ -140,6 +140,11 @@ def test_other_mistakes_name_the_argument(tmp_path: Path) -> None:
         ("records", lambda: report(object(), tmp_path / "out")),  # type: ignore[arg-type]
         ("min_accuracy", lambda: report(None, tmp_path / "out", summary=example_summary(), min_accuracy=0.9)),
         ("summary", lambda: report(None, tmp_path / "out", summary=tmp_path / "bad.json")),
+        ("foo", lambda: report(make_records(), tmp_path / "out", foo=1)),
+        ("min_acuracy", lambda: report(None, tmp_path / "out", summary=example_summary(), min_acuracy=0.9)),
+        ("vote", lambda: report(make_records(), tmp_path / "out", vote="means")),
+        ("out", lambda: report(None, None, summary=example_summary())),  # type: ignore[arg-type]
+        ("out", lambda: report(None, 5, summary=example_summary())),  # type: ignore[arg-type]
     ]
     for argument, call in cases:
         with pytest.raises(TtscaleError) as error:

@@ -6,9 +6,9 @@ from scipy import stats
 
 from ttscale.errors import TtscaleError
 from ttscale.scaling import bootstrap
-from ttscale.scaling.bootstrap import bootstrap_means, unit_index
+from ttscale.scaling.bootstrap import bootstrap_means, mean_credit, unit_index
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.interval import check_level, normal_quantile, percentiles, wilson
+from ttscale.scaling.interval import check_level, detectable, normal_quantile, percentiles, wilson
 
 
 def test_replicates_are_the_weighted_means_of_multinomial_weights():
@@ -16,7 +16,7 @@ def test_replicates_are_the_weighted_means_of_multinomial_weights():
     got = bootstrap_means(values, n_boot=40, seed=5)
     weights = np.concatenate(list(bootstrap._draw_weights(50, 40, 5))).astype(float)
     assert (weights.sum(1) == 50).all()
-    np.testing.assert_allclose(got, weights @ values.T / 50, rtol=1e-12)
+    np.testing.assert_allclose(got, weights @ values.T / 50, rtol=0, atol=1e-12)
 
 
 def test_weights_have_the_moments_of_a_multinomial():
@@ -34,6 +34,34 @@ def test_same_seed_same_resamples_however_the_rows_are_grouped(monkeypatch):
     monkeypatch.setattr(bootstrap, "_VALUES_AT_ONCE", 60)
     monkeypatch.setattr(bootstrap, "_WEIGHTS_TO_KEEP", 0)
     np.testing.assert_allclose(bootstrap_means(values, n_boot=50, seed=3), whole, rtol=1e-14)
+
+
+def test_equal_means_are_equal_numbers():
+    """Shares of credit whose sums round differently: in another order of items, and as one share of each."""
+    credit = np.random.default_rng(0).choice([0.0, 1 / 5, 1 / 3, 1 / 7, 0.6], size=999)
+    orders = np.stack([np.random.default_rng(seed).permutation(credit) for seed in range(50)])
+    assert len(set(orders.mean(axis=1))) > 1 and len(set(mean_credit(orders).tolist())) == 1
+    several = np.stack([np.full(10, 0.3), np.full(10, 0.1 + 0.2), np.full(10, 0.1) * 3])
+    assert len(set(several[:, 0])) > 1
+    assert mean_credit(several).tolist() == [0.3] * 3
+    assert (bootstrap_means(several, n_boot=40) == 0.3).all()
+
+
+def test_what_is_kept_is_small():
+    bootstrap_means(np.zeros((1, 30_000)), n_boot=2000)
+    kept = bootstrap._kept_weights(30_000, 2000, 0)
+    assert sum(part.nbytes for part in kept) <= 64e6 and bootstrap._kept_weights.cache_info().currsize == 1
+
+
+def test_detectable_difference_by_hand_and_by_simulation():
+    assert detectable(np.array([-0.01, 0.0, 0.01]), 0.95) == pytest.approx((1.959964 + 0.841621) * 0.01, rel=1e-6)
+    rng = np.random.default_rng(0)
+    real = detectable(rng.normal(0, 1, 100_000) / 20, 0.95)  # of a mean of 400 values with standard deviation 1
+    found = 0
+    for _ in range(400):
+        low, _ = percentiles(bootstrap_means(rng.normal(real, 1, (1, 400)), n_boot=200), 0.95)
+        found += low[0] > 0
+    assert found / 400 == pytest.approx(0.8, abs=0.06)
 
 
 def test_clusters_are_drawn_as_wholes():

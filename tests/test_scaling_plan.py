@@ -12,7 +12,7 @@ from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import bootstrap_means
 from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.plan import Plan, choose, load_plan, plan
+from ttscale.scaling.plan import PLAN_VOTES, Plan, choose, load_plan, plan
 from ttscale.scaling.strategy import candidates, tta
 
 
@@ -147,6 +147,19 @@ def test_damaged_files_are_refused(chosen, tmp_path, change, message):
         load_plan(tmp_path)
 
 
+@pytest.mark.parametrize("path", [None, 5, ["plan.json"]])
+def test_what_is_no_path_is_refused(chosen, path):
+    for call in (load_plan, chosen.save):
+        with pytest.raises(TtscaleError, match="path: expected a path"):
+            call(path)
+
+
+def test_progress_advances_to_the_end(records):
+    told = []
+    plan(records, max_flops=8e6, n_boot=50, on_progress=told.append)
+    assert told == sorted(told) and told[-1] == 1 and len(told) == len(candidates(records, votes=PLAN_VOTES))
+
+
 def test_binary_and_missing_files_are_refused(tmp_path):
     (tmp_path / "x.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TtscaleError, match="no JSON"):
@@ -168,6 +181,9 @@ def test_binary_and_missing_files_are_refused(tmp_path):
         ({"min_accuracy": 0.999}, r"best lower bound is 0\.\d+ .*Ask for at most 0\.\d+"),
         ({"min_accuracy": 0.5, "confidence": 95}, "confidence: .*Give 0.95"),
         ({"min_accuracy": 0.5, "votes": ("men",)}, "Did you mean mean"),
+        ({"min_accuracy": 0.5, "votes": [[]]}, "vote: "),
+        ({"min_accuracy": 0.5, "votes": [None]}, "vote: "),
+        ({"min_accuracy": 0.5, "votes": 3}, "a list of votes"),
         ({"min_accuracy": 0.5, "n_boot": 2}, "n_boot"),
         ({"min_accuracy": 0.5, "seed": 1.5}, "seed"),
     ],
@@ -208,3 +224,11 @@ def test_bounds_hold_for_all_candidates_at_once():
         except TtscaleError:
             pass
     assert misses <= 16  # 40 bounds each for itself would let a lucky one through in nearly every run
+
+
+def test_no_item_ever_wrong():
+    """No resample differs from another: the bound is Wilson's, not a product of infinity and 0."""
+    log_probs = np.log(np.broadcast_to([0.9, 0.1], (60, 3, 2)))
+    found = plan(Records.from_arrays({"m": log_probs}, np.zeros(60, int)), max_flops=1e6, n_boot=50)
+    assert found.k == 1 and found.chosen_on.accuracy == 1
+    assert found.chosen_on.lower_bound == pytest.approx(30 / (30 + 1.644854**2), rel=1e-6)

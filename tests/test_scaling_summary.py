@@ -13,8 +13,9 @@ from ttscale.scaling.curves import accuracy_curve, gain_per_flop, mean_curve
 from ttscale.scaling.fit import fit_law
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.laws import LAWS
+from ttscale.scaling.plan import PLAN_VOTES, plan
 from ttscale.scaling.strategy import tta
-from ttscale.scaling.summary import json_ready, summarize
+from ttscale.scaling.summary import check_options, json_ready, summarize
 from ttscale.scaling.tradeoff import tradeoff
 from ttscale.scaling.words import accuracy_words, draws_words, flops_words, points_words, ratio_words
 
@@ -95,6 +96,35 @@ def test_plan_or_why_not(summary, records):
     assert unmet["plan"] is None and "best lower bound" in unmet["plan_error"]
 
 
+def test_a_plan_considers_the_shown_vote_and_the_usual_ones():
+    few = make_records(60, sizes=("s8",))
+    shown = summarize(few, vote="plurality", min_accuracy=0.3, n_boot=50)["plan"]
+    direct = plan(few, min_accuracy=0.3, n_boot=50, votes=(*PLAN_VOTES, "plurality"))
+    assert shown["n_candidates"] == direct.n_candidates and shown["strategy"] == direct.strategy
+    usual = summarize(few, min_accuracy=0.3, n_boot=50)["plan"]
+    assert usual == json_ready(plan(few, min_accuracy=0.3, n_boot=50).as_dict())
+
+
+def test_numbers_carry_no_rounding_errors(summary):
+    for curve in summary["curves"]:
+        assert all(a == round(a, 12) for a in curve["accuracy"])
+
+
+def test_progress_advances_through_every_part():
+    told = []
+    summarize(make_records(60), min_accuracy=0.3, n_boot=50, on_progress=told.append)
+    assert told == sorted(told) and told[-1] == 1 and max(np.diff([0, *told])) < 0.15
+
+
+def test_what_is_said_of_chosen_points(summary):
+    assert "look better than they are" in summary["conventions"]["pareto"]
+    assert "80% probability" in summary["conventions"]["detectable"]
+    assert all(v["detectable"] > 0 for v in summary["tradeoff"]["verdicts"])
+    telling = [s for s in summary["headline"] if s.startswith("The most telling of ")]
+    known = [e for e in summary["tradeoff"]["exchange"] if e["gap"]["value"] is not None]
+    assert len(telling) == 1 and telling[0].startswith(f"The most telling of {len(known)} comparisons looked at")
+
+
 def test_run_describes_what_was_measured(summary, records):
     run = summary["run"]
     assert (run["n_items"], run["n_classes"], run["variants"]) == (300, 5, list(records.variants))
@@ -146,11 +176,16 @@ def test_same_seed_same_summary(records):
     [
         ({"ci": 2}, "ci: .*Give 0.02 for 2 %"), ({"min_accuracy": 90}, "Give 0.9 for 90 %"), ({"n_boot": 1}, "n_boot"),
         ({"vote": "mode"}, "vote: "), ({"law": "power"}, "Did you mean power_floor"), ({"seed": None}, "seed"),
+        ({"n_boot": 39}, "at least 40"), ({"law": None}, "law: "), ({"vote": []}, "vote: "),
     ],
 )  # fmt: skip
 def test_bad_input(records, options, message):
     with pytest.raises(TtscaleError, match=message):
         summarize(records, **options)
+    usual = {"min_accuracy": None, "vote": "mean", "law": "auto", "ci": 0.95, "n_boot": 1000, "seed": 0}
+    check_options(**usual)
+    with pytest.raises(TtscaleError, match=message):
+        check_options(**(usual | options))
 
 
 def test_json_ready():

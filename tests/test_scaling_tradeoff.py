@@ -136,7 +136,7 @@ def test_cross_fitted_choice_by_hand():
     rng = np.random.default_rng(0)
     curve = curve_with(rng.random((5, 100)) < 0.5, n_boot=100)
     rival = (rng.random(100) < 0.5).astype(float)
-    difference, choices = best_against([(curve, np.array([0, 2, 4]))], rival)
+    difference, choices, smallest = best_against([(curve, np.array([0, 2, 4]))], rival)
     first = first_half(curve.item_ids, None, seed=0)
     composite = np.empty(100)
     for chooser, choice in zip((first, ~first), choices, strict=True):
@@ -146,6 +146,7 @@ def test_cross_fitted_choice_by_hand():
     assert difference.value == pytest.approx((composite - rival).mean())
     replicates = bootstrap_means((composite - rival)[None], n_boot=100)[:, 0]
     assert replicates.min() <= difference.low <= difference.high <= replicates.max()
+    assert smallest == pytest.approx((1.959964 + 0.841621) * replicates.std(ddof=1), rel=1e-5)
 
 
 def test_choosing_among_equals_wins_nothing():
@@ -156,7 +157,7 @@ def test_choosing_among_equals_wins_nothing():
         ease = rng.beta(4, 2, 200)
         curve = curve_with(rng.random((30, 200)) < ease, n_boot=100)
         rival = (rng.random(200) < ease).astype(float)
-        difference, _ = best_against([(curve, np.arange(30))], rival)
+        difference, _, _ = best_against([(curve, np.arange(30))], rival)
         honest.append(difference.value)
         held += difference.low <= 0 <= difference.high
         naive.append(curve.accuracy.max() - rival.mean())
@@ -195,6 +196,8 @@ def test_verdicts_spend_no_more_and_say_who_wins():
         assert verdict.winner == expected
         assert ("too close to call" in verdict.text) == (expected == "too close to call")
         assert "percentage points (95% interval" in verdict.text
+        words = f"a difference of {100 * verdict.detectable:.2f} percentage points would have been detected with 80%"
+        assert verdict.detectable > 0 and (words in verdict.text) == (expected == "too close to call")
     assert len(found.exchange) == 3 * 3  # three pairs of sizes × three curves
 
 
@@ -229,6 +232,52 @@ def test_several_records_are_joined_by_item():
     assert [r.size for r in one.ladder] == ["s8", "big"]
     direct = paired_difference(accuracy_curve(small, n_boot=60), 1, accuracy_curve(big, n_boot=60), 1)
     assert one.ladder[0].accuracy.value - one.ladder[1].accuracy.value == pytest.approx(direct.value)
+
+
+def test_curves_of_one_size_in_two_records_have_names_of_their_own():
+    """Two folders, each with two seeds of s8 under its own views: which curve won must be told apart."""
+    whole = make_records(200, sizes=("s8", "s16"), seeds=4, views=3)
+
+    def part(names, variants):
+        at = [whole.variants.index(v) for v in variants]
+        return Records.from_arrays(
+            {n: whole.log_probs(n)[:, at] for n in names}, whole.labels, variants=variants,
+            flops={n: whole.member(n).flops for n in names}, cards={n: whole.member(n).card for n in names},
+        )  # fmt: skip
+
+    one = part(["s8-0", "s8-1", "s16-0"], ("identity", "view1"))
+    two = part(["s8-2", "s8-3"], ("identity", "view2"))
+    found = tradeoff([one, two], n_boot=60)
+    assert [c.name for c in found.curves] == [
+        "tta/s8 (records 1)", "tta/s8 (records 2)", "ensemble/s8 (records 1)", "product/s8 (records 1)",
+        "ensemble/s8 (records 2)", "product/s8 (records 2)", "tta/s16",
+    ]  # fmt: skip
+    members = {c.name: c.members for c in found.curves}
+    assert members["ensemble/s8 (records 2)"] == members["tta/s8 (records 2)"] == ("s8-2", "s8-3")
+    assert found.ladder[0].members == ("s8-0", "s8-1", "s8-2", "s8-3") and found.ladder[0].n_seeds == 4
+    same = tradeoff([one, part(["s8-2", "s8-3"], ("identity", "view1"))], n_boot=60)
+    assert [c.name for c in same.curves][:2] == ["tta/s8", "ensemble/s8 (records 1)"]
+
+
+def test_equal_accuracy_is_no_win():
+    """The same model twice, one dearer, with seeds that average to thirds: the difference is 0, not 1e-17."""
+    one = make_records(90, sizes=("s8",), seeds=3, views=1)
+    both = {m.name: one.log_probs(m.name) for m in one.members}
+    log_probs = both | {f"big-{i}": both[f"s8-{j}"] for i, j in enumerate((2, 0, 1))}
+    cards = {name: {"size": name[:-2], "train_flops": 1e12} for name in log_probs}
+    flops = {name: 1e6 if name in both else 2e6 for name in log_probs}
+    records = Records.from_arrays(log_probs, one.labels, cards=cards, flops=flops)
+    small, big = climb([records], vote="mean", ci=0.95, n_boot=50, seed=0)[0]
+    assert small.accuracy.value == big.accuracy.value
+    assert crossing(small.plain.flops, small.plain.accuracy, big.accuracy.value)[0] == pytest.approx(1e6)
+    difference, _, _ = best_against([(small.plain, np.array([0]))], big.plain.credit[0])
+    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+
+
+def test_progress_advances_to_the_end():
+    told = []
+    tradeoff(make_records(40), n_boot=50, on_progress=told.append)
+    assert told == sorted(told) and told[-1] == 1 and len(told) == 6 and 0 < told[0] < 0.2
 
 
 def test_one_size_says_so():

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,20 +20,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ttscale.cli.config_errors import unknown_key
+from ttscale.cli.job import Job
 from ttscale.cli.outcome import BUG, INTERRUPTED, USER_ERROR, guard
 from ttscale.cli.paths import configs_folder, dated_folder
 from ttscale.cli.schema import SCHEMAS
 from ttscale.cli.verb import Verb
 from ttscale.errors import TtscaleError
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of one verb: where it writes and the command that started it."""
-
-    verb: Verb
-    out: Path
-    command: str
 
 
 def run_verb(verb: Verb, arguments: Sequence[str]) -> int:
@@ -116,9 +108,8 @@ def _run_job(verb: Verb, config: DictConfig, arguments: Sequence[str]) -> int:
             out = Path(os.path.relpath(context.runtime.output_dir))
             words = [*(word for word in context.overrides.task if not word.startswith("out=")), f"out={out}"]
             print(f"ttscale: job {context.job.num}: {shlex.join(words)}", file=sys.stderr)
-        if out.exists() and not out.is_dir():
-            raise TtscaleError("out", expected="a folder", got=f"the file {out}", fix="Choose another `out`.")
         job = Job(verb, out, shlex.join(["ttscale", verb.name, *words]))
+        job.check_out()
         try:
             importlib.import_module(verb.module).run(keys, job)
         except KeyboardInterrupt:

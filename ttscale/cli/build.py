@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -17,30 +19,54 @@ def arguments(group: Any) -> dict[str, Any]:
 
 
 def build(group: Any, *positional: Any, **more: Any) -> Any:
-    """Call the group's factory with its keys and ``more``; an error about a key names it as the user writes it."""
+    """Call the group's factory with its keys and ``more``; an error about a key names it as the user writes it.
+
+    Raises:
+        TtscaleError: there is no such factory, or it does not take these arguments.
+    """
     keys = arguments(group)
+    with naming(group):
+        make = factory(group._target_)
+        try:
+            inspect.signature(make).bind(*positional, **keys, **more)
+        except (TypeError, ValueError) as error:  # ValueError: written in C, and tells no signature
+            raise TtscaleError(
+                "_target_", expected=f"a function that takes {', '.join([*keys, *more])}",
+                got=f"{group._target_!r}: {error}", fix="Name another function.",
+            ) from error  # fmt: skip
+        return make(*positional, **keys, **more)
+
+
+@contextmanager
+def naming(*groups: Any) -> Iterator[None]:
+    """Let an error about a key of one of these groups name the key as the user writes it, ``group.key``."""
     try:
-        return factory(group._target_)(*positional, **keys, **more)
+        yield
     except TtscaleError as error:
+        group = next((one for one in groups if error.argument in (field.name for field in fields(one))), None)
         name = next((name for name, kind in GROUPS.items() if isinstance(group, kind)), None)
-        if name is None or error.argument not in keys:
+        if name is None:
             raise
         raise TtscaleError(f"{name}.{error.argument}", expected=error.expected, got=error.got, fix=error.fix) from error
 
 
-def factory(target: str) -> Any:
-    """The object at ``package.module.name``.
+def factory(target: str) -> Callable[..., Any]:
+    """The function at ``package.module.name``.
 
     Raises:
-        TtscaleError: there is none.
+        TtscaleError: there is none, or its module cannot be imported.
     """
     module, _, name = target.rpartition(".")
+    problem = "It cannot be called."
     try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:  # whatever the user's module raises while it is imported
+        found, problem = None, f"{error}."
+    if not callable(found):
         raise TtscaleError(
-            "_target_", expected="an importable package.module.function", got=repr(target), fix=f"{error}."
-        ) from error
+            "_target_", expected="an importable package.module.function", got=repr(target), fix=problem
+        )  # fmt: skip
+    return found
 
 
 def strings(argument: str, value: Any) -> Sequence[str]:

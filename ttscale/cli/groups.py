@@ -1,4 +1,7 @@
-"""The groups of the configs: a dataclass each, whose fields are the arguments of the factory named in `_target_`.
+"""The groups of the configs: a dataclass each, whose fields are the arguments of one function of the library.
+
+`_target_` names that function where another may take its place. `vote`, `law` and `report` are arguments of the
+analysis that the verb does (`summarize`, `tradeoff`), which is not for choice, so they have none.
 
 They are not frozen: Hydra's ConfigStore makes a frozen dataclass read-only, and then no key could be overridden.
 """
@@ -47,7 +50,6 @@ class Draws:
 class Vote:
     """How draws become one decision."""
 
-    _target_: str = "ttscale.scaling.curves.accuracy_curve"
     vote: str = key("mean", "mean (of probabilities), log_mean (of their logarithms) or plurality")
 
 
@@ -55,7 +57,6 @@ class Vote:
 class Law:
     """Which law is fitted to a curve."""
 
-    _target_: str = "ttscale.scaling.fit.fit_law"
     law: str = key("auto", "name of a law, or auto: the one with the smallest back-test error")
 
 
@@ -77,7 +78,6 @@ class Collect:
 class Report:
     """How sure the numbers of the report are."""
 
-    _target_: str = "ttscale.scaling.summary.summarize"
     ci: float = key(0.95, "level of the intervals, in (0, 1)")
     n_boot: int = key(1000, "bootstrap resamples of the items")
 

@@ -12,11 +12,12 @@ from typing import Any
 from omegaconf import MISSING
 
 from ttscale.cli.groups import Collect, Data, Draws, Law, Recipe, Report, Vote, key
+from ttscale.scaling.plan import PLAN_VOTES
 
 MODELS = "model spec, or a list of them: timm:NAME torchvision:NAME zoo:GLOB pip:NAME package.module:factory"
 RECORDS = "folder of Records, as collect and sweep write it"
 SEED = "seed of keyed randomness: random views, halves of the items, bootstraps"
-TARGET = "accuracy that the plan must reach, in (0, 1]; null: no plan"
+TARGET = "accuracy that the plan must reach, in (0, 1); null: no plan"
 
 
 @dataclass
@@ -72,10 +73,10 @@ class TradeoffConfig(VerbConfig):
 @dataclass
 class PlanConfig(VerbConfig):
     records: str = key(MISSING, RECORDS)
-    min_accuracy: float | None = key(None, "reach this accuracy as cheaply as possible, in (0, 1]")
+    min_accuracy: float | None = key(None, "reach this accuracy as cheaply as possible, in (0, 1)")
     max_flops: float | None = key(None, "be as accurate as possible for so many FLOPs an item")
     confidence: float = key(0.95, "one-sided confidence that the target is reached, in (0, 1)")
-    votes: list[str] = key(["mean", "log_mean", "plurality"], "the votes to consider")
+    votes: list[str] = key(list(PLAN_VOTES), "the votes to consider")
     n_boot: int = key(1000, "bootstrap resamples of the items")
     seed: int = key(0, SEED)
 
@@ -94,7 +95,7 @@ class ReportConfig(VerbConfig):
 @dataclass
 class TrainConfig(VerbConfig):
     widths: list[int] = key([4, 8, 16, 28], "sizes: channels of the first block of a ResNet-8")
-    seeds: list[int] = key([0, 1, 2], "seeds of each size")
+    seeds: list[int] = key([0, 1, 2, 3, 4], "seeds of each size")
     n_validation: int = key(5000, "images kept out of training, to choose recipes by")
     processes: int = key(1, "models trained at a time, one thread each")
     device: str = key("cpu", "cpu or cuda")

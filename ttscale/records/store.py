@@ -184,7 +184,8 @@ def _resume(folder: Path, new: Manifest) -> Manifest:
     if whole.complete and changed == ["versions"]:
         return whole  # nothing is left to run that could come out differently
     if changed:
-        was = "; ".join(f"{key} was {_short(old_config.get(key))}, is {_short(new_config.get(key))}" for key in changed)
+        told = [key for key in changed if key != "block_items"] or changed  # that follows from the others
+        was = "; ".join(f"{key} was {_short(old_config.get(key))}, is {_short(new_config.get(key))}" for key in told)
         raise TtscaleError(
             "out", expected=f"the configuration that {folder} was begun with", got=f"a change of {was}",
             fix=f"Choose another `out`, delete {folder} to begin anew, or give the old configuration to go on.",

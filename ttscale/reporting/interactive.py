@@ -7,7 +7,7 @@ from typing import Any
 
 from ttscale.reporting.palette import roles
 from ttscale.reporting.points import finite_points
-from ttscale.reporting.series import KINDS, Series
+from ttscale.reporting.series import Series
 from ttscale.reporting.words import escape, flops, is_number, number_interval, percent_interval, times
 
 _DASHES = {"tta": "solid", "ensemble": "10px,5px", "product": "2px,4px"}
@@ -17,18 +17,14 @@ _CLEAR = "rgba(0,0,0,0)"
 def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     """``{"data", "layout"}`` for plotly.js, or None when there is nothing to draw.
 
-    Each trace's ``meta`` has its colour role, group, kind and part: ``line``, ``band``, ``single`` (a curve of one
-    member among several of its size), ``ladder``, ``front`` or ``plan``. Every string from data or models is escaped,
-    since plotly.js renders a subset of HTML in labels.
+    Each trace's ``meta`` has its colour role, group, kind and part: ``line``, ``band``, ``ladder``, ``front`` or
+    ``plan``. Every string from data or models is escaped, since plotly.js renders a subset of HTML in labels.
     """
     series = Series(summary)
     colour = roles(len(series.keys))
-    drawn = {curve["id"] for group in series.groups for curve in group.curves.values()}
-    others = [curve for curve in series.curves.values() if curve["id"] not in drawn and curve["kind"] in KINDS]
     pairs = [(curve, group.role) for group in series.groups for curve in group.curves.values()]
     lines = [trace for curve, role in pairs for trace in _band(curve, role, colour)]
-    lines += [_line(curve, role, "line", colour) for curve, role in pairs]
-    lines += [_line(curve, series.role(series.key_of(curve)), "single", colour) for curve in others]
+    lines += [_line(curve, role, colour) for curve, role in pairs]
     shown = [*(trace for trace in lines if trace["x"]), *_ladder(series, colour), *_plan(summary, colour)]
     return {"data": [*_front(summary, colour), *shown], "layout": _layout(colour)} if shown else None
 
@@ -54,13 +50,13 @@ def _band(curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) -> lis
     ]  # fmt: skip
 
 
-def _line(curve: Mapping[str, Any], role: str, part: str, colour: Mapping[str, str]) -> dict[str, Any]:
+def _line(curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) -> dict[str, Any]:
     points = finite_points(curve, "flops")
     return _trace(
-        part, role, kind=curve["kind"], group=role, mode="lines" if len(points) > 1 else "markers",
+        "line", role, kind=curve["kind"], group=role, mode="lines" if len(points) > 1 else "markers",
         x=[point[0] for point in points], y=[point[1] for point in points], text=_hover(curve),
-        hovertemplate="%{text}<extra></extra>", marker={"color": colour[role], "size": 8}, visible=part == "line",
-        line={"color": colour[role], "dash": _DASHES[curve["kind"]], "width": 2.2 if part == "line" else 1.0},
+        hovertemplate="%{text}<extra></extra>", marker={"color": colour[role], "size": 8},
+        line={"color": colour[role], "dash": _DASHES[curve["kind"]], "width": 2.2},
     )  # fmt: skip
 
 

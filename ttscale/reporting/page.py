@@ -38,7 +38,7 @@ def page(summary: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
 
     Args:
         summary: as ``scaling.summary.summarize`` gives it, JSON-ready.
-        drawings: the figures of ``report.figures.draw``, by name.
+        drawings: the figures of ``reporting.figures.draw``, by name.
     """
     series = Series(summary)
     interactive = plot(summary) if "accuracy_vs_flops" in drawings else None
@@ -114,15 +114,12 @@ def _chips(series: Series, interactive: Mapping[str, Any] | None) -> Markup:
         chips.append(_chip("part", "band", "", "intervals"))
     if "front" in parts:
         chips.append(_chip("part", "front", "", "Pareto front"))
-    if "single" in parts:
-        chips.append(_chip("part", "single", "", "single members", checked=False))
     begin = Markup('<div class=chips role=group aria-label="What the figure shows">\n')
     return joined([begin, *chips, Markup("</div>\n")])
 
 
-def _chip(what: str, value: str, mark: str, label: str, *, checked: bool = True) -> Markup:
-    state = " checked" if checked else ""
-    box = f'<label><input type=checkbox data-what="{what}" value="{value}"{state}>{mark}'
+def _chip(what: str, value: str, mark: str, label: str) -> Markup:
+    box = f'<label><input type=checkbox data-what="{what}" value="{value}" checked>{mark}'
     return joined([Markup(box), label, Markup("</label>\n")])
 
 

@@ -19,7 +19,7 @@ class Group:
 
     Attributes:
         key, label: as in the summary, and as shown in figures (the prefix that all sizes share is left out).
-        role: its colour in ``report.palette``.
+        role: its colour in ``reporting.palette``.
         curves: at most one curve of the summary for each kind, in the order of ``KINDS``.
     """
 

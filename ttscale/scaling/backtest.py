@@ -8,6 +8,9 @@ the higher budgets of the other half; then the halves change places; and this fo
 - ``gain_rmse``: of the predicted *gain*, that is accuracy at a held-out budget minus accuracy at the smallest one,
   predicted by the law from one half and observed on the other. The level of a half cancels, so this is what tells laws
   apart; it chooses the law and widens its predictions. The constant wins only where more draws gain nothing.
+
+Fitting the smaller and predicting the larger is the test of scaling laws of Alabdulmohsin et al., "Revisiting neural
+scaling laws in language and vision", NeurIPS 2022; the exchanged halves are twofold cross-validation (Stone 1974).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ttscale.scaling.bootstrap import mean_credit
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.laws import Law
@@ -65,7 +69,7 @@ def folds_of(curve: Curve, *, n_splits: int = 5) -> Folds:
     """
     firsts = [first_half(curve.item_ids, curve.clusters, seed=curve.seed, repeat=repeat) for repeat in range(n_splits)]
     halves = firsts + [~first for first in firsts]
-    accuracy = np.array([curve.credit[:, half].mean(axis=1, dtype=np.float64) for half in halves])
+    accuracy = np.array([mean_credit(curve.credit[:, half]) for half in halves])
     covariance = np.array([
         mean_covariance(curve.credit[:, half], None if curve.units is None else curve.units[half]) for half in halves
     ])  # fmt: skip

@@ -7,6 +7,7 @@ the same items is resampled alike, so that differences of replicates are replica
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -15,14 +16,20 @@ import numpy as np
 from ttscale.errors import TtscaleError
 
 _WEIGHTS_AT_ONCE = 2_000_000
-_WEIGHTS_TO_KEEP = 64_000_000
+_WEIGHTS_TO_KEEP = 64_000_000  # bytes
 _VALUES_AT_ONCE = 8_000_000
+_DECIMALS = 12  # far finer than one credit among all items, far coarser than the rounding of float64
+
+
+def mean_credit(credit: np.ndarray) -> np.ndarray:
+    """Means over items (the last axis), freed of rounding errors: equal accuracies come out as equal numbers."""
+    return np.round(credit.mean(axis=-1, dtype=np.float64), _DECIMALS)
 
 
 def bootstrap_means(
     values: np.ndarray, *, units: np.ndarray | None = None, n_boot: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """Resampled means over items: ``float64 [boot, row]``.
+    """Resampled means over items, freed of rounding errors: ``float64 [boot, row]``.
 
     Args:
         values: ``[row, item]``.
@@ -42,7 +49,7 @@ def bootstrap_means(
             means = wide @ block / (wide @ sizes)[:, None]
             out[start : start + len(wide), first : first + rows] = means
             start += len(wide)
-    return out
+    return np.round(out, _DECIMALS, out=out)
 
 
 def unit_sums(values: np.ndarray, units: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -65,15 +72,21 @@ def count_units(n_items: int, units: np.ndarray | None) -> int:
     return n_items if units is None else len(np.unique(units))
 
 
-def check_bootstrap(n_boot: int, level: float, n_units: int, seed: int) -> None:
-    """Refuse resampling that cannot give an interval of this level."""
+def check_resampling(n_boot: int, level: float, seed: int) -> None:
+    """Refuse a seed that is no whole number, and too few resamples for an interval of this level."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise TtscaleError("seed", expected="a whole number", got=repr(seed), fix="Give 0.")
-    if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < 2 / (1 - level):
+    needed = math.ceil(2 / (1 - level) - 1e-9)  # 2 / (1 − 0.95) is 40 but for rounding
+    if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < needed:
         raise TtscaleError(
-            "n_boot", expected=f"a whole number of at least {int(np.ceil(2 / (1 - level)))} for level {level:g}",
-            got=repr(n_boot), fix="Give 1000.",
+            "n_boot", expected=f"a whole number of at least {needed} for level {level:g}",
+            got=repr(n_boot), fix=f"Give {max(1000, needed)}.",
         )  # fmt: skip
+
+
+def check_bootstrap(n_boot: int, level: float, n_units: int, seed: int) -> None:
+    """Refuse resampling that cannot give an interval of this level."""
+    check_resampling(n_boot, level, seed)
     if n_units < 2:
         raise TtscaleError(
             "records", expected="at least 2 items (or 2 clusters of items)", got=str(n_units),
@@ -82,11 +95,11 @@ def check_bootstrap(n_boot: int, level: float, n_units: int, seed: int) -> None:
 
 
 def _weights(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
-    """Multinomial weights in chunks ``uint16 [some, n]``, kept in memory when they are small."""
+    """Multinomial weights in chunks ``uint8 [some, n]``, the last ones kept in memory when they are small."""
     return iter(_kept_weights(n, n_boot, seed)) if n * n_boot <= _WEIGHTS_TO_KEEP else _draw_weights(n, n_boot, seed)
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=1)
 def _kept_weights(n: int, n_boot: int, seed: int) -> tuple[np.ndarray, ...]:
     return tuple(_draw_weights(n, n_boot, seed))
 
@@ -98,4 +111,5 @@ def _draw_weights(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
         rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, n, start])
         picks = rng.integers(0, n, size=(size, n))
         picks += np.arange(size)[:, None] * n
-        yield np.bincount(picks.ravel(), minlength=size * n).reshape(size, n).astype(np.uint16)
+        # A count is Poisson with mean 1, nearly: one above 255 has probability 1e-507.
+        yield np.bincount(picks.ravel(), minlength=size * n).reshape(size, n).astype(np.uint8)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ttscale.records.checks import check_log_probs
 from ttscale.records.records import Records
 from ttscale.scaling.strategy import Strategy
 from ttscale.voting.decisions import credit
@@ -16,7 +15,7 @@ _SCORES_AT_ONCE = 65_536  # item × class; a vote's state then stays in cache
 
 
 def prefix_credits(records: Records, strategy: Strategy, budgets: Sequence[int]) -> np.ndarray:
-    """Credit (tied answers share it) of the first k draws: ``float32 [budget, item]``.
+    """Credit (tied answers share it) of the first k draws: ``float64 [budget, item]``.
 
     Args:
         budgets: increasing, at most the strategy's number of draws.
@@ -24,15 +23,15 @@ def prefix_credits(records: Records, strategy: Strategy, budgets: Sequence[int])
     Raises:
         TtscaleError: stored outcomes that are not normalised log-probabilities (member and item named).
     """
-    out = np.empty((len(budgets), records.n_items), dtype=np.float32)
+    out = np.empty((len(budgets), records.n_items), dtype=np.float64)
     row_of = {int(k): row for row, k in enumerate(budgets)}
     draws = strategy.draws[: int(budgets[-1])]
     at = {variant: position for position, variant in enumerate(records.variants)}
     members = dict.fromkeys(member for member, _ in draws)
+    for member in members:
+        records.check(member)
     for items in _chunks(records):
         stored = {member: records.log_probs(member, items) for member in members}
-        for member, values in stored.items():
-            check_log_probs(values, member, records.item_ids[items])
         labels = records.labels[items]
         scores = prefix_scores((stored[member][:, at[variant]] for member, variant in draws), strategy.vote)
         for k, log_scores in enumerate(scores, start=1):

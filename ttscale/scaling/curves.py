@@ -10,7 +10,7 @@ import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, unit_index
+from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
 from ttscale.scaling.checks import check_records
 from ttscale.scaling.credits import prefix_credits
 from ttscale.scaling.interval import Interval, check_level, percentiles, undefined, wilson
@@ -26,7 +26,7 @@ class Curve:
         budgets: draws per item, ``int64 [k]``, increasing.
         flops, flops_worst: mean and largest cost per item, ``float64 [k]`` (1 multiply-add = 2 FLOPs).
         multiplier: ``flops / reference_flops``, the cost in plain decisions of ``reference_member``.
-        credit: ``float32 [k, item]``, 1 for right, 0 for wrong, shares for ties.
+        credit: ``float64 [k, item]``, 1 for right, 0 for wrong, shares for ties.
         accuracy, low, high: ``float64 [k]``: mean credit and its interval at ``level``.
         replicates: bootstrap means, ``float64 [boot, k]``.
         units: cluster index per item, or None when the items were resampled one by one.
@@ -72,6 +72,13 @@ class Curve:
                 fix="Choose one of these, or compute the curve with the budget wanted.",
             )  # fmt: skip
         return int(rows[0])
+
+    def at_rows(self, rows: np.ndarray) -> Curve:
+        """The same curve at some of its budgets, given by their positions."""
+        parts = ("budgets", "flops", "flops_worst", "multiplier", "credit", "accuracy", "low", "high")
+        return replace(
+            self, replicates=self.replicates[:, rows], **{part: getattr(self, part)[rows] for part in parts}
+        )
 
     def at(self, k: int) -> Interval:
         """Accuracy at budget ``k`` with its interval."""
@@ -148,7 +155,7 @@ def curve_of_credits(
     n_boot: int = 1000,
     seed: int = 0,
 ) -> Curve:
-    """The curve of credits ``float32 [k, item]`` that are already at hand: accuracy, resamples and intervals.
+    """The curve of credits ``float64 [k, item]`` that are already at hand: accuracy, resamples and intervals.
 
     Args:
         reference: name and cost of one plain decision; by default the first budget.
@@ -157,7 +164,7 @@ def curve_of_credits(
     """
     units = unit_index(clusters)
     n_units = count_units(len(item_ids), units)
-    accuracy = credit.mean(axis=1, dtype=np.float64)
+    accuracy = mean_credit(credit)
     replicates = bootstrap_means(credit, units=units, n_boot=n_boot, seed=seed)
     low, high = percentiles(replicates, level)
     for row in np.flatnonzero((credit == credit[:, :1]).all(axis=1)):
@@ -200,7 +207,7 @@ def mean_curve(curves: Sequence[Curve], name: str, *, subject: str = "") -> Curv
     for curve in curves:
         credit += curve.credit
     return curve_of_credits(
-        (credit / len(curves)).astype(np.float32), item_ids=first.item_ids, budgets=first.budgets,
+        credit / len(curves), item_ids=first.item_ids, budgets=first.budgets,
         flops=np.mean([curve.flops for curve in curves], axis=0),
         flops_worst=np.max([curve.flops_worst for curve in curves], axis=0), name=name, kind=first.kind,
         members=tuple(dict.fromkeys(member for curve in curves for member in curve.members)), vote=first.vote,
@@ -222,7 +229,7 @@ def paired_difference(curve_a: Curve, k_a: int, curve_b: Curve, k_b: int) -> Int
     _check_comparable(curve_a, curve_b)
     replicates = curve_a.replicates[:, row_a] - curve_b.replicates[:, row_b]
     low, high = percentiles(replicates, curve_a.level)
-    value = float(np.mean(curve_a.credit[row_a] - curve_b.credit[row_b], dtype=np.float64))
+    value = float(mean_credit(curve_a.credit[row_a] - curve_b.credit[row_b]))
     return Interval(value, float(low), float(high), curve_a.level, f"paired {curve_a.method}")
 
 
@@ -272,11 +279,12 @@ def _check_comparable(a: Curve, b: Curve) -> None:
             "curves", expected="the same items in the same order", got=f"{a.name!r} and {b.name!r} on different items",
             fix="Compare curves of the same data; `Records.take` selects and orders items.",
         )  # fmt: skip
-    if (a.seed, a.n_boot, a.units is None) != (b.seed, b.n_boot, b.units is None):
+    units_a, units_b = (np.arange(curve.n_items) if curve.units is None else curve.units for curve in (a, b))
+    if (a.seed, a.n_boot) != (b.seed, b.n_boot) or not np.array_equal(units_a, units_b):
         raise TtscaleError(
             "curves", expected="the same resamples",
             got=f"{a.name!r} and {b.name!r} with another seed, n_boot or clusters",
-            fix="Compute both curves with the same `seed` and `n_boot`.",
+            fix="Compute both curves with the same `seed` and `n_boot`, of Records with the same clusters.",
         )  # fmt: skip
 
 

@@ -1,4 +1,11 @@
-"""Fitting laws to a curve: parameters with intervals, a typed status, a back-test, predictions."""
+"""Fitting laws to a curve: parameters with intervals, a typed status, a back-test, predictions.
+
+A law is fitted to budgets spaced evenly in log k. Of a curve with every budget from 1 to 80, sixty lie in the last two
+doublings: they share nearly all their draws and so tell little more than a few of them, yet would outweigh the
+budgets where accuracy changes; and the covariance of so many correlated points is so nearly singular that weighted
+least squares can leave the points altogether (Fröhner, "Assigning uncertainties to scientific data", Nucl. Sci. Eng.
+126 (1997), on Peelle's pertinent puzzle).
+"""
 
 from __future__ import annotations
 
@@ -17,9 +24,11 @@ from ttscale.scaling.interval import Interval, normal_quantile, percentiles
 from ttscale.scaling.laws import LAWS, Law, check_law, get_law
 from ttscale.scaling.separable import fit_many, fit_points, mean_covariance, with_misfit
 
-Status = Literal["converged", "at_bound", "not_identified"]
+Status = Literal["converged", "at_bound", "not_identified", "off_the_data"]
 
 FAR = 10.0  # beyond this many times the fitted range a prediction warns
+_PER_DOUBLING = 2  # budgets fitted
+_AT_LEAST = 9  # budgets fitted, where the curve has them
 _SIMPLER_WINS = 1.02  # a law with fewer parameters is preferred when its back-test error is within 2 % of the best
 
 
@@ -35,12 +44,15 @@ class Fit:
         status: ``converged``; ``at_bound`` when a parameter sits on its limit; ``not_identified`` when the data do
             not say
             what a shape parameter is: its interval reaches a limit or spans more than half the range between them (in
-            logarithm), or the part of the law that it shapes may be 0, or there are no more points than parameters.
+            logarithm), or the part of the law that it shapes may be 0, or there are no more points than parameters;
+            ``off_the_data`` when a law of several parameters describes the points worse than their mean does
+            (``r2 < 0``).
         r2, rmse: of the fitted points, unweighted. ``r2`` is NaN when accuracy does not vary, and may be negative,
             since the fit weighs points by their covariance.
         backtest, backtest_rmse, backtest_gain_rmse: error at budgets and items not seen; see ``scaling.backtest``.
         candidates: with ``law="auto"``, every law's fit, best back-test first.
         level: of every interval.
+        budgets: those fitted, evenly spaced in log k, ``int64 [k]``.
         replicate_params: ``float64 [boot, parameter]``.
         curve: what was fitted; it keeps the map from k to cost.
     """
@@ -54,6 +66,7 @@ class Fit:
     rmse: float
     backtest: Backtest
     level: float
+    budgets: np.ndarray
     definition: Law = field(repr=False)
     replicate_params: np.ndarray = field(repr=False)
     curve: Curve = field(repr=False)
@@ -155,9 +168,9 @@ class Fit:
 def fit_law(curve: Curve, law: str | Law = "auto", *, n_splits: int = 5) -> Fit:
     """Fit one law, or choose among all of ``LAWS`` by back-test.
 
-    Generalised least squares on the sampling covariance of the curve's points (shrunk towards independence by the
-    law's own misfit); every bootstrap replicate of the curve is refitted for the intervals. The law chosen is the one
-    whose back-test error of the gain is least; a law of fewer parameters wins when it is within 2 % of that.
+    Generalised least squares on the sampling covariance of points spaced evenly in log k (shrunk towards independence
+    by the law's own misfit); every bootstrap replicate of the curve is refitted for the intervals. The law chosen is
+    the one whose back-test error of the gain is least; a law of fewer parameters wins when it is within 2 % of that.
 
     Args:
         curve: from :func:`ttscale.scaling.curves.accuracy_curve`, with at least 2 budgets.
@@ -165,7 +178,8 @@ def fit_law(curve: Curve, law: str | Law = "auto", *, n_splits: int = 5) -> Fit:
         n_splits: splits of the items for the back-test, each used both ways.
 
     Raises:
-        TtscaleError: unknown law, fewer budgets than the law has parameters, or too few items to halve.
+        TtscaleError: unknown law, fewer budgets (evenly spaced in log k) than the law has parameters, or too few
+            items to halve.
     """
     if not isinstance(curve, Curve):
         raise TtscaleError(
@@ -173,15 +187,27 @@ def fit_law(curve: Curve, law: str | Law = "auto", *, n_splits: int = 5) -> Fit:
         )
     if isinstance(n_splits, bool) or not isinstance(n_splits, int) or n_splits < 1:
         raise TtscaleError("n_splits", expected="a whole number of at least 1", got=repr(n_splits), fix="Give 5.")
-    laws = _laws(law, len(curve.budgets))
+    laws = _laws(law, len(log_spaced(curve.budgets)))
     unit, x = _abscissa(curve)
-    covariance = mean_covariance(curve.credit, curve.units)
-    folds = folds_of(curve, n_splits=n_splits)
-    fits = [_fit(one, curve, unit, x, covariance, folds) for one in laws]
+    rows = log_spaced(curve.budgets)
+    points, x = curve.at_rows(rows), x[rows]
+    covariance = mean_covariance(points.credit, points.units)
+    folds = folds_of(points, n_splits=n_splits)
+    fits = [replace(_fit(one, points, unit, x, covariance, folds), curve=curve) for one in laws]
     if law != "auto":
         return fits[0]
     ranked = sorted(fits, key=lambda fit: (not math.isfinite(fit.backtest_gain_rmse), fit.backtest_gain_rmse))
     return replace(_choose(ranked), candidates=tuple(ranked))
+
+
+def log_spaced(budgets: np.ndarray) -> np.ndarray:
+    """Rows of the budgets nearest to points spaced evenly in log k, the first and the last among them: ``int [row]``.
+
+    There are two points per doubling, or more where the budgets would otherwise give fewer than 9.
+    """
+    n = max(_AT_LEAST, 1 + math.ceil(_PER_DOUBLING * math.log2(budgets[-1] / budgets[0])))
+    wanted = np.geomspace(budgets[0], budgets[-1], n)
+    return np.unique(np.abs(np.log(budgets[:, None] / wanted)).argmin(axis=0))
 
 
 def _choose(ranked: Sequence[Fit]) -> Fit:
@@ -233,12 +259,12 @@ def _fit(law: Law, curve: Curve, unit: str, x: np.ndarray, covariance: np.ndarra
     residual = curve.accuracy - law.value(x, values)
     total = float(((curve.accuracy - curve.accuracy.mean()) ** 2).sum())
     varies = total > 1e-24 * len(x)
+    r2 = 1.0 - float((residual**2).sum()) / total if varies else math.nan
     return Fit(
         law=law.name, formula=law.formula, unit=unit, params=params,
-        status=_status(law, params, n_points=len(x), varies=varies),
-        r2=1.0 - float((residual**2).sum()) / total if varies else math.nan,
+        status=_status(law, params, n_points=len(x), varies=varies, r2=r2), r2=r2,
         rmse=math.sqrt(float((residual**2).mean())),
-        backtest=backtest(law, curve, folds, x), level=curve.level, definition=law,
+        backtest=backtest(law, curve, folds, x), level=curve.level, budgets=curve.budgets, definition=law,
         replicate_params=replicates, curve=curve,
     )  # fmt: skip
 
@@ -248,7 +274,9 @@ def _all_agree(curve: Curve) -> bool:
     return bool((curve.credit == curve.credit[0, 0]).all())
 
 
-def _status(law: Law, params: dict[str, Interval], *, n_points: int, varies: bool) -> Status:
+def _status(law: Law, params: dict[str, Interval], *, n_points: int, varies: bool, r2: float) -> Status:
+    if r2 < 0 and len(params) > 1:
+        return "off_the_data"
     level = params[law.linear[0]]
     on_limit = level.value in (0.0, 1.0) and varies
     if not law.shape:

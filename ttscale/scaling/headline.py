@@ -10,7 +10,7 @@ from ttscale.scaling.curves import Curve, gain_per_flop, paired_difference
 from ttscale.scaling.fit import Fit
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.plan import Plan
-from ttscale.scaling.tradeoff import Exchange, Tradeoff
+from ttscale.scaling.tradeoff import Tradeoff
 from ttscale.scaling.words import (
     accuracy_words,
     draws_words,
@@ -42,7 +42,7 @@ def headline(
     ]
     out += [_law(fit) for fit in _most_told(fits)]
     out += _tally(trade)
-    out += [exchange.text for exchange in _most_telling(trade)]
+    out += _most_telling(trade)
     if chosen is not None:
         out.append(plan_words(chosen))
     return out[:10]
@@ -124,13 +124,19 @@ def _tally(trade: Tradeoff) -> list[str]:
     ]
 
 
-def _most_telling(trade: Tradeoff) -> list[Exchange]:
+def _most_telling(trade: Tradeoff) -> list[str]:
     """One exchange: the clearest crossing with the largest difference in training, or else the smallest gap."""
-    crossing = [e for e in trade.exchange if e.crosses and not math.isnan(e.rate.value)]
-    if crossing:
-        return [max(crossing, key=lambda e: (e.gap.low > 0, e.share_crossing > 0.5, e.train_ratio))]
     known = [e for e in trade.exchange if not math.isnan(e.gap.value)]
-    return [max(known, key=lambda e: e.gap.value)] if known else []
+    crossing = [e for e in known if e.crosses and not math.isnan(e.rate.value)]
+    if not known:
+        return []
+    if crossing:
+        best = max(crossing, key=lambda e: (e.gap.low > 0, e.share_crossing > 0.5, e.train_ratio))
+    else:
+        best = max(known, key=lambda e: e.gap.value)
+    if len(known) == 1:
+        return [best.text]
+    return [f"The most telling of {len(known)} comparisons looked at (not adjusted for that choice): {best.text}"]
 
 
 def _most_told(fits: Sequence[Fit]) -> list[Fit]:
@@ -149,6 +155,8 @@ def _law(fit: Fit) -> str:
     more = ""
     if fit.status == "not_identified":
         more = "; its parameters are not identified by these data"
+    elif fit.status == "off_the_data":
+        more = "; yet it describes the points worse than their mean does"
     elif fit.status == "converged" and fit.definition.shape:
         more = f" and a ceiling of {accuracy_words(fit.params[fit.definition.linear[0]])}"
     best = f" best of {len(fit.candidates)} laws" if fit.candidates else ""

@@ -51,6 +51,18 @@ def percentiles(replicates: np.ndarray, level: float) -> tuple[np.ndarray, np.nd
     return low, high
 
 
+def detectable(replicates: np.ndarray, level: float, power: float = 0.8) -> float:
+    """The true difference that an interval of this level would have excluded 0 for, with this probability.
+
+    ``(z_level + z_power)`` bootstrap standard errors, as for a two-sided test of a normal estimate (Lehr 1992,
+    "Sixteen s-squared over d-squared", is the same sum for two groups).
+
+    Args:
+        replicates: resampled differences, ``[boot]``.
+    """
+    return float((normal_quantile(level) + NormalDist().inv_cdf(power)) * np.std(replicates, ddof=1))
+
+
 def wilson(successes: float, n: int, level: float) -> tuple[float, float]:
     """Wilson's score interval of a proportion (Wilson, JASA 22, 1927).
 

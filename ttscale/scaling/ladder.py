@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,49 +53,89 @@ class Option:
 
 
 def climb(
-    records: Sequence[Records], *, vote: str, ci: float, n_boot: int, seed: int
-) -> tuple[list[Rung], list[Option]]:
+    records: Sequence[Records], *, vote: str, ci: float, n_boot: int, seed: int,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> tuple[list[Rung], list[Option]]:  # fmt: skip
     """The rungs, cheapest first, and every option: per size TTA, ensemble and their product.
 
     TTA is averaged over the size's seeds. An ensemble is averaged over which seed comes first (its cyclic orders), so
-    that no budget depends on the luck of one seed. Ensembles stay within one Records.
+    that no budget depends on the luck of one seed. Ensembles stay within one Records, and TTA is averaged over members
+    that saw the same views; where several Records make several such curves of a size, their names say which.
     """
-    options: list[Option] = []
-    rungs: list[Rung] = []
-    grouped: dict[str, list[tuple[Records, list[Member]]]] = {}
+    groups: dict[str, list[tuple[Records, list[Member]]]] = {}
+    marks = {id(one): f" (records {number})" if len(records) > 1 else "" for number, one in enumerate(records, 1)}
     for one in records:
         check_costs(one)
         for size, members in by_size(one.members).items():
-            grouped.setdefault(size, []).append((one, members))
-
-    def average(strategies: Sequence[tuple[Records, Strategy]], name: str, size: str) -> Option:
-        curves = [accuracy_curve(r, s, ci=ci, n_boot=n_boot, seed=seed) for r, s in strategies]
-        training = np.mean([_training_flops(r, s) for r, s in strategies], axis=0)
-        return Option(size, mean_curve(curves, name, subject=size), training)
-
-    for size, parts in grouped.items():
+            groups.setdefault(size, []).append((one, members))
+    wanted = {
+        size: [*_views(size, parts, marks, vote), *_teams(size, parts, marks, vote)] for size, parts in groups.items()
+    }
+    total, done = sum(way.work for ways in wanted.values() for way in ways), 0
+    options: list[Option] = []
+    rungs: list[Rung] = []
+    for size, parts in groups.items():
+        for way in wanted[size]:
+            options.append(_average(way, size, ci=ci, n_boot=n_boot, seed=seed))
+            done += way.work
+            on_progress(done / total)
+        viewed = [option for option, way in zip(options[-len(wanted[size]) :], wanted[size], strict=True) if way.views]
         everyone = [(one, member) for one, members in parts for member in members]
-        by_views: dict[tuple[str, ...], list[tuple[Records, Strategy]]] = {}
-        for one, member in everyone:
-            by_views.setdefault(one.variants, []).append((one, tta(one, member.name, vote=vote)))
-        suffix = "" if vote == "mean" else f"/{vote}"
-        marks = [""] if len(by_views) == 1 else [f" ({len(views)} views)" for views in by_views]
-        viewed = [
-            average(group, f"{group[0][1].kind}/{size}{mark}{suffix}", size)
-            for mark, group in zip(marks, by_views.values(), strict=True)
-        ]
-        options += viewed
-        for one, members in parts:
-            names = [member.name for member in members]
-            if len(names) > 1:
-                turns = [names[i:] + names[:i] for i in range(len(names))]
-                makers = {"ensemble": ensemble, "product": product} if len(one.variants) > 1 else {"ensemble": ensemble}
-                for kind, make in makers.items():
-                    strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
-                    options.append(average(strategies, f"{kind}/{size}{suffix}", size))
         rungs.append(_rung(size, everyone, viewed, ci=ci, n_boot=n_boot, seed=seed))
     order = np.argsort([rung.flops for rung in rungs], kind="stable")
     return [rungs[i] for i in order], options
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Exchangeable strategies whose curves are averaged under one name. ``views``: whether they are TTA."""
+
+    name: str
+    subject: str
+    strategies: list[tuple[Records, Strategy]]
+    views: bool
+
+    @property
+    def work(self) -> int:
+        return sum(len(strategy.draws) for _, strategy in self.strategies)
+
+
+def _views(
+    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
+) -> list[_Way]:
+    by_views: dict[tuple[str, ...], list[tuple[Records, Strategy]]] = {}
+    for one, members in parts:
+        by_views.setdefault(one.variants, []).extend((one, tta(one, member.name, vote=vote)) for member in members)
+    return [
+        _way(group[0][1].kind, size, marks[id(group[0][0])] if len(by_views) > 1 else "", group, views=True)
+        for group in by_views.values()
+    ]
+
+
+def _teams(
+    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
+) -> list[_Way]:
+    several = [(one, [member.name for member in members]) for one, members in parts if len(members) > 1]
+    out = []
+    for one, names in several:
+        turns = [names[i:] + names[:i] for i in range(len(names))]
+        for make in (ensemble, product) if len(one.variants) > 1 else (ensemble,):
+            strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
+            mark = marks[id(one)] if len(several) > 1 else ""
+            out.append(_way(strategies[0][1].kind, size, mark, strategies, views=False))
+    return out
+
+
+def _way(kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool) -> _Way:
+    vote = strategies[0][1].vote
+    subject = f"{size}{mark}"
+    return _Way(f"{kind}/{subject}" + ("" if vote == "mean" else f"/{vote}"), subject, strategies, views)
+
+
+def _average(way: _Way, size: str, *, ci: float, n_boot: int, seed: int) -> Option:
+    curves = [accuracy_curve(r, s, ci=ci, n_boot=n_boot, seed=seed) for r, s in way.strategies]
+    training = np.mean([_training_flops(r, s) for r, s in way.strategies], axis=0)
+    return Option(size, mean_curve(curves, way.name, subject=way.subject), training)
 
 
 def same_items(records: Records | Sequence[Records]) -> list[Records]:

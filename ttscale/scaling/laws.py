@@ -9,7 +9,7 @@ back-test, with::
 
     LAWS["root_log"] = Law(
         name="root_log", formula="A + B·(ln k)^c", linear=("A", "B"), shape=("c",), bounds=((0.1, 2.0),),
-        basis=lambda k, c: (np.ones_like(k), np.log(k) ** c), purpose="growth that slows but never stops",
+        basis=lambda k, c: (np.ones_like(k), np.log(k) ** c),
     )
 """
 
@@ -33,7 +33,6 @@ class Law:
         linear: names of the linear parameters. The first is an accuracy and is kept in [0, 1].
         basis: takes ``k`` (``float64 [..., k]``, at least 1) and each shape parameter (``float64 [..., 1]``), and
             gives one column per linear parameter, which broadcasts to ``[..., k]``.
-        purpose: what it is for, in a line.
         shape: names of the shape parameters, all positive.
         bounds: (lowest, highest) of each shape parameter; the search grid is logarithmic between them.
     """
@@ -42,7 +41,6 @@ class Law:
     formula: str
     linear: tuple[str, ...]
     basis: Callable[..., tuple[np.ndarray, ...]]
-    purpose: str
     shape: tuple[str, ...] = ()
     bounds: tuple[tuple[float, float], ...] = ()
 
@@ -66,19 +64,19 @@ LAWS: dict[str, Law] = {
     for law in (
         Law(
             "constant", "A", linear=("A",),
-            basis=lambda k: (np.ones_like(k),), purpose="the null: more compute changes nothing",
+            basis=lambda k: (np.ones_like(k),),  # the null: more compute changes nothing
         ),
         Law(
             "log_linear", "A + B·ln k", linear=("A", "B"),
-            basis=lambda k: (np.ones_like(k), np.log(k)), purpose="each doubling adds the same, no ceiling in sight",
+            basis=lambda k: (np.ones_like(k), np.log(k)),  # each doubling adds the same, no ceiling in sight
         ),
         Law(
             "power_floor", "A − B·k^−c", linear=("A", "B"), shape=("c",), bounds=((0.01, 10.0),),
-            basis=lambda k, c: (np.ones_like(k), -(k**-c)), purpose="a ceiling A approached as a power of k",
+            basis=lambda k, c: (np.ones_like(k), -(k**-c)),  # a ceiling A approached as a power of k
         ),
         Law(
             "saturating_exponential", "A − B·e^(−c(k−1))", linear=("A", "B"), shape=("c",), bounds=((0.001, 10.0),),
-            basis=lambda k, c: (np.ones_like(k), -np.exp(-c * (k - 1.0))), purpose="a ceiling A reached quickly",
+            basis=lambda k, c: (np.ones_like(k), -np.exp(-c * (k - 1.0))),  # a ceiling A reached quickly
         ),
     )
 }  # fmt: skip
@@ -86,7 +84,7 @@ LAWS: dict[str, Law] = {
 
 def get_law(name: str) -> Law:
     """The law of this name; TtscaleError with the nearest names when there is none."""
-    if name not in LAWS:
+    if not isinstance(name, str) or name not in LAWS:
         raise unknown_name("law", name, LAWS, fix='Or "auto" for the law chosen by back-test.')
     return LAWS[name]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from ttscale.errors import TtscaleError
 from ttscale.records.files import write_json
 from ttscale.records.records import Records
-from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units
+from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit
 from ttscale.scaling.checks import check_costs, check_records
 from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.halves import first_half
@@ -22,6 +23,8 @@ from ttscale.scaling.interval import check_level, percentiles, wilson
 from ttscale.scaling.strategy import candidates
 from ttscale.scaling.words import flops_words, option_words
 from ttscale.voting.merges import VOTES
+
+PLAN_VOTES = ("mean", "log_mean")  # considered unless the user names others
 
 SCHEMA_VERSION = 1
 KIND = "ttscale-plan"
@@ -85,10 +88,15 @@ class Plan:
         return {**value, "draws": [list(draw) for draw in self.draws], "members": [dict(m) for m in self.members]}
 
     def save(self, path: str | Path) -> Path:
-        """Write ``plan.json`` (to a temporary name, then renamed); returns its path."""
-        file = Path(path)
-        if file.is_dir():
-            file = file / "plan.json"
+        """Write ``plan.json`` (to a temporary name, then renamed); returns its path.
+
+        Args:
+            path: the file, or a folder to hold ``plan.json``.
+
+        Raises:
+            TtscaleError: no path. OSError: a place that cannot be written to.
+        """
+        file = _plan_file(path)
         write_json(file, self.as_dict())
         return file
 
@@ -99,9 +107,10 @@ def plan(
     min_accuracy: float | None = None,
     max_flops: float | None = None,
     confidence: float = 0.95,
-    votes: Sequence[str] = ("mean", "log_mean"),
+    votes: Sequence[str] = PLAN_VOTES,
     n_boot: int = 1000,
     seed: int = 0,
+    on_progress: Callable[[float], None] = lambda share: None,
 ) -> Plan:
     """The cheapest way to reach an accuracy, or the most accurate way within a cost.
 
@@ -118,6 +127,7 @@ def plan(
         confidence: of the one-sided bound, and level of the intervals.
         votes: to consider.
         n_boot, seed: of the bootstrap and of the halves.
+        on_progress: told the share of the work that is done, in [0, 1].
 
     Raises:
         TtscaleError: not exactly one target, one out of range or out of reach (the best at hand is named), unknown
@@ -130,7 +140,11 @@ def plan(
     check_bootstrap(n_boot, level, records.n_items, seed)
     first = first_half(records.item_ids, records.clusters, seed=seed)
     strategies = candidates(records, votes=votes)
-    curves = [accuracy_curve(records, s, ci=level, n_boot=n_boot, seed=seed) for s in strategies]
+    total = sum(len(strategy.draws) for strategy in strategies)
+    curves: list[Curve] = []
+    for strategy in strategies:
+        curves.append(accuracy_curve(records, strategy, ci=level, n_boot=n_boot, seed=seed))
+        on_progress(sum(len(curve.budgets) for curve in curves) / total)
     return choose(records, curves, first, min_accuracy=min_accuracy, max_flops=max_flops, n_boot=n_boot, seed=seed)
 
 
@@ -150,7 +164,7 @@ def choose(
         keys = (-accuracy, flops)
     else:
         good = flops <= max_flops
-        keys = (flops, -np.round(accuracy, 9))
+        keys = (flops, -accuracy)
     if not good.any():
         best = int(np.argmax(bound)) if min_accuracy is not None else int(np.argmin(flops))
         i, row = points[best]
@@ -167,10 +181,9 @@ def load_plan(path: str | Path) -> Plan:
     """Read a ``plan.json`` (or the one in a folder).
 
     Raises:
-        TtscaleError: no such file, not a plan, another schema version, or damaged.
+        TtscaleError: no path, no such file, not a plan, another schema version, or damaged.
     """
-    file = Path(path)
-    file = file / "plan.json" if file.is_dir() else file
+    file = _plan_file(path)
     if not file.is_file():
         raise TtscaleError(
             "plan", expected="a plan.json", got=str(file), fix="Make one with ttscale.plan(...).save(path)."
@@ -200,6 +213,13 @@ def load_plan(path: str | Path) -> Plan:
     return loaded
 
 
+def _plan_file(path: object) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TtscaleError("path", expected="a path", got=repr(path), fix='Give for example "plan.json".')
+    file = Path(path)
+    return file / "plan.json" if file.is_dir() else file
+
+
 def _check_loaded(loaded: Plan, file: Path) -> None:
     floats = [f.name for f in fields(Plan) if f.type == "float"]
     numbers = [name for name in floats if not isinstance(getattr(loaded, name), (int, float))]
@@ -221,16 +241,16 @@ def _joint_tables(curves: Sequence[Curve], items: np.ndarray, level: float, n_bo
     largest standardised deviation among all points; the resamples are the same for every curve.
     """
     tables, errors = [], []
-    largest = np.full(n_boot, -np.inf)
+    largest = np.zeros(n_boot)
     for curve in curves:
         table, replicates = _half_table(curve, items, level, n_boot, seed)
         error = replicates.std(axis=0, ddof=1)
         varies = error > 0
         deviation = (replicates[:, varies] - table[0][varies]) / error[varies]
-        largest = np.maximum(largest, deviation.max(axis=1, initial=-np.inf))
+        largest = np.maximum(largest, deviation.max(axis=1, initial=0.0))
         tables.append(table)
         errors.append(error)
-    q = float(np.quantile(largest, level, method="inverted_cdf"))
+    q = max(0.0, float(np.quantile(largest, level, method="inverted_cdf")))  # 0 when no point varies
     return [
         (accuracy, low, high, np.where(error > 0, np.minimum(accuracy - q * error, bound), bound))
         for (accuracy, low, high, bound), error in zip(tables, errors, strict=True)
@@ -244,7 +264,7 @@ def _half_table(curve: Curve, items: np.ndarray, level: float, n_boot: int, seed
     n_units = count_units(credit.shape[1], units)
     check_bootstrap(n_boot, level, n_units, seed)
     replicates = bootstrap_means(credit, units=units, n_boot=n_boot, seed=seed)
-    accuracy = credit.mean(axis=1, dtype=np.float64)
+    accuracy = mean_credit(credit)
     low, high = percentiles(replicates, level)
     bound = np.quantile(replicates, 1 - level, axis=0, method="inverted_cdf")
     for row in np.flatnonzero((credit == credit[:, :1]).all(axis=1)):

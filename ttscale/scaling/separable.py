@@ -76,8 +76,9 @@ def with_misfit(covariance: np.ndarray, residual: np.ndarray) -> np.ndarray:
 
     Neighbouring budgets share nearly all their draws, so the sampling covariance alone is almost singular: its inverse
     trusts differences of neighbours so much that a law which is only nearly right would be pulled far away from the
-    points. The mean squared residual of an unweighted fit (``residual [k]``) is added as independent error of each
-    point.
+    points (Fröhner 1997, see :mod:`ttscale.scaling.fit`). The mean squared residual of an unweighted fit
+    (``residual [k]``) is added as independent error of each point, as a nugget is in kriging (Cressie, "Statistics for
+    Spatial Data", 1993). 1 % of the mean sampling variance keeps the sum invertible where the law fits exactly.
     """
     spread = float((residual**2).mean()) + 0.01 * float(np.trace(covariance)) / len(covariance) + 1e-14
     return covariance + spread * np.eye(len(covariance))

@@ -66,7 +66,7 @@ def candidates(records: Records, *, votes: Sequence[str] = ("mean",)) -> tuple[S
     Per member its views; per size (``card["size"]``) with several members their ensemble and its product with the
     views; the ensemble and product of all members, cheapest first, where there are several sizes.
     """
-    if isinstance(votes, str) or not votes:
+    if not isinstance(votes, Sequence) or isinstance(votes, str) or not votes:
         raise TtscaleError("votes", expected="a list of votes", got=repr(votes), fix='Give for example ("mean",).')
     groups = {size: tuple(m.name for m in members) for size, members in by_size(records.members).items()}
     everyone = tuple(m.name for m in sorted(records.members, key=lambda m: m.flops))

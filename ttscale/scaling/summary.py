@@ -11,13 +11,14 @@ import numpy as np
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
+from ttscale.scaling.bootstrap import check_resampling
 from ttscale.scaling.curves import Curve, accuracy_curve, gain_per_flop
-from ttscale.scaling.fit import Fit, fit_law
+from ttscale.scaling.fit import Fit, fit_law, log_spaced
 from ttscale.scaling.headline import headline
 from ttscale.scaling.interval import Interval, check_level
 from ttscale.scaling.laws import get_law
 from ttscale.scaling.pareto import pareto
-from ttscale.scaling.plan import Plan, check_target, plan
+from ttscale.scaling.plan import PLAN_VOTES, Plan, check_target, plan
 from ttscale.scaling.strategy import by_size, candidates, tta
 from ttscale.scaling.tradeoff import Exchange, Tradeoff, Verdict, tradeoff
 from ttscale.scaling.words import kind_words
@@ -26,7 +27,7 @@ from ttscale.voting.merges import get_vote
 SCHEMA_VERSION = 1
 KIND = "ttscale-summary"
 _LINE_POINTS = 48
-_SHARE_CURVES, _SHARE_FITS = 0.25, 0.55  # of the time that an analysis takes, roughly
+_UNTIL_CURVES, _UNTIL_FITS = 0.35, 0.55  # of the time that an analysis takes, roughly
 
 
 def summarize(
@@ -47,7 +48,8 @@ def summarize(
 
     Args:
         records: with known costs.
-        min_accuracy: target of the plan; without one there is no plan. The plan also considers other votes.
+        min_accuracy: target of the plan; without one there is no plan. The plan considers ``vote`` and those
+            that :func:`ttscale.scaling.plan.plan` considers by default.
         vote: of every curve.
         law: ``"auto"`` fits all laws to every curve and marks the chosen one; a name fits that law to every curve
             that has budgets enough for it.
@@ -58,20 +60,22 @@ def summarize(
         TtscaleError: unknown names, options out of range, unknown costs, too few items. A target out of reach is no
             error here: it is told in ``plan_error``.
     """
-    check_level(ci)
-    if min_accuracy is not None:
-        check_target(min_accuracy, None)
-    get_vote(vote)
+    check_options(min_accuracy=min_accuracy, vote=vote, law=law, ci=ci, n_boot=n_boot, seed=seed)
     needed = max(2, 0 if law == "auto" else len(get_law(law).parameters))
-    trade = tradeoff(records, vote=vote, ci=ci, n_boot=n_boot, seed=seed)
+    trade = tradeoff(
+        records, vote=vote, ci=ci, n_boot=n_boot, seed=seed, on_progress=_part(on_progress, 0.0, _UNTIL_CURVES)
+    )
     curves = [*trade.curves, *_of_all(records, vote=vote, ci=ci, n_boot=n_boot, seed=seed)]
-    on_progress(_SHARE_CURVES)
     fitted = []
+    fits_done = _part(on_progress, _UNTIL_CURVES, _UNTIL_FITS)
     for number, curve in enumerate(curves, 1):
-        if len(curve.budgets) >= needed:
+        if len(log_spaced(curve.budgets)) >= needed:
             fitted.append(fit_law(curve, law))
-        on_progress(_SHARE_CURVES + _SHARE_FITS * number / len(curves))
-    chosen, problem = _plan(records, min_accuracy, vote=vote, ci=ci, n_boot=n_boot, seed=seed)
+        fits_done(number / len(curves))
+    chosen, problem = _plan(
+        records, min_accuracy, vote=vote, ci=ci, n_boot=n_boot, seed=seed,
+        on_progress=_part(on_progress, _UNTIL_FITS, 1.0),
+    )  # fmt: skip
     value = {
         "schema_version": SCHEMA_VERSION,
         "kind": KIND,
@@ -85,7 +89,27 @@ def summarize(
         "plan_error": problem,
         "headline": headline(records, trade, curves, fitted, chosen),
     }
+    on_progress(1.0)
     return json_ready(value)
+
+
+def _part(on_progress: Callable[[float], None], start: float, stop: float) -> Callable[[float], None]:
+    """What a part of the work tells its progress to, when it is from ``start`` to ``stop`` of the whole."""
+    return lambda share: on_progress(start + (stop - start) * share)
+
+
+def check_options(*, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int) -> None:
+    """Refuse options that :func:`summarize` cannot work with, before anything is collected or computed.
+
+    Raises:
+        TtscaleError: unknown names, or options out of range.
+    """
+    if min_accuracy is not None:
+        check_target(min_accuracy, None)
+    get_vote(vote)
+    if law != "auto":
+        get_law(law)
+    check_resampling(n_boot, check_level(ci), seed)
 
 
 def json_ready(value: Any) -> Any:
@@ -116,11 +140,19 @@ def _conventions(curve: Curve) -> dict[str, str]:
         "multiplier": "cost in plain decisions (one view) of the curve's first member",
         "choices": "an option chosen by its accuracy is chosen on one half of the items and scored on the other",
         "fits": (
-            "laws in draws k (in cost relative to the first draw where draws differ in cost); the law is chosen by the "
+            "laws in draws k (in cost relative to the first draw where draws differ in cost), fitted to budgets spaced "
+            "evenly in log k; R² and RMSE are of these budgets; the law is chosen by the "
             "back-test error of the gain over the first budget: fitted to lower budgets of one half, scored on higher "
             "budgets of the other half of the items"
         ),
-        "pareto": "the front of the estimates; which points are on it was chosen by looking at these items",
+        "pareto": (
+            "the front of the estimates: its points were chosen by their accuracy on the very items that score them, "
+            "so they look better than they are"
+        ),
+        "detectable": (
+            "the true difference whose interval would have excluded 0 with 80% probability on these items, from the "
+            "bootstrap standard error"
+        ),
     }
 
 
@@ -194,7 +226,7 @@ def _verdict(v: Verdict) -> dict[str, Any]:
     return {
         "at_flops": v.at_flops, "big": v.big, "small": v.small, "strategy": v.strategy, "k": v.k,
         "choices": [{"curve": choice.curve, "k": choice.k} for choice in v.choices], "difference": v.difference,
-        "winner": v.winner, "text": v.text,
+        "detectable": v.detectable, "winner": v.winner, "text": v.text,
     }  # fmt: skip
 
 
@@ -221,12 +253,17 @@ def _front(curves: Sequence[Curve]) -> list[dict[str, Any]]:
 
 
 def _plan(
-    records: Records, min_accuracy: float | None, *, vote: str, ci: float, n_boot: int, seed: int
-) -> tuple[Plan | None, str | None]:
+    records: Records, min_accuracy: float | None, *, vote: str, ci: float, n_boot: int, seed: int,
+    on_progress: Callable[[float], None],
+) -> tuple[Plan | None, str | None]:  # fmt: skip
     if min_accuracy is None:
         return None, None
-    votes = tuple(dict.fromkeys((vote, "mean", "log_mean")))
+    votes = tuple(dict.fromkeys((*PLAN_VOTES, vote)))
     try:
-        return plan(records, min_accuracy=min_accuracy, confidence=ci, votes=votes, n_boot=n_boot, seed=seed), None
+        chosen = plan(
+            records, min_accuracy=min_accuracy, confidence=ci, votes=votes, n_boot=n_boot, seed=seed,
+            on_progress=on_progress,
+        )  # fmt: skip
+        return chosen, None
     except TtscaleError as error:
         return None, str(error)

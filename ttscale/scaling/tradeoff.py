@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,15 @@ from ttscale.scaling.curves import Curve
 from ttscale.scaling.exchange import crossing, exchange_rate, ten_x_training_equals
 from ttscale.scaling.interval import Interval, percentiles, undefined
 from ttscale.scaling.ladder import Option, Rung, climb, same_items
-from ttscale.scaling.words import flops_words, kind_words, option_words, points_words, ratio_words, sentence_start
+from ttscale.scaling.words import (
+    detectable_words,
+    flops_words,
+    kind_words,
+    option_words,
+    points_words,
+    ratio_words,
+    sentence_start,
+)
 
 _ENOUGH_TRAINING = 1.5  # the ratio of training costs from which a sentence extrapolates to 10 × training
 
@@ -28,6 +36,7 @@ class Verdict:
         big: the bigger size; ``small``, ``strategy``, ``k``: the option chosen on the first half of the items.
         choices: what either half of the items chose.
         difference: accuracy of the chosen options minus the bigger size's, cross-fitted, as a fraction.
+        detectable: the true difference that these items would have shown with 80 % probability, as a fraction.
         winner: ``"big"``, ``"small"``, or ``"too close to call"`` when the interval holds 0.
         text: the same in a sentence.
     """
@@ -39,6 +48,7 @@ class Verdict:
     k: int
     choices: tuple[Choice, Choice]
     difference: Interval
+    detectable: float
     winner: str
     text: str
 
@@ -94,8 +104,9 @@ class Tradeoff:
 
 
 def tradeoff(
-    records: Records | Sequence[Records], *, vote: str = "mean", ci: float = 0.95, n_boot: int = 1000, seed: int = 0
-) -> Tradeoff:
+    records: Records | Sequence[Records], *, vote: str = "mean", ci: float = 0.95, n_boot: int = 1000, seed: int = 0,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> Tradeoff:  # fmt: skip
     """Compare model size with test-time compute.
 
     Members are grouped into sizes by ``card["size"]``; training costs come from ``card["train_flops"]``.
@@ -104,11 +115,12 @@ def tradeoff(
         records: one Records with several sizes, or several Records of the same items.
         vote: of every option.
         ci, n_boot, seed: as for :func:`ttscale.scaling.curves.accuracy_curve`.
+        on_progress: told the share of the work that is done, in [0, 1].
 
     Raises:
         TtscaleError: Records of different items, labels or classes; a member twice; options out of range.
     """
-    rungs, options = climb(same_items(records), vote=vote, ci=ci, n_boot=n_boot, seed=seed)
+    rungs, options = climb(same_items(records), vote=vote, ci=ci, n_boot=n_boot, seed=seed, on_progress=on_progress)
     verdicts, exchanges = [], []
     for position, big in enumerate(rungs):
         smaller = [rung for rung in rungs[:position] if rung.flops < big.flops]
@@ -127,7 +139,7 @@ def _verdict(big: Rung, options: Sequence[Option]) -> Verdict:
         (option.curve, np.flatnonzero(option.curve.flops <= big.flops * (1 + 1e-9))) for option in options
     ]
     affordable = [(curve, rows) for curve, rows in affordable if rows.size]
-    difference, choices = best_against(affordable, big.plain.credit[0])
+    difference, choices, smallest = best_against(affordable, big.plain.credit[0])
     size_of = {option.curve.name: option.size for option in options}
     curve_of = {option.curve.name: option.curve for option in options}
     words = [option_words(curve_of[c.curve], c.k) for c in choices]
@@ -137,14 +149,17 @@ def _verdict(big: Rung, options: Sequence[Option]) -> Verdict:
     one = f"one view of {big.size}"
     head = f"At {flops_words(big.flops)} per item"
     if winner == "too close to call":
-        text = f"{head}, {small} against {one} is too close to call: {points_words(difference)}."
+        text = f"{head}, {small} against {one} is too close to call: {points_words(difference)}"
+        text += f"; {detectable_words(smallest)}."
     else:
         better, worse = (small, one) if winner == "small" else (one, small)
         shown = difference if winner == "small" else _negated(difference)
         beats = "beat" if winner == "small" and words[1][0].isdigit() else "beats"
         text = f"{head}, {better} {beats} {worse}: {points_words(shown)}."
     first = choices[0]
-    return Verdict(big.flops, big.size, size_of[first.curve], first.curve, first.k, choices, difference, winner, text)
+    return Verdict(
+        big.flops, big.size, size_of[first.curve], first.curve, first.k, choices, difference, smallest, winner, text
+    )
 
 
 def _exchange(small: Rung, big: Rung, option: Option) -> Exchange:
@@ -158,7 +173,7 @@ def _exchange(small: Rung, big: Rung, option: Option) -> Exchange:
             **common, crosses=False, share_crossing=math.nan, test_ratio=math.nan, train_ratio=math.nan,
             rate=undefined(curve.level), ten_x_training_equals=math.nan, gap=undefined(curve.level), text=text,
         )  # fmt: skip
-    gap, _ = best_against([(curve, rows)], big.plain.credit[0])
+    gap, _, _ = best_against([(curve, rows)], big.plain.credit[0])
     cost, row = crossing(curve.flops[rows], curve.accuracy[rows], target)
     costs, reached = crossing(curve.flops[rows], curve.replicates[:, rows], big.plain.replicates[:, 0])
     crosses, share = bool(np.isfinite(cost)), float(np.isfinite(costs).mean())
@@ -176,7 +191,7 @@ def _exchange(small: Rung, big: Rung, option: Option) -> Exchange:
         **common, crosses=crosses, share_crossing=share, test_ratio=test_ratio, train_ratio=trained, rate=rate,
         ten_x_training_equals=ten_x_training_equals(rate.value), gap=gap, text="",
     )  # fmt: skip
-    return Exchange(**{**found.__dict__, "text": _exchange_words(found, label, bool(crosses and row == 0))})
+    return replace(found, text=_exchange_words(found, label, bool(crosses and row == 0)))
 
 
 def _exchange_words(e: Exchange, label: str, at_once: bool) -> str:

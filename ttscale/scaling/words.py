@@ -37,6 +37,12 @@ def points_words(difference: Interval) -> str:
     )
 
 
+def detectable_words(difference: float) -> str:
+    """``a difference of 0.42 percentage points would have been detected with 80% probability``."""
+    points = "an unknown number of" if math.isnan(difference) else f"{100 * difference:.2f}"
+    return f"a difference of {points} percentage points would have been detected with 80% probability"
+
+
 def ratio_words(ratio: float) -> str:
     """``3.1 ×``, or that it is unbounded or unknown."""
     if math.isnan(ratio):

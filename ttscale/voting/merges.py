@@ -5,6 +5,11 @@ scored. So one pass gives the vote of the first ``k`` draws for every ``k``, the
 same additions in the same order, and nothing larger than one draw is held in between. Written over the array API:
 numpy arrays, torch tensors (on their device) and any other conforming library give the same numbers.
 
+Sources: the mean of probabilities is the sum rule, the mean of log-probabilities the product rule, and plurality the
+vote rule of Kittler, Hatef, Duin and Matas, "On combining classifiers", IEEE TPAMI 20 (1998); the normalised geometric
+mean is also the logarithmic opinion pool and the product of experts of Hinton, Neural Computation 14 (2002), to the
+power 1/k.
+
 Sums are in float64 whatever the input (float16 Records included).
 """
 
@@ -27,14 +32,12 @@ class Vote:
 
     Attributes:
         name: its name in ``VOTES``.
-        purpose: what it does, in a line.
         read: one draw's log-probabilities ``[..., class]`` (float64) to a state.
         add: the states of two disjoint sets of draws to the state of both.
         score: the state of ``k`` draws and ``k`` to normalised log-scores ``[..., class]``.
     """
 
     name: str
-    purpose: str
     read: Callable[[Any], Any]
     add: Callable[[Any, Any], Any]
     score: Callable[[Any, int], Any]
@@ -88,7 +91,7 @@ def prefix_scores(draws: Iterable[Any], vote: str) -> Iterator[Any]:
 
 def get_vote(name: str) -> Vote:
     """The vote of this name; TtscaleError with the nearest names when there is none."""
-    if name not in VOTES:
+    if not isinstance(name, str) or name not in VOTES:
         raise unknown_name("vote", name, VOTES)
     return VOTES[name]
 
@@ -157,8 +160,8 @@ def _log_add(a: Any, b: Any) -> Any:
 VOTES: dict[str, Vote] = {
     vote.name: vote
     for vote in (
-        Vote("mean", "mean of the probabilities", lambda x: x, _log_add, _mean_score),
-        Vote("log_mean", "geometric mean of the probabilities", _log_mean_read, _log_mean_add, _log_mean_score),
-        Vote("plurality", "one vote a draw, the share of votes", _plurality_read, _add, lambda n, k: _safe_log(n / k)),
+        Vote("mean", lambda x: x, _log_add, _mean_score),
+        Vote("log_mean", _log_mean_read, _log_mean_add, _log_mean_score),
+        Vote("plurality", _plurality_read, _add, lambda n, k: _safe_log(n / k)),
     )
 }

@@ -2,50 +2,75 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from ttscale.cli.app import Job
-from ttscale.cli.build import build
+from ttscale.cli.build import arguments, naming
 from ttscale.cli.console import bar, results, say, step
+from ttscale.cli.job import Job
 from ttscale.cli.schema import AnalyzeConfig, ReportConfig, SweepConfig
 from ttscale.records.files import write_json
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
 from ttscale.reporting.report import report
+from ttscale.scaling.summary import check_options, summarize
 
 FILES = {"page": "report.html", "every_number": "summary.json", "figures": "figures"}
 
 
 def run(config: AnalyzeConfig, job: Job) -> None:
+    check_analysis(config)
     show(write_analysis(read_records(config.records), config, job), job)
 
 
+def check_analysis(config: AnalyzeConfig | SweepConfig | ReportConfig) -> None:
+    """Refuse options of the analysis that cannot work, before anything long is done.
+
+    Raises:
+        TtscaleError: naming the key.
+    """
+    with naming(config.vote, config.law, config.report):
+        check_options(**_options(config))
+
+
 def write_analysis(records: Records, config: AnalyzeConfig | SweepConfig, job: Job) -> dict[str, Any]:
-    """Analyse, draw and write; returns the summary."""
+    """Analyse, draw and write; returns the summary. A plan that an earlier run with another target left is removed."""
+    plan_file, last = job.out / "plan.json", job.last_summary().get("plan")
     summary = summarize_records(records, config, job)
     with step("drawing"):
         report(None, job.out, summary=summary)
     if summary["plan"]:
-        write_json(job.out / "plan.json", summary["plan"])
-    else:
-        (job.out / "plan.json").unlink(missing_ok=True)  # of an earlier run with another target
+        write_json(plan_file, summary["plan"])
+    elif last and last == _read(plan_file):
+        plan_file.unlink()
     return summary
 
 
 def summarize_records(records: Records, config: AnalyzeConfig | SweepConfig | ReportConfig, job: Job) -> dict[str, Any]:
     """The summary of a run, with the command that made it."""
-    with bar("analysing") as on_progress:
-        summary = build(
-            config.report, records, min_accuracy=config.min_accuracy, vote=config.vote.vote, law=config.law.law,
-            seed=config.seed, on_progress=on_progress,
-        )  # fmt: skip
+    with bar("analysing") as on_progress, naming(config.vote, config.law, config.report):
+        summary = summarize(records, **_options(config), on_progress=on_progress)
     summary["run"]["command"] = job.command
     return summary
 
 
-def show(summary: dict[str, Any], job: Job) -> None:
-    """The headline, the plan or why there is none, and where the results are."""
+def show(summary: dict[str, Any], job: Job, **more: str) -> None:
+    """The headline, the plan or why there is none, and where the results are: ``more`` beside the usual files."""
     say("", *(f"- {line}" for line in summary["headline"]))
     if summary["plan_error"]:
         say("", f"No plan: {summary['plan_error']}")
-    results(job.out, **FILES, **({"plan": "plan.json"} if summary["plan"] else {}))
+    results(job.out, **FILES, **({"plan": "plan.json"} if summary["plan"] else {}), **more)
+
+
+def _options(config: AnalyzeConfig | SweepConfig | ReportConfig) -> dict[str, Any]:
+    """What `check_options` and `summarize` both take."""
+    groups = arguments(config.vote) | arguments(config.law) | arguments(config.report)
+    return {"min_accuracy": config.min_accuracy, "seed": config.seed, **groups}
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

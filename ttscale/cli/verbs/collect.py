@@ -2,47 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttscale.cli.app import Job
 from ttscale.cli.build import build, strings
 from ttscale.cli.console import results, say, step
-from ttscale.cli.schema import CollectConfig, SweepConfig
-from ttscale.records.files import write_json
+from ttscale.cli.job import Job
+from ttscale.cli.schema import CollectConfig, SweepConfig, TrainConfig
+from ttscale.data.dataset import Dataset
+from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 
 if TYPE_CHECKING:
     from ttscale.draws.views import ViewSet
+    from ttscale.models.model import Model
 
 
 def run(config: CollectConfig, job: Job) -> None:
     records = collect_records(config, job)
-    write_json(
-        job.out / "summary.json", {"schema_version": 1, "kind": "ttscale-collect", "run": describe(records, job)}
-    )
+    job.write_summary(run=describe(records))
     results(job.out, Records="manifest.json", summary="summary.json")
     say("", f"Next: ttscale analyze records={job.out}")
 
 
 def collect_records(config: CollectConfig | SweepConfig, job: Job) -> Records:
     """Load models and data, say what will be run, and run it; a folder that holds it already is read."""
+    return collect_inputs(config, *load_inputs(config), job.out, job)
+
+
+def load_inputs(config: CollectConfig | SweepConfig) -> tuple[ViewSet, Dataset, list[Model]]:
+    """The views, items and models of a config."""
     specs = strings("models", config.models)
-    draws: ViewSet = build(config.draws)
+    draws = build(config.draws)
     with step("loading torch, data and models"):
         from ttscale.models.load import expand_specs, load_model
 
-        data = build(config.data)
-        models = [load_model(spec) for spec in expand_specs(specs)]
-    say(f"{len(data)} items of {data.name} x {len(draws)} views x {len(models)} members into {job.out}")
-    return build(config.collect, models, data, draws=draws, out=job.out, seed=config.seed, command=job.command)
+        return draws, load_items(config), [load_model(spec) for spec in expand_specs(specs)]
 
 
-def describe(records: Records, job: Job) -> dict[str, object]:
+def load_items(config: CollectConfig | SweepConfig | TrainConfig) -> Dataset:
+    """The items of a config.
+
+    Raises:
+        TtscaleError: they cannot be read, or the function that the config names gives something else.
+    """
+    data = build(config.data)
+    if not isinstance(data, Dataset):
+        raise TtscaleError(
+            "data._target_", expected="a function that gives a Dataset",
+            got=f"{config.data._target_!r}, which gives {type(data).__name__}", fix="Return what load_data returns.",
+        )  # fmt: skip
+    return data
+
+
+def collect_inputs(
+    config: CollectConfig | SweepConfig, draws: ViewSet, data: Dataset, models: Sequence[Model], folder: Path, job: Job
+) -> Records:
+    """Say what will be run, and run it into ``folder``."""
+    say(f"{len(data)} items of {data.name} x {len(draws)} views x {len(models)} members into {folder}")
+    return build(config.collect, models, data, draws=draws, out=folder, seed=config.seed, command=job.command)
+
+
+def describe(records: Records) -> dict[str, object]:
     """What a collection holds and what it cost, for summary.json."""
     manifest = records.manifest
     flops = sum(records.draw_flops(member.name, view) for member in records.members for view in records.variants)
     return {
-        "command": job.command, "dataset": manifest.dataset["name"], "n_items": records.n_items,
+        "dataset": manifest.dataset["name"], "n_items": records.n_items,
         "n_classes": records.n_classes, "seed": manifest.seed, "device": manifest.device,
         "versions": dict(manifest.versions),
         "members": [member.name for member in records.members], "variants": list(records.variants),

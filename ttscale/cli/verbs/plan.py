@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ttscale.cli.app import Job
-from ttscale.cli.console import results, say, step
+from ttscale.cli.console import bar, results, say
+from ttscale.cli.job import Job
 from ttscale.cli.schema import PlanConfig
-from ttscale.records.files import write_json
 from ttscale.records.read import read_records
 from ttscale.scaling.plan import Plan, plan
 from ttscale.scaling.words import flops_words
@@ -13,14 +12,14 @@ from ttscale.scaling.words import flops_words
 
 def run(config: PlanConfig, job: Job) -> None:
     records = read_records(config.records)
-    with step("comparing strategies"):
+    with bar("comparing strategies") as on_progress:
         chosen = plan(
             records, min_accuracy=config.min_accuracy, max_flops=config.max_flops, confidence=config.confidence,
             votes=config.votes, n_boot=config.n_boot, seed=config.seed,
+            on_progress=on_progress,
         )  # fmt: skip
     chosen.save(job.out / "plan.json")
-    summary = {"schema_version": 1, "kind": "ttscale-plan-summary", "command": job.command, "plan": chosen.as_dict()}
-    write_json(job.out / "summary.json", summary)
+    job.write_summary(plan=chosen.as_dict())
     say(*plan_lines(chosen))
     results(job.out, plan="plan.json", summary="summary.json")
     say("", f'Use it: ttscale.wrap(None, "{job.out}/plan.json")')

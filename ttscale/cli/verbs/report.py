@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ttscale.cli.app import Job
 from ttscale.cli.console import results, step
+from ttscale.cli.job import Job
 from ttscale.cli.schema import ReportConfig
-from ttscale.cli.verbs.analyze import FILES, summarize_records
+from ttscale.cli.verbs.analyze import FILES, check_analysis, summarize_records
 from ttscale.errors import TtscaleError
 from ttscale.records.read import read_records
 from ttscale.reporting.report import report
@@ -17,6 +17,7 @@ def run(config: ReportConfig, job: Job) -> None:
             "records, summary", expected="one of them", got="both" if config.records else "none",
             fix="Give records=FOLDER to analyse them, or summary=FILE to draw what was analysed before.",
         )  # fmt: skip
+    check_analysis(config)
     ready = config.summary or summarize_records(read_records(str(config.records)), config, job)
     with step("drawing"):
         report(None, job.out, summary=ready)

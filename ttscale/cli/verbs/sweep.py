@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ttscale.cli.app import Job
+from ttscale.cli.job import Job
 from ttscale.cli.schema import SweepConfig
-from ttscale.cli.verbs.analyze import show, write_analysis
+from ttscale.cli.verbs.analyze import check_analysis, show, write_analysis
 from ttscale.cli.verbs.collect import collect_records
 
 
 def run(config: SweepConfig, job: Job) -> None:
+    check_analysis(config)
     show(write_analysis(collect_records(config, job), config, job), job)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from ttscale.cli.app import Job
-from ttscale.cli.build import arguments, strings
-from ttscale.cli.console import results, say, step, table
+from ttscale.cli.build import arguments, naming, strings
+from ttscale.cli.console import bar, results, say, table
+from ttscale.cli.job import Job
 from ttscale.cli.schema import TradeoffConfig
-from ttscale.records.files import write_json
 from ttscale.records.read import read_records
 from ttscale.scaling.ladder import Rung
 from ttscale.scaling.summary import json_ready
@@ -20,19 +19,19 @@ from ttscale.scaling.words import accuracy_words, flops_words
 
 def run(config: TradeoffConfig, job: Job) -> None:
     records = [read_records(path) for path in strings("records", config.records)]
-    with step("comparing sizes"):
-        found = tradeoff(records, vote=config.vote.vote, seed=config.seed, **arguments(config.report))
-    write_json(job.out / "summary.json", as_dict(found, job))
+    groups = arguments(config.vote) | arguments(config.report)
+    with bar("comparing sizes") as on_progress, naming(config.vote, config.report):
+        found = tradeoff(records, seed=config.seed, **groups, on_progress=on_progress)
+    job.write_summary(**as_dict(found))
     say(*ladder_lines(found.ladder), "", *(verdict.text for verdict in found.verdicts))
     say("", *(exchange.text for exchange in found.exchange), *([found.note] if found.note else []))
     results(job.out, every_number="summary.json")
 
 
-def as_dict(found: Tradeoff, job: Job) -> dict[str, Any]:
+def as_dict(found: Tradeoff) -> dict[str, Any]:
     """JSON-ready: ladder, verdicts and exchange rates; the curves are in the summary of `ttscale analyze`."""
     rung_keys = [field.name for field in fields(Rung) if field.name != "plain"]
     return json_ready({
-        "schema_version": 1, "kind": "ttscale-tradeoff", "command": job.command,
         "ladder": [{key: getattr(rung, key) for key in rung_keys} for rung in found.ladder],
         "verdicts": [asdict(verdict) for verdict in found.verdicts],
         "exchange": [asdict(exchange) for exchange in found.exchange], "note": found.note,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ttscale.cli.app import Job
 from ttscale.cli.build import build
 from ttscale.cli.console import results, say, step
+from ttscale.cli.job import Job
 from ttscale.cli.schema import TrainConfig
-from ttscale.records.files import write_json
+from ttscale.cli.verbs.collect import load_items
 
 if TYPE_CHECKING:
     from ttscale.training.ladder import Rung
@@ -22,7 +22,7 @@ def run(config: TrainConfig, job: Job) -> None:
     with step("loading torch and data"):
         from ttscale.training.ladder import train_ladder
 
-        data = build(config.data)
+        data = load_items(config)
     per_rung = recipe.epochs if config.processes == 1 else 1  # with a pool only finished rungs are told
     n_rungs = len(config.widths) * len(config.seeds)
     say(f"{n_rungs} models of {recipe.epochs} epochs on {len(data)} items of {data.name} into {job.out}")
@@ -41,10 +41,9 @@ def run(config: TrainConfig, job: Job) -> None:
         cards = train_ladder(
             data, job.out / "models", widths=config.widths, seeds=config.seeds, recipe=recipe,
             n_validation=config.n_validation, processes=config.processes, device=config.device,
-            on_epoch=on_epoch, on_rung=on_rung,
+            command=job.command, on_epoch=on_epoch, on_rung=on_rung,
         )  # fmt: skip
         bar.update(task, completed=n_rungs * per_rung)  # a resumed run skips what is there
-    summary = {"schema_version": 1, "kind": "ttscale-train", "command": job.command, "models": list(cards)}
-    write_json(job.out / "summary.json", summary)
+    job.write_summary(models=list(cards))
     results(job.out, models_and_cards="models", summary="summary.json")
     say("", f"Use them: ttscale sweep 'models=zoo:{job.out}/models/*'")

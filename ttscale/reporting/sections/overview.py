@@ -50,7 +50,7 @@ def tiles(series: Series) -> Markup:
         best = max(front, key=lambda point: point["accuracy"])
         curve = series.curves.get(best["curve"])
         what = series.title(curve) if curve else words.clean(best["curve"], 40)
-        note = f"{what}, k = {best['k']}{at_cost(best)}"
+        note = f"{what}, k = {best['k']}{at_cost(best)}; chosen and scored on the same items"
         boxes.append(_tile("Most accurate point measured", words.percent_interval(best), note))
     plan = series.summary.get("plan")
     if plan:

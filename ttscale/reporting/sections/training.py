@@ -9,12 +9,14 @@ from ttscale.reporting import words
 from ttscale.reporting.markup import Cell, Markup, bullets, fold, joined, known, paragraph, table
 from ttscale.reporting.sections.cells import NO_TRAINING, NOT_RECORDED, accuracy, cost, parameters, training_cost
 from ttscale.reporting.series import KINDS, Series
+from ttscale.reporting.words import is_number
 
 _LADDER = ("Size", "Seeds", "Parameters", "FLOPs per item", "Training FLOPs of one seed", "Accuracy, one view")
 _VERDICTS = (
     "Larger size, one view", "Best smaller strategy", "Winner", "Draws k", "FLOPs per item",
     "Smaller minus larger, points",
 )  # fmt: skip
+_DETECTABLE = "Difference with an 80% chance to show, points"
 _EXCHANGE = (
     "From small to large", "Strategy of the small", "Training FLOPs", "Test FLOPs", "Exchange rate",
     "10× training equals", "Resamples that match", "Small minus large, points",
@@ -24,6 +26,10 @@ _EXCHANGE_NOTE = (
     "size: training FLOPs of the large over the small (every member of an ensemble counts), test-time FLOPs of the "
     "small over the large. The exchange rate is the logarithm of the second by the logarithm of the first; 10 to its "
     "power is the test-time compute that replaces ten times the training. Below 1×, the small size is cheaper in both."
+)
+_NONE_CROSSES = (
+    "No smaller size becomes as accurate as one view of a larger size with less training, whatever test-time compute "
+    "it spends here."
 )
 _NEVER = "the small size does not get there, or not with less training"
 _NOTHING = "every budget of the small size needs at least the training of the large"
@@ -55,6 +61,7 @@ def training(series: Series) -> Markup:
 def _verdicts(series: Series, verdicts: Sequence[Mapping[str, Any]]) -> Markup:
     if not verdicts:
         return Markup("")
+    told = any("detectable" in verdict for verdict in verdicts)  # summaries of older versions do not tell
     rows: list[list[Cell]] = [
         [
             words.clean(verdict.get("big"), 60),
@@ -63,6 +70,7 @@ def _verdicts(series: Series, verdicts: Sequence[Mapping[str, Any]]) -> Markup:
             words.count(verdict.get("k")),
             cost(verdict, "at_flops"),
             known(words.points_interval(verdict.get("difference") or {}), "no difference"),
+            *([_detectable(verdict)] if told else []),
         ]
         for verdict in verdicts
     ]
@@ -71,7 +79,7 @@ def _verdicts(series: Series, verdicts: Sequence[Mapping[str, Any]]) -> Markup:
         [
             Markup("<h3>Who wins at the same test-time FLOPs</h3>\n"),
             bullets(words.clean(verdict["text"]) for verdict in verdicts),
-            table(caption, _VERDICTS, rows, text_columns=3),
+            table(caption, (*_VERDICTS, _DETECTABLE) if told else _VERDICTS, rows, text_columns=3),
         ]
     )
 
@@ -81,20 +89,33 @@ def _winner(verdict: Mapping[str, Any]) -> str:
     return words.clean({"big": verdict.get("big"), "small": verdict.get("small")}.get(winner, winner), 60)
 
 
+def _detectable(verdict: Mapping[str, Any]) -> Cell:
+    """The true difference that these items would have shown with 80% probability; a fraction in the summary."""
+    share = verdict.get("detectable")
+    return known(words.significant(100 * share, 2) if is_number(share) else words.DASH, NOT_RECORDED)
+
+
 def _exchange(series: Series, exchange: Sequence[Mapping[str, Any]]) -> Markup:
+    """Rates, those of pairs that cross first; in a fold where none does, since there is no rate to read then."""
     if not exchange:
         return Markup("")
+    ordered = sorted(exchange, key=lambda row: not row.get("crosses"))
+    heads, rows = _EXCHANGE, [_exchange_row(series, row) for row in ordered]
+    rates = joined(
+        [
+            paragraph(_EXCHANGE_NOTE),
+            table("Exchange rates between training and test-time FLOPs", heads, rows, text_columns=2),
+        ]
+    )
+    if not ordered[0].get("crosses"):
+        rates = joined([paragraph(_NONE_CROSSES), fold("How far each stays below", rates)])
     return joined(
         [
             Markup("<h3>What training compute is worth in test-time compute</h3>\n"),
-            paragraph(_EXCHANGE_NOTE),
-            table(
-                "Exchange rates between training and test-time FLOPs", _EXCHANGE,
-                [_exchange_row(series, row) for row in exchange], text_columns=2,
-            ),
-            fold("The same in words", bullets(words.clean(row["text"]) for row in exchange)),
+            rates,
+            fold("The same in words", bullets(words.clean(row["text"]) for row in ordered)),
         ]
-    )  # fmt: skip
+    )
 
 
 def _exchange_row(series: Series, row: Mapping[str, Any]) -> list[Cell]:

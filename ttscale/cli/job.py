@@ -1,0 +1,53 @@
+"""One run of one verb, and the summary.json that it leaves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ttscale.cli.verb import VERBS, Verb
+from ttscale.errors import TtscaleError
+from ttscale.records.files import write_json
+from ttscale.scaling.summary import SCHEMA_VERSION
+
+_KINDS = {verb.writes: verb.name for verb in reversed(VERBS.values())}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one verb: where it writes and the command that started it."""
+
+    verb: Verb
+    out: Path
+    command: str
+
+    def check_out(self) -> None:
+        """Refuse to write where something else is.
+
+        Raises:
+            TtscaleError: ``out`` is a file, or holds the results of a verb that writes another kind of summary.
+        """
+        if self.out.exists() and not self.out.is_dir():
+            raise TtscaleError("out", expected="a folder", got=f"the file {self.out}", fix="Choose another `out`.")
+        kind = self.last_summary().get("kind", self.verb.writes)
+        replaceable = (self.verb.writes, VERBS["collect"].writes)  # what collect says stands in the manifest as well
+        if kind in _KINDS and kind not in replaceable:
+            raise TtscaleError(
+                "out", expected=f"a folder without results of another verb than {self.verb.name}",
+                got=f"{self.out}, which holds those of ttscale {_KINDS[kind]}", fix="Choose another `out`.",
+            )  # fmt: skip
+
+    def last_summary(self) -> dict[str, Any]:
+        """The summary.json in ``out``; empty where there is none that can be read."""
+        try:
+            found = json.loads((self.out / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write_summary(self, **content: Any) -> None:
+        """Write ``out/summary.json``, with the schema version, the kind and the command before ``content``."""
+        head = {"schema_version": SCHEMA_VERSION, "kind": self.verb.writes, "command": self.command}
+        write_json(self.out / "summary.json", head | content)
