@@ -267,3 +267,10 @@ def test_shipped_models_are_what_their_cards_say(spec: str):
     with torch.inference_mode():
         logits = model.module(torch.stack([model.preprocess(data.load(i)) for i in range(len(data))]))
     assert (logits.argmax(-1).numpy() == data.labels).mean() > 0.8
+
+
+@pytest.mark.parametrize("package", ["timm", "torchvision"])
+def test_a_missing_package_is_told_with_its_install_line(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(TtscaleError, match=f"pip install '{package}'"):
+        load_model(f"{package}:resnet18", pretrained=False)

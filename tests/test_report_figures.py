@@ -198,3 +198,10 @@ def test_names_of_sizes() -> None:
     assert sparse([1, 2, 3, 4, 5, 8, 12]) == [0, 1, 3, 5, 6]
     alone = Series(lone_summary())
     assert [(group.key, group.label) for group in alone.groups] == [("resnet8-w4-s0", "resnet8-w4-s0")]
+
+
+def test_a_narrow_log_axis_still_has_ticks() -> None:
+    ticks = canvas.LogTicks()
+    assert ticks.tick_values(1.3e6, 2.6e6) == [2e6]
+    assert ticks.tick_values(8e5, 6e6) == [1e6, 2e6, 5e6]
+    assert ticks.tick_values(3e5, 2e9) == [1e6, 1e7, 1e8, 1e9]

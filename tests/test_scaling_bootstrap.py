@@ -6,7 +6,7 @@ from scipy import stats
 
 from ttscale.errors import TtscaleError
 from ttscale.scaling import bootstrap
-from ttscale.scaling.bootstrap import bootstrap_means, mean_credit, unit_index
+from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, mean_credit, unit_index
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import check_level, detectable, normal_quantile, percentiles, wilson
 
@@ -138,3 +138,8 @@ def test_halves_keep_clusters_whole():
 def test_a_level_is_a_probability(level, fix):
     with pytest.raises(TtscaleError, match=fix):
         check_level(level)
+
+
+def test_more_resamples_than_memory_bears_are_refused():
+    with pytest.raises(TtscaleError, match="at most 100,000"):
+        check_bootstrap(2_000_000_000, 0.95, 100, 0)

@@ -52,6 +52,7 @@ def bar(what: str) -> Iterator[Callable[[float], None]]:
 def results(out: Path, **files: str) -> None:
     """The last lines of a verb: where its results are."""
     say("", f"Results in {out}")
+    files = {meaning: name for meaning, name in files.items() if (out / name).exists()}
     width = max(map(len, files.values()), default=0)
     say(
         *(

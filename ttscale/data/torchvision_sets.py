@@ -10,7 +10,7 @@ from ttscale.data.cache import cache_folder
 from ttscale.data.dataset import Dataset
 from ttscale.data.paths import to_path
 from ttscale.data.torch_sets import from_torch
-from ttscale.errors import TtscaleError, unknown_name
+from ttscale.errors import TtscaleError, require, unknown_name
 
 
 def torchvision_set(
@@ -27,7 +27,7 @@ def torchvision_set(
     Raises:
         TtscaleError: unknown set or split, or files that are neither there nor can be downloaded.
     """
-    import torchvision
+    torchvision = require("torchvision", install="torchvision", needed_for="torchvision:NAME")
 
     known = {n for n in torchvision.datasets.__all__ if inspect.isclass(getattr(torchvision.datasets, n))}
     if set_name not in known:

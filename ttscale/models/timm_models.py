@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ttscale.data.imagenet import names_of_config
-from ttscale.errors import TtscaleError, unknown_name
+from ttscale.errors import TtscaleError, require, unknown_name
 from ttscale.models.model import Model
 from ttscale.models.module import Options, assemble, data_config, module_preprocessing, timm_config
 from ttscale.models.preprocess import timm_preprocessing
@@ -43,7 +43,7 @@ def load_timm(name: str, options: Options) -> Model:
 
 def check_name(name: str, *, pretrained: bool) -> None:
     """Raise unless timm has this architecture and, if ``pretrained``, weights under this tag."""
-    import timm
+    timm = require("timm", install="timm", needed_for="timm:NAME")
 
     if name.startswith(ELSEWHERE):
         return
@@ -61,7 +61,7 @@ def check_name(name: str, *, pretrained: bool) -> None:
 
 
 def _create(name: str, options: Options) -> Any:
-    import timm
+    timm = require("timm", install="timm", needed_for="timm:NAME")
 
     pretrained = options.pretrained and options.checkpoint is None
     more: dict[str, Any] = {}
@@ -88,7 +88,7 @@ def _create(name: str, options: Options) -> Any:
 
 
 def _has_fixed_size(name: str) -> bool:
-    import timm
+    timm = require("timm", install="timm", needed_for="timm:NAME")
 
     config = timm.get_pretrained_cfg(name)
     return config is not None and bool(config.fixed_input_size)

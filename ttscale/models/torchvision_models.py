@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ttscale.data.imagenet import imagenet_classes
-from ttscale.errors import TtscaleError, unknown_name
+from ttscale.errors import TtscaleError, require, unknown_name
 from ttscale.models.model import Model
 from ttscale.models.module import Options, assemble, module_preprocessing
 from ttscale.models.preprocess import ImagePreprocess, Preprocessing
@@ -14,7 +14,7 @@ from ttscale.models.weights import load_strictly, read_weights
 
 def load_torchvision(name: str, options: Options) -> Model:
     """A torchvision classifier, by default with its best weights; see :func:`ttscale.models.load.load_model`."""
-    import torchvision
+    torchvision = require("torchvision", install="torchvision", needed_for="torchvision:NAME")
 
     architecture, _, tag = name.partition(".")
     known = torchvision.models.list_models(module=torchvision.models)
@@ -64,7 +64,7 @@ def weights_preprocessing(weights: Any, options: Options) -> Preprocessing:
 
 
 def _create(architecture: str, weights: Any, options: Options) -> Any:
-    import torchvision
+    torchvision = require("torchvision", install="torchvision", needed_for="torchvision:NAME")
 
     pretrained = options.pretrained and options.checkpoint is None
     more = {} if pretrained or options.n_classes is None else {"num_classes": options.n_classes}

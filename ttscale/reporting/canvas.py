@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,11 +16,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, NullLocator
 
 from ttscale.reporting.palette import LIGHT, themed
 from ttscale.reporting.words import scaled
 
+NARROW = 30.0  # a log axis that spans less has ticks between its powers of ten
 _STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"], "font.size": 9.0, "text.parse_math": False, "text.usetex": False,
     "text.color": LIGHT["ink"], "axes.labelcolor": LIGHT["muted"], "axes.edgecolor": LIGHT["muted"],
@@ -106,10 +108,24 @@ def halo(text: Text) -> None:
     text.set_path_effects([withStroke(linewidth=2.4, foreground=LIGHT["surface"])])
 
 
+class LogTicks(Locator):
+    """Powers of ten; with 2 and 5 of each where the axis spans less than a decade and a half."""
+
+    def __call__(self) -> list[float]:
+        assert self.axis is not None  # matplotlib sets it before it asks for ticks
+        low, high = sorted(self.axis.get_view_interval())
+        return self.tick_values(low, high)
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        steps = (1, 2, 5) if vmax < NARROW * vmin else (1,)
+        decades = range(math.floor(math.log10(vmin)), math.ceil(math.log10(vmax)) + 1)
+        return [step * 10.0**decade for decade in decades for step in steps if vmin <= step * 10.0**decade <= vmax]
+
+
 def flops_axis(ax: Axes) -> None:
     """Log x with ticks in FLOPs per item."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(10, numticks=12))
+    ax.xaxis.set_major_locator(LogTicks())
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: scaled(value, "", 1).rstrip()))
     ax.grid(visible=False, axis="x")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from ttscale.reporting.canvas import DASHES, flops_axis, style
+from ttscale.reporting.canvas import DASHES, LogTicks, flops_axis, style
 from ttscale.reporting.key import name_axes
 from ttscale.reporting.palette import roles
 from ttscale.reporting.panels import draw_band, grid, name_lines
@@ -44,7 +44,7 @@ def gain_per_flop(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure
             ax.set_xlim(min(point[0] for point in every) / 1.6, max(point[0] for point in every) * 2.2)
             ax.set_yscale("log")
             ax.set_ylim(floor, max(values) * 2.0)
-            ax.yaxis.set_major_locator(LogLocator(10, numticks=8))
+            ax.yaxis.set_major_locator(LogTicks())
             ax.yaxis.set_minor_locator(NullLocator())
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 1)))
             ax.set_title(f"more {KINDS[kind]}", color=colour["ink"])
@@ -53,7 +53,8 @@ def gain_per_flop(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure
                 own = colour[group.role]
                 shown = [(x, y, _above(low, floor), _above(high, floor)) for x, y, low, high in points if y > 0]
                 draw_band(ax, shown, own, 0.13)
-                ax.plot(*xy(shown), color=own, linestyle=DASHES[kind], linewidth=1.8)
+                alone = "o" if len(shown) == 1 else None  # one point makes no line
+                ax.plot(*xy(shown), color=own, linestyle=DASHES[kind], linewidth=1.8, marker=alone, markersize=6)
                 nothing = [x for x, y, _, _ in points if y <= 0]
                 ax.plot(nothing, [floor] * len(nothing), "x", color=own, markersize=5, clip_on=False, zorder=6)
                 named[group.label] = (shown, own)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ttscale.reporting.canvas import NARROW
 from ttscale.reporting.palette import roles
 from ttscale.reporting.points import finite_points
 from ttscale.reporting.series import Series
@@ -26,7 +27,7 @@ def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     lines = [trace for curve, role in pairs for trace in _band(curve, role, colour)]
     lines += [_line(curve, role, colour) for curve, role in pairs]
     shown = [*(trace for trace in lines if trace["x"]), *_ladder(series, colour), *_plan(summary, colour)]
-    return {"data": [*_front(summary, colour), *shown], "layout": _layout(colour)} if shown else None
+    return {"data": [*_front(summary, colour), *shown], "layout": _layout(shown, colour)} if shown else None
 
 
 def _trace(part: str, role: str, *, kind: str = "", group: str = "", **values: Any) -> dict[str, Any]:
@@ -139,8 +140,10 @@ def _plan(summary: Mapping[str, Any], colour: Mapping[str, str]) -> list[dict[st
     ]  # fmt: skip
 
 
-def _layout(colour: Mapping[str, str]) -> dict[str, Any]:
+def _layout(traces: Sequence[Mapping[str, Any]], colour: Mapping[str, str]) -> dict[str, Any]:
     muted = colour["muted"]
+    costs = [x for trace in traces for x in trace["x"] if x]
+    ticks = "D2" if max(costs) < NARROW * min(costs) else 1  # 1, 2 and 5 of each power of ten, or the powers alone
     axis = {"gridcolor": colour["grid"], "zeroline": False, "tickfont": {"color": muted}, "automargin": True}
     x_title = {"text": "test-time FLOPs per item, log scale", "font": {"size": 13, "color": muted}}
     y_title = {
@@ -155,7 +158,7 @@ def _layout(colour: Mapping[str, str]) -> dict[str, Any]:
             "align": "left", "bgcolor": colour["surface"], "bordercolor": muted, "font": {"color": colour["ink"]},
         },
         "xaxis": {
-            **axis, "type": "log", "showgrid": False, "tickformat": "~s", "dtick": 1, "ticks": "outside",
+            **axis, "type": "log", "showgrid": False, "tickformat": "~s", "dtick": ticks, "ticks": "outside",
             "tickcolor": muted, "showline": True, "linecolor": muted, "title": x_title,
         },
         "yaxis": {**axis, "tickformat": ".3~p"},

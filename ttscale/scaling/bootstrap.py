@@ -15,6 +15,7 @@ import numpy as np
 
 from ttscale.errors import TtscaleError
 
+MOST_RESAMPLES = 100_000  # more would gain an interval nothing
 _WEIGHTS_AT_ONCE = 2_000_000
 _WEIGHTS_TO_KEEP = 64_000_000  # bytes
 _VALUES_AT_ONCE = 8_000_000
@@ -87,6 +88,8 @@ def check_resampling(n_boot: int, level: float, seed: int) -> None:
 def check_bootstrap(n_boot: int, level: float, n_units: int, seed: int) -> None:
     """Refuse resampling that cannot give an interval of this level."""
     check_resampling(n_boot, level, seed)
+    if n_boot > MOST_RESAMPLES:
+        raise TtscaleError("n_boot", expected=f"at most {MOST_RESAMPLES:,}", got=f"{n_boot:,}", fix="Give 1000.")
     if n_units < 2:
         raise TtscaleError(
             "records", expected="at least 2 items (or 2 clusters of items)", got=str(n_units),

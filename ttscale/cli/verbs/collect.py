@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ttscale.draws.views import ViewSet
     from ttscale.models.model import Model
 
+_NAMED = 5  # so many skipped items are named; the manifest holds all
+
 
 def run(config: CollectConfig, job: Job) -> None:
     records = collect_records(config, job)
@@ -60,8 +62,14 @@ def collect_inputs(
     config: CollectConfig | SweepConfig, draws: ViewSet, data: Dataset, models: Sequence[Model], folder: Path, job: Job
 ) -> Records:
     """Say what will be run, and run it into ``folder``."""
-    say(f"{len(data)} items of {data.name} x {len(draws)} views x {len(models)} members into {folder}")
-    return build(config.collect, models, data, draws=draws, out=folder, seed=config.seed, command=job.command)
+    counts = (f"{len(data)} item", f"{len(draws)} view", f"{len(models)} member")
+    items, n_views, n_members = (text if text.startswith("1 ") else f"{text}s" for text in counts)
+    say(f"{items} of {data.name} x {n_views} x {n_members} into {folder}")
+    records = build(config.collect, models, data, draws=draws, out=folder, seed=config.seed, command=job.command)
+    if skipped := [str(item["item_id"]) for item in records.manifest.skipped_items]:
+        named = ", ".join([*skipped[:_NAMED], "…"] if len(skipped) > _NAMED else skipped)
+        say(f"{len(skipped)} of {len(data)} items could not be read and are left out: {named}")
+    return records
 
 
 def describe(records: Records) -> dict[str, object]:
