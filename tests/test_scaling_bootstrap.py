@@ -8,7 +8,7 @@ from ttscale.errors import TtscaleError
 from ttscale.scaling import bootstrap
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, mean_credit, unit_index
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.interval import check_level, detectable, normal_quantile, percentiles, wilson
+from ttscale.scaling.interval import check_level, detectable, difference_bounds, normal_quantile, percentiles, wilson
 
 
 def test_replicates_are_the_weighted_means_of_multinomial_weights():
@@ -143,3 +143,12 @@ def test_a_level_is_a_probability(level, fix):
 def test_more_resamples_than_memory_bears_are_refused():
     with pytest.raises(TtscaleError, match="at most 100,000"):
         check_bootstrap(2_000_000_000, 0.95, 100, 0)
+
+
+def test_a_difference_that_never_varies_is_not_certain():
+    """0 of 50 items differ: as many as Wilson's upper limit of 0 in 50 may."""
+    low, high = difference_bounds(np.zeros(200), 0.95, 50)
+    z2 = stats.norm.ppf(0.975) ** 2
+    assert -low == high == pytest.approx(z2 / (50 + z2))
+    assert difference_bounds(np.linspace(-1, 1, 201) * 0.1, 0.95, 50) == pytest.approx((-0.095, 0.095), abs=1e-3)
+    assert np.isnan(detectable(np.zeros(200), 0.95))

@@ -62,7 +62,7 @@ def sweep_over_single_pass() -> dict[str, Any]:
 
 def collect_over_bare_forwards() -> dict[str, Any]:
     """``collect`` from JPEG files, over as many bare forwards of the same batches in the same memory format."""
-    n, batch, draws = 64, 32, "flip + shifts(8)[:3]"
+    n, batch, draws = 64, 32, "flip * shifts(8)[:4]"
     data, model = photos(n), lite0()
     fastest = fastest_setting(model, batch)
     layout = torch.channels_last if fastest["channels_last"] else torch.contiguous_format

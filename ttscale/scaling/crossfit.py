@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttscale.scaling.bootstrap import bootstrap_means, mean_credit
+from ttscale.scaling.bootstrap import bootstrap_means, count_units, mean_credit
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.interval import Interval, detectable, percentiles
+from ttscale.scaling.interval import Interval, detectable, difference_bounds
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def best_against(
         choices.append(Choice(picked.name, int(picked.budgets[row])))
     difference = composite - rival
     replicates = bootstrap_means(difference[None], units=curve.units, n_boot=curve.n_boot, seed=curve.seed)
-    low, high = percentiles(replicates[:, 0], curve.level)
+    low, high = difference_bounds(replicates[:, 0], curve.level, count_units(curve.n_items, curve.units))
     method = f"cross-fitted choice, paired {curve.method}"
-    interval = Interval(float(mean_credit(difference)), float(low), float(high), curve.level, method)
+    interval = Interval(float(mean_credit(difference)), low, high, curve.level, method)
     return interval, (choices[0], choices[1]), detectable(replicates[:, 0], curve.level)
 
 

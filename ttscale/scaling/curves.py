@@ -13,7 +13,7 @@ from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
 from ttscale.scaling.checks import check_records
 from ttscale.scaling.credits import prefix_credits
-from ttscale.scaling.interval import Interval, check_level, percentiles, undefined, wilson
+from ttscale.scaling.interval import Interval, check_level, difference_bounds, percentiles, undefined, wilson
 from ttscale.scaling.strategy import Strategy, check_draws, product, tta
 
 
@@ -228,9 +228,9 @@ def paired_difference(curve_a: Curve, k_a: int, curve_b: Curve, k_b: int) -> Int
     row_a, row_b = curve_a.row(k_a), curve_b.row(k_b)
     _check_comparable(curve_a, curve_b)
     replicates = curve_a.replicates[:, row_a] - curve_b.replicates[:, row_b]
-    low, high = percentiles(replicates, curve_a.level)
+    low, high = difference_bounds(replicates, curve_a.level, count_units(curve_a.n_items, curve_a.units))
     value = float(mean_credit(curve_a.credit[row_a] - curve_b.credit[row_b]))
-    return Interval(value, float(low), float(high), curve_a.level, f"paired {curve_a.method}")
+    return Interval(value, low, high, curve_a.level, f"paired {curve_a.method}")
 
 
 def gain_per_flop(curve: Curve, *, since: str = "first") -> tuple[Interval, ...]:
@@ -250,7 +250,8 @@ def gain_per_flop(curve: Curve, *, since: str = "first") -> tuple[Interval, ...]
         if not gflops > 0:
             out.append(undefined(curve.level, method))
             continue
-        bounds = percentiles(curve.replicates[:, row] - curve.replicates[:, base], curve.level)
+        replicates = curve.replicates[:, row] - curve.replicates[:, base]
+        bounds = difference_bounds(replicates, curve.level, count_units(curve.n_items, curve.units))
         gain = np.array([curve.accuracy[row] - curve.accuracy[base], *bounds]) * 100 / gflops
         value, low, high = (float(bound) for bound in gain)
         out.append(Interval(value, low, high, curve.level, method))

@@ -51,6 +51,17 @@ def percentiles(replicates: np.ndarray, level: float) -> tuple[np.ndarray, np.nd
     return low, high
 
 
+def difference_bounds(replicates: np.ndarray, level: float, n_units: int) -> tuple[float, float]:
+    """Interval of a paired difference of accuracies: percentiles of its replicates ``[boot]``.
+
+    Where the difference is the same in every unit no resample can vary; the interval is then widened by the upper
+    Wilson limit of 0 in ``n_units``: so large a share of differing units may have gone unseen.
+    """
+    low, high = (float(bound) for bound in percentiles(replicates, level))
+    unseen = wilson(0, n_units, level)[1] if low == high and np.ptp(replicates) == 0 else 0.0
+    return max(-1.0, low - unseen), min(1.0, high + unseen)
+
+
 def detectable(replicates: np.ndarray, level: float, power: float = 0.8) -> float:
     """The true difference that an interval of this level would have excluded 0 for, with this probability.
 
@@ -58,8 +69,10 @@ def detectable(replicates: np.ndarray, level: float, power: float = 0.8) -> floa
     "Sixteen s-squared over d-squared", is the same sum for two groups).
 
     Args:
-        replicates: resampled differences, ``[boot]``.
+        replicates: resampled differences, ``[boot]``; NaN when they do not vary.
     """
+    if np.ptp(replicates) == 0:
+        return math.nan
     return float((normal_quantile(level) + NormalDist().inv_cdf(power)) * np.std(replicates, ddof=1))
 
 

@@ -150,7 +150,7 @@ def _verdict(big: Rung, options: Sequence[Option]) -> Verdict:
     head = f"At {flops_words(big.flops)} per item"
     if winner == "too close to call":
         text = f"{head}, {small} against {one} is too close to call: {points_words(difference)}"
-        text += f"; {detectable_words(smallest)}."
+        text += f"; {detectable_words(smallest)}." if math.isfinite(smallest) else "."
     else:
         better, worse = (small, one) if winner == "small" else (one, small)
         shown = difference if winner == "small" else _negated(difference)
