@@ -1,0 +1,139 @@
+"""What is checked before anything runs: the arguments of ``collect``, and one item through every member."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ttscale.collecting.loader import read_item
+from ttscale.data.bad_item import BadItem
+from ttscale.data.dataset import Dataset
+from ttscale.draws.views import ViewSet
+from ttscale.errors import TtscaleError
+from ttscale.models.model import Model
+from ttscale.records.checks import check_labels
+
+
+def check_arguments(
+    members: tuple[Model, ...], data: Dataset, view_set: ViewSet, out: str | Path, seed: int, batch_size: int | None,
+    threads: int | None, workers: int, log_probs_dtype: str, on_bad_item: str,
+) -> None:  # fmt: skip
+    """Raise TtscaleError for the first argument of ``collect`` that cannot be used."""
+    if not members or not all(isinstance(model, Model) for model in members):
+        raise TtscaleError(
+            "models",
+            expected="one or more models from load_model",
+            got=repr(members)[:80],
+            fix="Wrap each with load_model.",
+        )
+    names = [model.name for model in members]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise TtscaleError(
+            "models", expected="different names", got=f"{doubled[0]} twice", fix="Pass load_model(name=…)."
+        )
+    if not isinstance(data, Dataset):
+        raise TtscaleError("data", expected="a Dataset", got=type(data).__name__, fix="Make it with load_data.")
+    if not len(data):
+        raise TtscaleError("data", expected="at least one item", got="none", fix="Check the path and the limit.")
+    if len(set(data.item_ids)) != len(data):
+        raise TtscaleError(
+            "data", expected="unique item ids", got="doubled ones", fix="Give each item one id of its own."
+        )
+    for name, value in (("batch_size", batch_size), ("threads", threads), ("workers", workers)):
+        if value is not None and (not _is_whole(value) or value < 1):
+            raise TtscaleError(name, expected="a whole number of at least 1", got=repr(value), fix="Give one, or none.")
+    if not _is_whole(seed):
+        raise TtscaleError("seed", expected="a whole number", got=repr(seed), fix="Give for example 0.")
+    if not isinstance(out, str | Path) or not str(out):
+        raise TtscaleError("out", expected="the path of a folder", got=repr(out), fix="Give for example runs/mine.")
+    for name, choice, known in (
+        ("log_probs_dtype", log_probs_dtype, ("auto", "float32", "float16")),
+        ("on_bad_item", on_bad_item, ("error", "skip")),
+    ):
+        if choice not in known:
+            raise TtscaleError(name, expected=" or ".join(known), got=repr(choice), fix="Choose one of them.")
+    _check_classes(members, data)
+    for model in members:
+        _check_shifts(view_set, model)
+
+
+def _check_shifts(view_set: ViewSet, model: Model) -> None:
+    _, height, width = model.input_size
+    for view in view_set:
+        for step in view.steps:
+            if step.transform == "shift" and (abs(step.high[0]) >= width or abs(step.high[1]) >= height):
+                raise TtscaleError(
+                    "draws", expected=f"shifts within the {width} × {height} pixels of {model.name}", got=view.name,
+                    fix="Shift by fewer pixels.",
+                )  # fmt: skip
+
+
+def _check_classes(members: tuple[Model, ...], data: Dataset) -> None:
+    first = members[0]
+    for model in members[1:]:
+        if model.n_classes != first.n_classes:
+            raise TtscaleError(
+                "models", expected="members with the same number of classes",
+                got=f"{first.name} with {first.n_classes} and {model.name} with {model.n_classes}",
+                fix="Collect them in separate runs.",
+            )  # fmt: skip
+        if model.class_names and first.class_names and model.class_names != first.class_names:
+            raise TtscaleError(
+                "models", expected="members with the same classes in the same order",
+                got=f"other class names in {first.name} and {model.name}", fix="Collect them in separate runs.",
+            )  # fmt: skip
+    check_labels(data.labels, len(data), first.n_classes)
+    names = first.class_names
+    if data.class_names and len(data.class_names) != first.n_classes:
+        raise TtscaleError(
+            "data", expected=f"the {first.n_classes} classes of {first.name}",
+            got=f"{len(data.class_names)} classes ({', '.join(data.class_names[:3])}, …)",
+            fix="Give `class_index` to load_data: a mapping of folder names to the model's class indices.",
+        )  # fmt: skip
+    if names and data.class_names and tuple(names) != tuple(data.class_names):
+        wrong = next(i for i, pair in enumerate(zip(names, data.class_names, strict=True)) if pair[0] != pair[1])
+        raise TtscaleError(
+            "data", expected=f"the classes of {first.name} in its order",
+            got=f"class {wrong} is {data.class_names[wrong]!r} in the data and {names[wrong]!r} in the model",
+            fix="Give `class_index` to load_data, or load_model(class_names=None).",
+        )  # fmt: skip
+
+
+@torch.inference_mode()
+def probe(members: tuple[Model, ...], data: Dataset, device: torch.device, *, skip_bad: bool) -> None:
+    """One real item through every member, so that what does not fit is told before the long work."""
+    preprocess = {model.preprocess_key: model.preprocess for model in members}
+    outcomes = (read_item(data, position, preprocess) for position in range(len(data) if skip_bad else 1))
+    item: Any = next((outcome for outcome in outcomes if not isinstance(outcome, BadItem) or not skip_bad), None)
+    if isinstance(item, BadItem):
+        raise item
+    for model in members:
+        x = torch.zeros(model.input_size) if item is None else item[model.preprocess_key]
+        if not isinstance(x, torch.Tensor) or tuple(x.shape) != tuple(model.input_size) or not x.is_floating_point():
+            got = f"{x.dtype} {list(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+            raise TtscaleError(
+                "preprocess", expected=f"a floating-point tensor {list(model.input_size)} for {model.name}", got=got,
+                fix="Give load_model a preprocess that ends in one, or the input_size that it has.",
+            )  # fmt: skip
+        try:
+            out: Any = model.module(torch.stack([x, x]).to(device))
+        except RuntimeError as error:
+            raise TtscaleError(
+                "models", expected=f"a module that takes [batch, {', '.join(map(str, model.input_size))}]",
+                got=f"{model.name}, which fails on it: {str(error).splitlines()[0]}",
+                fix="Give `input_size` to load_model.",
+            ) from error  # fmt: skip
+        if not isinstance(out, torch.Tensor) or tuple(out.shape) != (2, model.n_classes):
+            got = f"shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else type(out).__name__
+            raise TtscaleError(
+                "models", expected=f"logits [batch, {model.n_classes}] from {model.name}", got=got,
+                fix="Wrap the module so that it returns its logits alone.",
+            )  # fmt: skip
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
