@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import in_process, paired_ratio
+from measure import in_process, paired_ratio, seconds
 from PIL import Image
 
 import ttscale as tts
@@ -93,8 +93,6 @@ def collect_over_bare_forwards() -> dict[str, Any]:
 @torch.inference_mode()
 def fastest_setting(model: Model, batch: int) -> dict[str, Any]:
     """The fastest of (channels last or not) × (1 or all threads) for the bare forward; images a second of each."""
-    from measure import seconds
-
     cores = torch.get_num_threads()
     rates = {}
     for channels_last in (True, False):
@@ -145,8 +143,6 @@ def random_records(n_items: int, n_draws: int, n_classes: int) -> Records:
 
 def make_curve(n_items: int, n_draws: int, n_classes: int) -> dict[str, float]:
     """In a process of its own: the curve alone, apart from making the log-probabilities."""
-    from measure import seconds
-
     records = random_records(n_items, n_draws, n_classes)
     return {"curve_seconds": seconds(lambda: tts.accuracy_curve(records, vote="mean", n_boot=1000))}
 

@@ -85,17 +85,18 @@ def collect(
         described = tuple(_describe(model) for model in members)
         dtype = _pick_dtype(log_probs_dtype, len(data), len(view_set), len(members), members[0].n_classes)
         block_items = _block_items(described, len(view_set), members[0].n_classes * dtype.itemsize, size, target)
+        digest, installed = data.digest(), versions()
         manifest = Manifest(
             seed=seed,
             config={
                 "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block_items,
                 "members": [f"{model.name} {model.fingerprint[:12]}" for model in described],
-                "dataset": f"{len(data)} items of {data.name}, {data.digest()[:12]}",
+                "dataset": f"{len(data)} items of {data.name}, {digest[:12]}",
                 "device": target.type, "channels_last": channels_last, "log_probs_dtype": dtype.name,
-                "versions": versions(),
+                "versions": installed,
             },
-            versions=versions(), device=describe_device(target),
-            dataset={"name": data.name, "n_items": len(data), "sha256": data.digest()},
+            versions=installed, device=describe_device(target),
+            dataset={"name": data.name, "n_items": len(data), "sha256": digest},
             n_classes=members[0].n_classes, class_names=_class_names(members, data), variants=view_set.names,
             members=described, n_blocks=-(-len(data) // block_items), command=command,
         )  # fmt: skip
@@ -106,7 +107,7 @@ def collect(
         with RecordsWriter(Path(out), manifest) as writer:
             if not writer.manifest.complete:
                 _run(runner, writer, data, block_items, progress)
-    return read_records(out)
+    return read_records(out, verify=False)  # the writer has just read every file for its checksum
 
 
 def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items: int, progress: bool) -> None:
