@@ -18,6 +18,7 @@ LAYERS = (
     ("models", "data", "draws"),
     ("cost",),
     ("records",),
+    ("generation",),
     ("collecting", "training"),
     ("voting",),
     ("scaling",),
