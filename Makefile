@@ -31,7 +31,7 @@ $(VENV)/.installed: pyproject.toml
 	  echo "ttscale needs Python 3.11 or newer, and $(PYTHON) is not; name one: make PYTHON=python3.12" >&2; exit 2; }
 	@echo "Installing ttscale into $(VENV) (the first time takes some minutes and 6 GB, most of it torch) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[lm]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

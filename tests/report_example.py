@@ -13,6 +13,7 @@ SIZES = {
 }
 SEEDS = (0, 1, 2)
 N_VIEWS = 16
+NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(1)>$\\frac{a$ \x1b[31m\u202e%{text} & \"'"
 CEILING = {"tta": 0.011, "ensemble": 0.017, "product": 0.021}
 
 
@@ -302,7 +303,7 @@ def example_summary() -> dict[str, Any]:
 def hostile_summary() -> dict[str, Any]:
     """The example with markup, mathtext and control characters wherever data or models give a string."""
     summary = example_summary()
-    nasty = "</script><script>alert(1)</script><img src=x onerror=alert(1)>$\\frac{a$ \x1b[31m\u202e%{text} & \"'"
+    nasty = NASTY
     summary["run"]["dataset"] = nasty
     summary["run"]["command"] = nasty
     summary["run"]["versions"][nasty] = nasty

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ import yaml
 from omegaconf import MISSING
 
 from ttscale.cli.build import build, factory
-from ttscale.cli.config_errors import keys_of
+from ttscale.cli.config_errors import group_of, keys_of
 from ttscale.cli.groups import GROUPS, Data
 from ttscale.cli.job import Job
 from ttscale.cli.main import main
@@ -65,10 +66,16 @@ def left_behind() -> list[str]:
 # The tree
 
 
+def targets_of(group: str) -> set[str]:
+    """The factories that a group and its options name."""
+    written = [yaml.safe_load(path.read_text()) for path in OPTIONS if path.parent.name == group]
+    return {option["_target_"] for option in written if "_target_" in option}
+
+
 def parameters_of(group: str) -> Mapping[str, inspect.Parameter]:
-    """Of the factory that a group names; of the analysis where it names none."""
-    target = {field.name: field.default for field in fields(GROUPS[group])}.get("_target_")
-    return inspect.signature(factory(str(target)) if target else summarize).parameters
+    """Of the factories that a group names; of the analysis where it names none."""
+    named = [inspect.signature(factory(target)).parameters for target in sorted(targets_of(group))]
+    return dict(ChainMap(*map(dict, named or [inspect.signature(summarize).parameters])))
 
 
 def test_every_verb_has_a_schema_and_a_config():
@@ -80,9 +87,17 @@ def test_every_verb_has_a_schema_and_a_config():
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_option_keys_are_arguments_of_the_factory_it_names(option: Path):
     written = yaml.safe_load(option.read_text())
-    defaults = {field.name: field.default for field in fields(GROUPS[option.parent.name])}
-    assert written.pop("_target_", None) == defaults.get("_target_")
-    assert set(written) <= parameters_of(option.parent.name).keys()
+    target = written.pop("_target_", None)
+    assert (target is None) == (option.parent.name in ("vote", "law", "report"))
+    assert set(written) <= inspect.signature(factory(target) if target else summarize).parameters.keys()
+
+
+def test_only_draws_have_a_choice_of_factories():
+    """Views and samples; a key of the one is null for the other."""
+    assert {group for group in GROUPS if len(targets_of(group)) > 1} == {"draws"}
+    for group, schema in GROUPS.items():
+        assert {field.default for field in fields(schema) if field.name == "_target_"} <= targets_of(group)
+    assert all(field.default is None for field in fields(GROUPS["draws"]) if field.name != "_target_")
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -103,7 +118,8 @@ def test_group_defaults_are_those_of_its_factory(group: str):
     parameters = parameters_of(group)
     for name, default in ((field.name, field.default) for field in fields(GROUPS[group]) if field.name != "_target_"):
         given = parameters[name].default
-        assert default == given or str(default).startswith("${") or (default == MISSING and given is inspect._empty)
+        left_to_it = group == "draws" or str(default).startswith("${")
+        assert default == given or left_to_it or (default == MISSING and given is inspect._empty)
 
 
 def test_train_defaults_are_those_of_the_ladder():
@@ -116,7 +132,7 @@ def test_train_defaults_are_those_of_the_ladder():
 
 
 def test_every_vote_and_law_has_an_option():
-    assert {path.stem for path in (configs_folder() / "vote").glob("*.yaml")} == set(VOTES)
+    assert {path.stem for path in (configs_folder() / "vote").glob("*.yaml")} == {*VOTES, "auto", "weighted", "best"}
     assert {path.stem for path in (configs_folder() / "law").glob("*.yaml")} == {*LAWS, "auto"}
 
 
@@ -143,6 +159,28 @@ def test_every_option_composes(option: Path, capsys):
     assert {key: shown[option.parent.name][key] for key in written} == written
 
 
+def test_an_option_that_is_chosen_leaves_no_key_of_another(fake_verb):
+    """What samples need, views refuse: an option must not carry over."""
+    calls = fake_verb("sweep")
+    assert main(["sweep", "models=zoo:a", "draws=samples", "draws.n=[4,2]", "draws.temperature=[0.7,1]"]) == 0
+    draws = build(calls[0][0].draws)
+    assert [(decoding.id, n) for decoding, n in draws.decodings] == [("greedy", 1), ("T0.7", 4), ("T1", 2)]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["draws=flip", "draws.n=4"], "draws.n: expected null, got 4. ttscale.draws.grammar.views takes spec"),
+        (["draws=samples", "draws.spec=flip"], "draws.spec: expected null, got 'flip'"),
+        (["draws=flip", "draws.spec=null"], "draws.spec: expected a value, got null"),
+        (["draws=samples", "draws.temperature=0"], "draws.temperature: expected different numbers above 0"),
+    ],
+)
+def test_keys_of_other_draws_are_refused_by_name(given: list[str], said: str, capsys):
+    assert main(["collect", "models=zoo:resnet8-w4-s0", *given]) == 2
+    assert f"ttscale: {said}" in capsys.readouterr().err
+
+
 # Help
 
 
@@ -153,7 +191,7 @@ def test_help_shows_every_key_group_and_option(verb: str, capsys):
     assert max(map(len, text.splitlines())) <= 120
     nested = keys_of(SCHEMAS[verb])
     for key, hint in nested.items():
-        if is_dataclass(hint):
+        if group_of(hint):
             assert all(option.stem in text for option in (configs_folder() / key).glob("*.yaml"))
         elif not key.endswith("_target_"):
             assert f"\n  {key} " in text
@@ -249,7 +287,7 @@ def test_multirun_goes_on_after_a_failed_job_and_exits_with_its_status(fake_verb
         ("draws.limit=3", "draws.limit", "Did you mean data.limit?"),
         ("dta=imagefolder", "dta", "Did you mean data"),
         ("data=imagefoldr", "data", "Did you mean imagefolder or"),
-        ("data=x", "data", "Known: cifar10, fashion_mnist, imagefolder"),
+        ("data=x", "data", "Known: arithmetic, choices, cifar10, fashion_mnist"),
         ("+data.x=1", "data.x", "Did you mean data."),
         ("+new=1", "new", "expected a known name"),
         ("data.limit=many", "data.limit", "expected a whole number or null, got 'many'"),
@@ -286,7 +324,7 @@ def test_config_error_is_one_message_and_exit_2(override, argument, said, fake_v
     ("source", "said"),
     [
         ("load = 5", "It cannot be called."),
-        ("def load(spec): return spec", "got an unexpected keyword argument 'root'"),
+        ("def load(spec): return spec", "got an unexpected keyword argument 'split'"),
         ("1 / 0", "division by zero"),
         ("load: (", "was never closed"),
     ],

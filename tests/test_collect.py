@@ -62,7 +62,7 @@ def test_batch_size_and_subset_do_not_change_the_noise(tmp_path, members):
 
 
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("ttscale.collecting.collect._BLOCK_BYTES", 1)
+    monkeypatch.setattr("ttscale.collecting.vision_run._BLOCK_BYTES", 1)
 
 
 @pytest.mark.parametrize("die_at", [0, 1, 5, 9, 13])
@@ -97,11 +97,12 @@ def test_a_killed_process_resumes_to_the_same_bytes(tmp_path):
             torch.set_num_threads(1)
             from dataclasses import replace
             from conftest import make_data, make_model
-            import ttscale.collecting.collect as c
-            c._BLOCK_BYTES = 1
+            import ttscale.collecting.vision_run as run
+            from ttscale.collecting.collect import collect
+            run._BLOCK_BYTES = 1
             data, pause = make_data(40), float(sys.argv[2])
             slow = replace(data, load=lambda i: (time.sleep(pause), data.load(i))[1])
-            c.collect(make_model(), slow, draws="flip", batch_size=4, out=sys.argv[1], progress=False)
+            collect(make_model(), slow, draws="flip", batch_size=4, out=sys.argv[1], progress=False)
             """
         )
     )
@@ -163,7 +164,7 @@ def test_a_run_that_stopped_at_a_broken_item_goes_on_with_skip(tmp_path, members
 
 
 def test_a_block_is_no_more_work_than_a_kill_may_cost(tmp_path, members, monkeypatch):
-    monkeypatch.setattr("ttscale.collecting.collect._BLOCK_FLOPS", {"cpu": 10 * 330_000 * 2})
+    monkeypatch.setattr("ttscale.collecting.vision_run._BLOCK_FLOPS", {"cpu": 10 * 330_000 * 2})
     records = collect(members[0], make_data(40), draws="flip", out=tmp_path, batch_size=4, progress=False)
     assert records.members[0].flops == pytest.approx(330_000, rel=0.01)
     assert next(records.blocks()) == slice(0, 8)  # whole batches within 10 items' work
@@ -286,7 +287,7 @@ def test_another_order_of_members_or_version_of_torch_is_refused(tmp_path, membe
     collect(members, data, out=tmp_path, progress=False)
     with pytest.raises(TtscaleError, match="members was"):
         collect(members[::-1], data, out=tmp_path, progress=False)
-    monkeypatch.setattr("ttscale.collecting.collect.versions", lambda: {"torch": "99"})
+    monkeypatch.setattr("ttscale.collecting.vision_run.versions", lambda *_: {"torch": "99"})
     assert collect(members, data, out=tmp_path, progress=False).n_items == 8  # finished: nothing is left to run
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"complete": False}))

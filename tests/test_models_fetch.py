@@ -115,12 +115,12 @@ def test_files_come_out_of_source_packages_too(tmp_path):
         entry = tarfile.TarInfo(f"toy_model-1.0/{FILE}")
         entry.size = len(CONTENT)
         sdist.addfile(entry, io.BytesIO(CONTENT))
-    fetching._extract(tmp_path / "toy_model-1.0.tar.gz", FILE, tmp_path / "found")
+    fetching._extract([tmp_path / "toy_model-1.0.tar.gz"], FILE, tmp_path / "found")
     assert (tmp_path / "found").read_bytes() == CONTENT
     for damaged in (b"", b"PK\x03\x04 not a wheel", (tmp_path / "toy_model-1.0.tar.gz").read_bytes()[:40]):
         (tmp_path / "damaged.whl").write_bytes(damaged)
         with pytest.raises(TtscaleError, match=r"damaged\.whl"):
-            fetching._extract(tmp_path / "damaged.whl", FILE, tmp_path / "found")
+            fetching._extract([tmp_path / "damaged.whl"], FILE, tmp_path / "found")
 
 
 @functools.cache

@@ -124,9 +124,12 @@ def test_tables_read_without_ttscale(tmp_path, outcomes):
     assert np.array_equal(shard[row["row"], VARIANTS.index("vflip")], outcomes["b"][6, 2]) and row["flops"] == 300.0
     assert len(read_records(tmp_path).draws()) == 60
     costs = pq.read_table(tmp_path / "costs.parquet").to_pylist()
-    assert costs[1] == {"scope": "forward", "key": "b@1x8x8", "flops": 300.0, "bytes": 10.0}
+    forward = {"scope": "forward", "key": "b@1x8x8", "flops": 300.0, "bytes": 10.0, "member": "b"}
+    assert costs[1] == forward | dict.fromkeys(("variant", "item_id", "prefix", "tokens"))
     items = pq.read_table(tmp_path / "items.parquet").to_pylist()
-    assert items[5] == {"item_id": "d/5", "label": 1, "class_name": "q", "cluster": None, "family": "odd"}
+    assert items[5] == {"item_id": "d/5", "label": 1, "class_name": "q", "cluster": None, "family": "odd"} | dict.fromkeys(
+        ("gold", "question")
+    )
 
 
 def test_a_resumed_run_goes_on_and_ends_the_same(tmp_path, outcomes):
@@ -184,6 +187,20 @@ def test_another_schema_version_is_refused(tmp_path, outcomes):
     value = json.loads((tmp_path / "manifest.json").read_text())
     (tmp_path / "manifest.json").write_text(json.dumps(value | {"schema_version": 99}))
     with pytest.raises(TtscaleError, match="version 99"):
+        read_records(tmp_path)
+
+
+def test_records_of_version_1_are_still_read(tmp_path, outcomes):
+    write(tmp_path, outcomes)
+    value = json.loads((tmp_path / "manifest.json").read_text())
+    since = ("outcome", "decodings", "prefill", "prompting", "generation", "grader")
+    old = {key: entry for key, entry in value.items() if key not in since} | {"schema_version": 1}
+    (tmp_path / "manifest.json").write_text(json.dumps(old))
+    records = read_records(tmp_path)
+    assert records.outcome == "log_probs" and np.array_equal(records.log_probs("b"), outcomes["b"])
+    del old["seed"]
+    (tmp_path / "manifest.json").write_text(json.dumps(old))
+    with pytest.raises(TtscaleError, match="something else or damaged"):
         read_records(tmp_path)
 
 

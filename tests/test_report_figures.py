@@ -18,14 +18,33 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
-from report_example import example_summary, hostile_summary, lone_summary
+from report_example import NASTY, example_summary, hostile_summary, lone_summary
+from report_language import SMALL, hostile_language_summary, language_summary, unpriced_summary
 
 from ttscale.reporting import canvas
+from ttscale.reporting.figure_beside import beside
 from ttscale.reporting.figures import FIGURES, draw
 from ttscale.reporting.labels import Labels
 from ttscale.reporting.series import WHOLE, Series, sparse
 
 Summary = dict[str, Any]
+LANGUAGE_ONLY = {"accuracy_vs_tokens", "accuracy_vs_seconds", "votes"}
+VISION = [name for name in FIGURES if name not in LANGUAGE_ONLY]
+
+
+def hostile_language() -> Summary:
+    return hostile_language_summary(NASTY)
+
+
+def parts_summary() -> Summary:
+    parts = {"vision": example_summary(), "language": language_summary()}
+    return {"schema_version": 1, "kind": "ttscale-summary", "parts": parts}
+
+
+DRAWN = [
+    *((name, make) for make in (example_summary, hostile_summary) for name in VISION),
+    *((name, make) for make in (language_summary, hostile_language) for name in FIGURES),
+]
 
 
 def boxes(figure: Figure) -> list[tuple[str, Any]]:
@@ -39,12 +58,27 @@ def boxes(figure: Figure) -> list[tuple[str, Any]]:
     return [(text.get_text(), text.get_window_extent()) for text in shown if text not in hidden]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(("name", "make"), DRAWN)
 @pytest.mark.parametrize("narrow", [False, True])
-@pytest.mark.parametrize("make", [example_summary, hostile_summary])
 def test_no_label_covers_another_or_leaves_the_figure(name: str, narrow: bool, make: Callable[[], Summary]) -> None:
     figure = FIGURES[name](make(), narrow=narrow)
     assert figure is not None
+    check_labels(figure)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_parts_stand_beside_each_other(narrow: bool) -> None:
+    figure = beside(parts_summary()["parts"], narrow=narrow)
+    assert figure is not None and len(figure.axes) == 2
+    check_labels(figure)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["Vision: resnet8-w28", "Language: gemma3-270m"]
+    drawings = draw(parts_summary())
+    expected = {f"vision_{name}" for name in VISION} | {f"language_{name}" for name in FIGURES}
+    assert set(drawings) == expected | {"beside"}
+    assert beside({"vision": example_summary(), "language": unpriced_summary()}) is None
+
+
+def check_labels(figure: Figure) -> None:
     with canvas.style():
         figure.canvas.draw()
         placed = boxes(figure)
@@ -117,8 +151,8 @@ def test_nothing_global_is_touched() -> None:
 
 
 def test_files_are_images_without_dates() -> None:
-    for function in FIGURES.values():
-        figure = function(hostile_summary())
+    for name in VISION:
+        figure = FIGURES[name](hostile_summary())
         assert figure is not None
         vector = canvas.svg(figure).decode()
         assert ElementTree.fromstring(vector).tag.endswith("svg")
@@ -133,7 +167,9 @@ def test_inline_svg_follows_the_theme_and_keeps_text() -> None:
     inline = canvas.inline_svg(figure, name="x", alt="what it shows", n_sizes=4, css_class="wide")
     root = ElementTree.fromstring(inline)
     assert (root.get("role"), root.get("aria-label"), root.get("width")) == ("img", "what it shows", None)
-    assert "more members × views" in {(node.text or "").strip() for node in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert "more members × views" in {
+        (node.text or "").strip() for node in root.iter("{http://www.w3.org/2000/svg}text")
+    }
     assert not re.findall(r"(?:fill|stroke): ?#", inline)
     ids = [node.get("id") for node in root.iter() if node.get("id")]
     assert all(name is not None and name.startswith("x-") for name in ids)
@@ -163,7 +199,60 @@ def test_perfect_accuracy_and_equal_points_can_be_drawn() -> None:
             curve[key] = [1.0] * len(curve["budgets"])
     for rung in summary["tradeoff"]["ladder"]:
         rung.update(accuracy=1.0, low=1.0, high=1.0)
-    assert set(draw(summary)) == set(FIGURES)
+    assert set(draw(summary)) == set(VISION)
+
+
+def points(figure: Figure, panel: int = 0) -> list[Any]:
+    return [line.get_xydata() for line in figure.axes[panel].lines]
+
+
+@pytest.mark.parametrize(
+    ("name", "x"),
+    [
+        ("accuracy_vs_flops", "flops"),
+        ("accuracy_vs_tokens", "tokens"),
+        ("accuracy_vs_seconds", "seconds"),
+        ("votes", "budgets"),
+    ],
+)
+def test_coverage_and_ceiling_stand_beside_every_vote(name: str, x: str) -> None:
+    summary = language_summary()
+    figure = FIGURES[name](summary)
+    assert figure is not None
+    drawn = [line for panel in range(len(figure.axes)) for line in points(figure, panel)]
+    for group in Series(summary).groups:
+        for curve in (c for c in group.curves.values() if name != "votes" or c["kind"] == "samples"):
+            for y in (curve["accuracy"], curve["coverage"]["accuracy"]):
+                expected = np.column_stack([curve[x], y])
+                assert any(np.array_equal(line, expected) for line in drawn), curve["id"]
+            tick = [[curve[x][-1], curve["ceiling"]["value"]]]
+            assert any(np.array_equal(line, tick) for line in drawn), curve["id"]
+
+
+def test_every_vote_over_the_same_samples_has_a_line() -> None:
+    summary = language_summary()
+    figure = FIGURES["votes"](summary)
+    assert figure is not None and len(figure.axes) == 2
+    curves = [c for c in summary["curves"] if c["kind"] == "samples" and c["members"] == [SMALL]]
+    for curve in curves:
+        expected = np.column_stack([curve["budgets"], curve["accuracy"]])
+        shown = any(line.shape == expected.shape and np.array_equal(line, expected) for line in points(figure))
+        assert shown == (curve["decoding"] == "T0.8"), curve["id"]
+    assert "weighted by self certainty" in {text for text, _ in boxes(figure)}
+
+
+def test_unknown_flops_leave_tokens_to_draw() -> None:
+    assert set(draw(unpriced_summary())) == {"accuracy_vs_tokens"}
+
+
+def test_laws_of_coverage_are_drawn_beside_those_of_the_vote() -> None:
+    summary = language_summary()
+    figure = FIGURES["laws"](summary)
+    assert figure is not None
+    lines = {tuple(line.get_ydata()[:3]) for line in figure.axes[1].lines if len(line.get_ydata()) >= 3}  # type: ignore[index]
+    fits = [fit for fit in summary["fits"] if fit["covers"] == "samples/gemma3-270m/T0.8" and fit["chosen"]]
+    assert [fit["of"] for fit in fits] == ["accuracy", "coverage"]
+    assert all(tuple(fit["line"]["accuracy"][:3]) in lines for fit in fits)
 
 
 def test_labels_find_the_free_place_or_stay_away() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from report_example import example_summary, hostile_summary, lone_summary
+from report_example import NASTY, example_summary, hostile_summary, lone_summary
+from report_language import hostile_language_summary, language_summary, unpriced_summary
 
 from ttscale.reporting.figures import draw
 from ttscale.reporting.interactive import plot
@@ -63,15 +64,25 @@ class Reader(HTMLParser):
         return [attrs for name, attrs in self.elements if name == tag]
 
 
+def parts_summary() -> dict[str, Any]:
+    parts = {"vision": hostile_summary(), "language": language_summary()}
+    return {"schema_version": 1, "kind": "ttscale-summary", "parts": parts}
+
+
+PAGES = ("example", "hostile", "lone", "language", "hostile language", "unpriced", "parts")
+
+
 @pytest.fixture(scope="module")
 def written() -> dict[str, str]:
     makers: dict[str, Callable[[], dict[str, Any]]] = {
-        "example": example_summary, "hostile": hostile_summary, "lone": lone_summary,
+        "example": example_summary, "hostile": hostile_summary, "lone": lone_summary, "language": language_summary,
+        "hostile language": lambda: hostile_language_summary(NASTY), "unpriced": unpriced_summary,
+        "parts": parts_summary,
     }  # fmt: skip
     return {name: page(make(), draw(make())) for name, make in makers.items()}
 
 
-@pytest.fixture(scope="module", params=["example", "hostile", "lone"])
+@pytest.fixture(scope="module", params=PAGES)
 def read(request: pytest.FixtureRequest, written: dict[str, str]) -> Reader:
     return Reader(written[request.param])
 
@@ -102,8 +113,8 @@ def test_nothing_comes_from_outside(read: Reader) -> None:
 
 
 def test_plotly_is_there_once(written: dict[str, str]) -> None:
-    assert [text.count("* plotly.js v") for text in written.values()] == [1, 1, 0]
-    assert [len(Reader(text).scripts) for text in written.values()] == [3, 3, 0]
+    assert [text.count("* plotly.js v") for text in written.values()] == [1, 1, 0, 1, 1, 0, 1]
+    assert [len(Reader(text).scripts) for text in written.values()] == [3, 3, 0, 3, 3, 0, 4]
 
 
 def test_nothing_is_nan_and_tables_say_what_they_are(read: Reader) -> None:
@@ -117,6 +128,9 @@ def test_nothing_is_nan_and_tables_say_what_they_are(read: Reader) -> None:
 
 
 def test_foreign_strings_stay_text(written: dict[str, str]) -> None:
+    for name in ("hostile", "hostile language"):
+        read = Reader(written[name])
+        assert not {"img", "b"} & {tag for tag, _ in read.elements} and NASTY.split("$")[0] in read.text
     read = Reader(written["hostile"])
     nasty = hostile_summary()["headline"][0].replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
     for place in ("dataset", "command"):
@@ -138,6 +152,30 @@ def test_the_example_says_what_the_summary_says(written: dict[str, str]) -> None
         assert shown in text
     for verdict in summary["tradeoff"]["verdicts"]:
         assert verdict["text"] in text
+
+
+def test_the_language_page_says_what_the_summary_says(written: dict[str, str]) -> None:
+    text = Reader(written["language"]).text
+    for shown in (
+        "One greedy answer of the largest model", "weighted by self certainty", "+0.40 (−1.60 to +2.40)",  # votes
+        "choice1", "81.2% (75.2 to 87.2)", "+4.80 (+2.80 to +6.80)", "13.6 GFLOPs",  # prompts
+        "learned weights", "smollm2-135m 64%", "+1.80",  # ensembles
+        "sums_two_digit", "45.0% (35.0 to 55.0)", "stop 14,650, length 70", "1.2%",  # families, abstentions
+        "Found, and outvoted", "47 + 38 =", "<b>x</b>", "16 draws of smollm2-135m, 1 without an answer",  # examples
+        "samples: coverage", "24.6", "T0.8, T1.2", "last_number-1f3a", "84.3% (79.3 to 89.3)",  # laws, plan, method
+    ):  # fmt: skip
+        assert shown in text, shown
+    assert "view" not in text and "classes" not in text and "its text holds no answer" in text
+
+
+def test_parts_keep_their_own_colours_and_ids(written: dict[str, str]) -> None:
+    read, text = Reader(written["parts"]), written["parts"]
+    ids = {attrs["id"] for _, attrs in read.elements if attrs.get("id")}
+    assert {"vision", "language", "vision_cost", "language_cost", "language_examples"} <= ids
+    styles = re.findall(r"^#(vision|language)\{(.*?)\}$", text, re.MULTILINE)
+    assert {name: block.count("--s") for name, block in styles} == {"vision": 4, "language": 2}
+    titles = [line for line in read.text.splitlines() if line.startswith("What test-time compute bought")]
+    assert titles[0] == "What test-time compute bought: vision and language"
 
 
 def training_of(summary: dict[str, Any]) -> str:

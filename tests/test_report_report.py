@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from report_example import example_summary, lone_summary
+from report_language import language_summary
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
@@ -70,6 +71,29 @@ def test_the_same_summary_gives_the_same_files_and_replaces_older_ones(
     assert files(tmp_path) == {"report.html", "summary.json", "notes.txt"}
 
 
+def parts_summary() -> dict[str, Any]:
+    parts = {"vision": example_summary(), "language": language_summary()}
+    return {"schema_version": 1, "kind": "ttscale-summary", "parts": parts}
+
+
+def test_several_parts_are_one_report_that_replaces_and_is_replaced(tmp_path: Path) -> None:
+    report(None, tmp_path, summary=example_summary())
+    report(None, tmp_path, summary=parts_summary())
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert names >= {"vision_laws.png", "language_votes.svg", "beside.png"} and not names & FIGURES
+    assert json.loads((tmp_path / "summary.json").read_text()) == parts_summary()
+    report(None, tmp_path, summary=example_summary())
+    assert files(tmp_path) == {"report.html", "summary.json"} | {f"figures/{name}" for name in FIGURES}
+
+
+def test_records_by_name_become_parts(tmp_path: Path) -> None:
+    page = report({"small": make_records(1, 1, 2), "big": make_records(1, 2, 3)}, tmp_path, n_boot=100)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert list(summary["parts"]) == ["small", "big"]
+    assert [len(part["run"]["members"]) for part in summary["parts"].values()] == [1, 2]
+    assert "What test-time compute bought: small and big" in page.read_text()
+
+
 def test_nan_and_numpy_become_json(tmp_path: Path) -> None:
     summary = lone_summary()
     curve = summary["curves"][0]
@@ -122,12 +146,16 @@ def broken(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (broken(lambda s: s["curves"][0]["flops"].pop()), r"curves\[0\] with columns"),
         (broken(lambda s: s["fits"][1]["line"]["accuracy"].pop()), r"fits\[1\]\.line with columns"),
         (broken(lambda s: s["tradeoff"]["ladder"][1].pop("size")), r"tradeoff\.ladder\[1\] without size"),
+        ({**parts_summary(), "parts": {}}, "got {}"),
+        ({**parts_summary(), "parts": {"../etc": example_summary()}}, r"got '\.\./etc'"),
+        ({**parts_summary(), "parts": {"vision": 5}}, "part vision.*got int"),
+        ({**parts_summary(), "parts": {"vision": broken(lambda s: s.pop("fits"))}}, "part vision.*without fits"),
     ],
 )
 def test_what_is_no_summary_is_refused(tmp_path: Path, summary: Any, message: str) -> None:
     with pytest.raises(TtscaleError, match=message) as error:
         report(None, tmp_path / "out", summary=summary)
-    assert error.value.argument == "summary" and not (tmp_path / "out").exists()
+    assert error.value.argument.startswith("summary") and not (tmp_path / "out").exists()
 
 
 def test_other_mistakes_name_the_argument(tmp_path: Path) -> None:
@@ -137,6 +165,8 @@ def test_other_mistakes_name_the_argument(tmp_path: Path) -> None:
         ("out", lambda: report(None, tmp_path / "file", summary=example_summary())),
         ("records", lambda: report(None, tmp_path / "out")),
         ("records", lambda: report(tmp_path, tmp_path / "out")),
+        ("records", lambda: report({}, tmp_path / "out")),
+        ("records", lambda: report({"A b": make_records()}, tmp_path / "out")),
         ("records", lambda: report(object(), tmp_path / "out")),  # type: ignore[arg-type]
         ("min_accuracy", lambda: report(None, tmp_path / "out", summary=example_summary(), min_accuracy=0.9)),
         ("summary", lambda: report(None, tmp_path / "out", summary=tmp_path / "bad.json")),

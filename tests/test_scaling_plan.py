@@ -10,10 +10,11 @@ from scaling_example import make_records
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import bootstrap_means
+from ttscale.scaling.candidates import PLAN_VOTES, candidates
 from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.plan import PLAN_VOTES, Plan, choose, load_plan, plan
-from ttscale.scaling.strategy import candidates, tta
+from ttscale.scaling.plan import Plan, choose, load_plan, plan
+from ttscale.scaling.strategy import tta
 
 
 @pytest.fixture(scope="module")

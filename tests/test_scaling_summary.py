@@ -9,11 +9,12 @@ import pytest
 from scaling_example import make_records
 
 from ttscale.errors import TtscaleError
+from ttscale.scaling.candidates import PLAN_VOTES
 from ttscale.scaling.curves import accuracy_curve, gain_per_flop, mean_curve
 from ttscale.scaling.fit import fit_law
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.laws import LAWS
-from ttscale.scaling.plan import PLAN_VOTES, plan
+from ttscale.scaling.plan import plan
 from ttscale.scaling.strategy import tta
 from ttscale.scaling.summary import check_options, json_ready, summarize
 from ttscale.scaling.tradeoff import tradeoff

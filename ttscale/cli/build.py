@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
@@ -14,8 +14,9 @@ from ttscale.errors import TtscaleError
 
 
 def arguments(group: Any) -> dict[str, Any]:
-    """The keys of a group, without the factory's name."""
-    return {field.name: getattr(group, field.name) for field in fields(group) if field.name != "_target_"}
+    """The keys of a group, without the factory's name and without those that are null: these the factory decides."""
+    keys = {field.name: getattr(group, field.name) for field in fields(group) if field.name != "_target_"}
+    return {name: value for name, value in keys.items() if value is not None}
 
 
 def build(group: Any, *positional: Any, **more: Any) -> Any:
@@ -28,13 +29,31 @@ def build(group: Any, *positional: Any, **more: Any) -> Any:
     with naming(group):
         make = factory(group._target_)
         try:
-            inspect.signature(make).bind(*positional, **keys, **more)
+            signature = inspect.signature(make)
+            _check_keys(group, keys, signature.parameters)
+            signature.bind(*positional, **keys, **more)
         except (TypeError, ValueError) as error:  # ValueError: written in C, and tells no signature
             raise TtscaleError(
                 "_target_", expected=f"a function that takes {', '.join([*keys, *more])}",
                 got=f"{group._target_!r}: {error}", fix="Name another function.",
             ) from error  # fmt: skip
         return make(*positional, **keys, **more)
+
+
+def _check_keys(group: Any, keys: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter]) -> None:
+    """Of a function of our own, refuse a key that it has no use for, and miss one that it needs."""
+    if not group._target_.startswith("ttscale."):
+        return
+    for name, value in keys.items():
+        if name not in parameters:
+            takes = ", ".join(known for known in parameters if known in {field.name for field in fields(group)})
+            raise TtscaleError(
+                name, expected="null", got=repr(value), fix=f"{group._target_} takes {takes}; leave {name} out."
+            )
+    for field in fields(group):
+        parameter = parameters.get(field.name)
+        if parameter and parameter.default is parameter.empty and field.name not in keys:
+            raise TtscaleError(field.name, expected="a value", got="null", fix=f"{group._target_} needs it.")
 
 
 @contextmanager
@@ -66,6 +85,23 @@ def factory(target: str) -> Callable[..., Any]:
         raise TtscaleError(
             "_target_", expected="an importable package.module.function", got=repr(target), fix=problem
         )  # fmt: skip
+    return found
+
+
+def function(argument: str, name: str) -> Callable[..., Any]:
+    """The function of the user's at ``package.module:function``.
+
+    Raises:
+        TtscaleError: there is none, or its module cannot be imported.
+    """
+    module, _, attribute = name.partition(":")
+    problem = "It cannot be called."
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever the user's module raises while it is imported
+        found, problem = None, f"{error}; put the module's folder on PYTHONPATH."
+    if not callable(found):
+        raise TtscaleError(argument, expected="an importable package.module:function", got=repr(name), fix=problem)
     return found
 
 

@@ -37,9 +37,15 @@ def keys_of(schema: type, prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in fields(schema):
         found[prefix + field.name] = hints[field.name]
-        if is_dataclass(hints[field.name]):
-            found |= keys_of(hints[field.name], f"{prefix}{field.name}.")
+        if group := group_of(hints[field.name]):
+            found |= keys_of(group, f"{prefix}{field.name}.")
     return found
+
+
+def group_of(hint: Any) -> type | None:
+    """The dataclass of a group's annotation, of one that may be null too; None for every other annotation."""
+    parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    return next((part for part in parts if isinstance(part, type) and is_dataclass(part)), None)
 
 
 def unknown_key(key: str, schema: type, verb: str) -> TtscaleError:
@@ -55,7 +61,9 @@ def in_words(hint: Any) -> str:
         return " or ".join(in_words(part) for part in typing.get_args(hint))
     if typing.get_origin(hint) is list:
         return f"a list, each {in_words(typing.get_args(hint)[0])}"
-    return "a group" if is_dataclass(hint) else WORDS.get(hint, str(hint))
+    if typing.get_origin(hint) is dict:
+        return "names with their values, {name: value}"
+    return "a group" if group_of(hint) else WORDS.get(hint, str(hint))
 
 
 def _bad_key(cause: OmegaConfBaseException, error: Exception, schema: type, verb: str) -> TtscaleError:

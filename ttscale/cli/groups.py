@@ -27,8 +27,10 @@ class Data:
     """Which items are asked."""
 
     _target_: str = "ttscale.data.load.load_data"
-    spec: str = key(MISSING, "fashion-mnist, imagefolder, torchvision:NAME")
-    root: str | None = key(None, "folder that holds the data")
+    spec: str = key(
+        MISSING, "fashion-mnist, imagefolder, torchvision:NAME; problems: arithmetic, gsm8k, jsonl, choices"
+    )
+    root: str | None = key(None, "folder of images, or file of problems, that holds the data")
     split: str = key("test", "which split, where the set has several")
     limit: int | None = key(None, "use only so many items; null: all")
     class_index: str | None = key(
@@ -36,21 +38,50 @@ class Data:
     )
     on_bad_item: str = key("error", "an unreadable item: error names it and stops, skip counts it and goes on")
     name: str | None = key(None, "name in reports; null: from spec")
+    families: Any = key(None, "arithmetic: families of problems, a list or A+B")
+    n: int | None = key(None, "arithmetic: problems of each family")
+    fields: dict[str, str] | None = key(
+        None, "problems in a file: where question, answer, id, family, cluster and choices stand: {question: problem}"
+    )
+    gold_pattern: str | None = key(None, "problems in a file: regular expression that finds the gold answer")
+    examples: Any = key(None, "problems in a file: few-shot examples, another file or how many of its first lines")
+    shots: int | None = key(None, "problems: examples in a prompt; this and what follows: null leaves it to the set")
+    extract: str | None = key(
+        None, "problems: how an answer is read: last_number, hash, boxed, choice, last_line, regex:PATTERN"
+    )
+    checker: str | None = key(None, "problems: package.module:function(answer, gold) that tells whether it is right")
+    equality: str | None = key(None, "problems: when answers are equal: numeric, text or math")
+    max_tokens: int | None = key(None, "problems: most tokens of a completion")
+    stop: Any = key(None, "problems: text, or list of texts, that ends a completion")
+    chat: bool | None = key(None, "problems: ask through the model's chat template")
 
 
 @dataclass
 class Draws:
-    """Which views of an item a member sees, in order."""
+    """What is run on an item: views of an image, in order, or samples of a language model. Null: not given."""
 
     _target_: str = "ttscale.draws.grammar.views"
-    spec: str = key(MISSING, "view set such as flip * shifts(1); the plain view comes first")
+    spec: str | None = key(None, "views: a set such as flip * shifts(1); the plain view comes first")
+    n: Any = key(None, "samples: of each prompt; a list goes with a list of temperatures")
+    temperature: Any = key(None, "samples: above 0; one, or a list")
+    greedy: bool | None = key(None, "samples: also decode greedily, once")
+    variants: str | None = key(None, "samples: prompt variants such as plain + order(2) + choice(2) + templates")
+    top_k: int | None = key(None, "samples: keep the k most likely tokens")
+    top_p: float | None = key(None, "samples: keep the smallest set of tokens with this probability")
+    min_p: float | None = key(None, "samples: keep tokens at least this share as likely as the likeliest")
+    max_tokens: int | None = key(None, "samples: most tokens of a completion; null: what the data suggest")
+    stop: Any = key(None, "samples: texts that end a completion; null: what the data suggest")
 
 
 @dataclass
 class Vote:
     """How draws become one decision."""
 
-    vote: str = key("mean", "mean (of probabilities), log_mean (of their logarithms) or plurality")
+    vote: str = key(
+        "auto",
+        "mean (of probabilities), log_mean (of their logarithms), plurality; of answers: plurality, weighted:SCORE, "
+        "best:SCORE; auto: mean, or plurality of answers",
+    )
 
 
 @dataclass
@@ -65,13 +96,15 @@ class Collect:
     """How draws are run; which draws they are does not depend on it."""
 
     _target_: str = "ttscale.collecting.collect.collect"
-    batch_size: int | None = key(None, "items a forward pass; null: chosen; halved when memory runs out")
+    batch_size: int | None = key(None, "items, or samples, a forward pass; null: chosen; halved when memory runs out")
     device: str = key("auto", "cpu, cuda, cuda:1, mps; auto: CUDA where it is there")
     threads: int | None = key(None, "CPU threads; null: torch's own choice")
     workers: int = key(1, "threads that decode and preprocess ahead")
     channels_last: bool = key(True, "memory format; the faster one for most convolutional networks")
     log_probs_dtype: str = key("auto", "stored as float32 or float16; auto: float16 when float32 would take over 4 GiB")
     on_bad_item: str = key("${data.on_bad_item}", "an unreadable item: as data.on_bad_item says")
+    dtype: str = key("auto", "language models: float32, bfloat16; auto: bfloat16 on CUDA")
+    prefill: str = key("shared", "language models: a prompt is charged once (shared), or per_sample")
 
 
 @dataclass

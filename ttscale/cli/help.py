@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ttscale.cli.app import flags_first, register
-from ttscale.cli.config_errors import in_words
+from ttscale.cli.config_errors import group_of, in_words
 from ttscale.cli.groups import GROUPS
 from ttscale.cli.paths import configs_folder
 from ttscale.cli.schema import SCHEMAS, VerbConfig
@@ -100,11 +100,12 @@ def _rows(config: DictConfig, schema: type, prefix: str) -> Iterator[tuple[str, 
     common = {field.name for field in fields(VerbConfig)}
 
     def rank(field: Field) -> int:
-        return 2 if field.name in common else int(is_dataclass(hints[field.name]))
+        return 2 if field.name in common else int(group_of(hints[field.name]) is not None)
 
     for field in sorted(fields(schema), key=rank):
-        if is_dataclass(hints[field.name]):
-            yield from _rows(config[field.name], hints[field.name], f"{prefix}{field.name}.")
+        if group := group_of(hints[field.name]):
+            if config[field.name] is not None:
+                yield from _rows(config[field.name], group, f"{prefix}{field.name}.")
         elif field.name != "_target_":
             words = in_words(hints[field.name])
             meaning = field.metadata["meaning"] + f" ({words})" * (hints[field.name] is not Any)

@@ -10,6 +10,7 @@ from typing import Any
 from ttscale.cli.verb import VERBS, Verb
 from ttscale.errors import TtscaleError
 from ttscale.records.files import write_json
+from ttscale.scaling.entries import json_ready
 from ttscale.scaling.summary import SCHEMA_VERSION
 
 _KINDS = {verb.writes: verb.name for verb in reversed(VERBS.values())}
@@ -50,4 +51,4 @@ class Job:
     def write_summary(self, **content: Any) -> None:
         """Write ``out/summary.json``, with the schema version, the kind and the command before ``content``."""
         head = {"schema_version": SCHEMA_VERSION, "kind": self.verb.writes, "command": self.command}
-        write_json(self.out / "summary.json", head | content)
+        write_json(self.out / "summary.json", json_ready(head | content))

@@ -12,9 +12,11 @@ from typing import Any
 from omegaconf import MISSING
 
 from ttscale.cli.groups import Collect, Data, Draws, Law, Recipe, Report, Vote, key
-from ttscale.scaling.plan import PLAN_VOTES
 
-MODELS = "model spec, or a list of them: timm:NAME torchvision:NAME zoo:GLOB pip:NAME package.module:factory"
+MODELS = (
+    "model spec, or a list of them: timm:NAME torchvision:NAME zoo:GLOB pip:NAME package.module:factory; language: "
+    "hf:NAME gguf:FILE pip:NAME, and served ones as 'models=\"endpoint:URL?model=NAME\"' in both kinds of quotes"
+)
 RECORDS = "folder of Records, as collect and sweep write it"
 SEED = "seed of keyed randomness: random views, halves of the items, bootstraps"
 TARGET = "accuracy that the plan must reach, in (0, 1); null: no plan"
@@ -76,14 +78,16 @@ class PlanConfig(VerbConfig):
     min_accuracy: float | None = key(None, "reach this accuracy as cheaply as possible, in (0, 1)")
     max_flops: float | None = key(None, "be as accurate as possible for so many FLOPs an item")
     confidence: float = key(0.95, "one-sided confidence that the target is reached, in (0, 1)")
-    votes: list[str] = key(list(PLAN_VOTES), "the votes to consider")
+    votes: Any = key("auto", "the votes to consider, a list; auto: those that the draws allow")
     n_boot: int = key(1000, "bootstrap resamples of the items")
     seed: int = key(0, SEED)
 
 
 @dataclass
 class ReportConfig(VerbConfig):
-    records: str | None = key(None, RECORDS + "; they are analysed first")
+    records: Any = key(
+        None, RECORDS + "; they are analysed first; several beside each other: {vision: FOLDER, language: FOLDER}"
+    )
     summary: str | None = key(None, "a summary.json to draw as it is, in place of records")
     min_accuracy: float | None = key(None, TARGET)
     seed: int = key(0, SEED)
@@ -104,11 +108,59 @@ class TrainConfig(VerbConfig):
 
 
 @dataclass
+class GradeConfig(VerbConfig):
+    records: str = key(MISSING, RECORDS + ", of language models; the new grades lie beside the old ones")
+    extract: str | None = key(
+        None, "how an answer is read: last_number, hash, boxed, choice, last_line, regex:PATTERN; null: as before"
+    )
+    checker: str | None = key(None, "package.module:function(answer, gold) that tells whether it is right")
+    equality: str | None = key(None, "when answers are equal: numeric, text or math; null: as before")
+
+
+@dataclass
+class VerifyConfig(VerbConfig):
+    records: str = key(MISSING, RECORDS + ", of language models; the scores lie in it")
+    verifier: str = key(MISSING, "spec of a language model, or package.module:function(question, text) -> score")
+    name: str = key(MISSING, "of the score; a vote uses it as weighted:NAME or best:NAME")
+    prompt: str | None = key(None, "what a language model is asked, with {question} and {text}; null: a plain question")
+    batch_size: int | None = key(None, "of a language model; null: chosen")
+    device: str = key("auto", "cpu, cuda, cuda:1, mps; auto: CUDA where it is there")
+    dtype: str = key("auto", "of a language model: float32, bfloat16; auto: bfloat16 on CUDA")
+    threads: int | None = key(None, "CPU threads; null: torch's own choice")
+
+
+@dataclass
+class ProfileConfig(VerbConfig):
+    records: str = key(MISSING, RECORDS + ", of language models; the profile lies in it")
+    n_items: int = key(4, "items that are timed, from the front")
+    repeats: int = key(5, "of each timing; the median is kept")
+    device: str = key("auto", "cpu, cuda, cuda:1, mps; auto: CUDA where it is there")
+    dtype: str = key("auto", "float32, bfloat16; auto: bfloat16 on CUDA")
+    threads: int | None = key(None, "CPU threads; null: torch's own choice")
+
+
+@dataclass
+class Language:
+    """The language models of the demo."""
+
+    models: Any = key(MISSING, MODELS)
+    min_accuracy: float | None = key(None, TARGET)
+    data: Data = field(default_factory=Data)
+    draws: Draws = field(default_factory=Draws)
+
+
+@dataclass
+class DemoConfig(SweepConfig):
+    language: Language | None = field(default_factory=Language, metadata={"meaning": "null leaves language models out"})
+
+
+@dataclass
 class FetchConfig(VerbConfig):
     name: str = key(MISSING, "name of a listed model")
 
 
 SCHEMAS: Mapping[str, type[VerbConfig]] = {
     "sweep": SweepConfig, "collect": CollectConfig, "analyze": AnalyzeConfig, "tradeoff": TradeoffConfig,
-    "plan": PlanConfig, "report": ReportConfig, "train": TrainConfig, "fetch": FetchConfig, "demo": SweepConfig,
+    "plan": PlanConfig, "report": ReportConfig, "train": TrainConfig, "fetch": FetchConfig, "demo": DemoConfig,
+    "grade": GradeConfig, "verify": VerifyConfig, "profile": ProfileConfig,
 }  # fmt: skip

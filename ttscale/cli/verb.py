@@ -60,6 +60,18 @@ VERBS: dict[str, Verb] = {
             _ANALYSIS,
         ),
         Verb(
+            "grade", "read the answers of language models by another rule, without running them again",
+            "ttscale grade records=runs/gsm8k extract=boxed equality=math", "ttscale-grade",
+        ),
+        Verb(
+            "verify", "score every draw of language models by another model or a function, for weighted votes",
+            "ttscale verify records=runs/gsm8k verifier=pip:gemma3-270m name=gemma", "ttscale-verify", True,
+        ),
+        Verb(
+            "profile", "time the decisions of language models, so that accuracy can be seen against seconds",
+            "ttscale profile records=runs/gsm8k", "ttscale-profile",
+        ),
+        Verb(
             "train", "train a ladder of small classifiers, with their training FLOPs metered",
             "ttscale train data.root=/data/fashion-mnist out=runs/zoo", "ttscale-train", True,
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,51 +12,110 @@ import torch
 from ttscale.collecting.loader import read_item
 from ttscale.data.bad_item import BadItem
 from ttscale.data.dataset import Dataset
+from ttscale.data.problems import Problems
+from ttscale.draws.sampling import Sampling
 from ttscale.draws.views import ViewSet
 from ttscale.errors import TtscaleError
+from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.model import Model
 from ttscale.records.checks import check_labels
 
 
-def check_arguments(
-    members: tuple[Model, ...], data: Dataset, view_set: ViewSet, out: str | Path, seed: int, batch_size: int | None,
-    threads: int | None, workers: int, log_probs_dtype: str, on_bad_item: str,
-) -> None:  # fmt: skip
-    """Raise TtscaleError for the first argument of ``collect`` that cannot be used."""
-    if not members or not all(isinstance(model, Model) for model in members):
+def check_together(members: tuple[Any, ...], data: Any, draws: Any) -> None:
+    """Refuse members that are of two kinds, and data or draws of another kind than the members."""
+    language = [isinstance(model, LanguageModel | Endpoint) for model in members]
+    if not members or not all(isinstance(model, Model | LanguageModel | Endpoint) for model in members):
         raise TtscaleError(
             "models",
             expected="one or more models from load_model",
             got=repr(members)[:80],
             fix="Wrap each with load_model.",
         )
+    if any(language) and not all(language):
+        classifier, lm = members[language.index(False)], members[language.index(True)]
+        raise TtscaleError(
+            "models", expected="classifiers, or language models", got=f"both: {classifier.name} and {lm.name}",
+            fix="Collect them in separate runs; `report` shows several beside each other.",
+        )  # fmt: skip
+    if any(language):
+        if not isinstance(data, Problems):
+            raise TtscaleError(
+                "data", expected="Problems, since the members are language models", got=type(data).__name__,
+                fix="Make them with load_data, for example load_data('arithmetic:sums_two_digit').",
+            )  # fmt: skip
+        if not isinstance(draws, Sampling | None):
+            raise TtscaleError(
+                "draws", expected="a sampling, since the members are language models", got=repr(draws)[:80],
+                fix="Make it with ttscale.sampling(n=16, temperature=0.8): views are of images.",
+            )  # fmt: skip
+        return
+    if not isinstance(data, Dataset):
+        raise TtscaleError(
+            "data", expected="a Dataset", got=type(data).__name__,
+            fix="Problems are for language models." if isinstance(data, Problems) else "Make it with load_data.",
+        )  # fmt: skip
+    if isinstance(draws, Sampling):
+        raise TtscaleError(
+            "draws", expected="views, since the members are classifiers", got="a sampling",
+            fix="Give for example draws='flip': sampling is of language models.",
+        )  # fmt: skip
+
+
+def check_arguments(
+    members: tuple[Any, ...], data: Dataset | Problems, out: str | Path, seed: int, batch_size: int | None,
+    threads: int | None,
+) -> None:  # fmt: skip
+    """Raise TtscaleError for the first argument that cannot be used, among those of every collection."""
     names = [model.name for model in members]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise TtscaleError(
             "models", expected="different names", got=f"{doubled[0]} twice", fix="Pass load_model(name=…)."
         )
-    if not isinstance(data, Dataset):
-        raise TtscaleError("data", expected="a Dataset", got=type(data).__name__, fix="Make it with load_data.")
     if not len(data):
         raise TtscaleError("data", expected="at least one item", got="none", fix="Check the path and the limit.")
     if len(set(data.item_ids)) != len(data):
         raise TtscaleError(
             "data", expected="unique item ids", got="doubled ones", fix="Give each item one id of its own."
         )
-    for name, value in (("batch_size", batch_size), ("threads", threads), ("workers", workers)):
-        if value is not None and (not _is_whole(value) or value < 1):
-            raise TtscaleError(name, expected="a whole number of at least 1", got=repr(value), fix="Give one, or none.")
+    check_whole(batch_size=batch_size, threads=threads)
     if not _is_whole(seed):
         raise TtscaleError("seed", expected="a whole number", got=repr(seed), fix="Give for example 0.")
     if not isinstance(out, str | Path) or not str(out):
         raise TtscaleError("out", expected="the path of a folder", got=repr(out), fix="Give for example runs/mine.")
-    for name, choice, known in (
-        ("log_probs_dtype", log_probs_dtype, ("auto", "float32", "float16")),
-        ("on_bad_item", on_bad_item, ("error", "skip")),
-    ):
+
+
+def check_unused(given: Mapping[str, Any], defaults: Mapping[str, Any], members: str) -> None:
+    """Refuse an argument that a run of such members has no use for, unless it is what nobody asked for."""
+    for name, value in given.items():
+        if value != defaults[name]:
+            raise TtscaleError(
+                name, expected=f"nothing: a run of {members} has no use for it", got=repr(value), fix="Leave it out."
+            )
+
+
+def check_whole(**numbers: int | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and (not _is_whole(value) or value < 1):
+            raise TtscaleError(name, expected="a whole number of at least 1", got=repr(value), fix="Give one, or none.")
+
+
+def check_choices(*rules: tuple[str, str, tuple[str, ...]]) -> None:
+    """Each (argument, value, known values)."""
+    for name, choice, known in rules:
         if choice not in known:
             raise TtscaleError(name, expected=" or ".join(known), got=repr(choice), fix="Choose one of them.")
+
+
+def check_vision(
+    members: tuple[Model, ...], data: Dataset, view_set: ViewSet, workers: int, log_probs_dtype: str, on_bad_item: str
+) -> None:
+    """Raise TtscaleError for the first argument of a collection of images that cannot be used."""
+    check_whole(workers=workers)
+    check_choices(
+        ("log_probs_dtype", log_probs_dtype, ("auto", "float32", "float16")),
+        ("on_bad_item", on_bad_item, ("error", "skip")),
+    )
     _check_classes(members, data)
     for model in members:
         _check_shifts(view_set, model)

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from ttscale.collecting.checks import check_arguments, probe
-from ttscale.collecting.environment import describe_device, pick_device, torch_threads, versions
-from ttscale.collecting.vision import VisionRunner
-from ttscale.cost.flops import measure_forward
+from ttscale.collecting.checks import check_arguments, check_together, check_unused
+from ttscale.collecting.language_run import collect_texts
+from ttscale.collecting.vision_run import collect_images
 from ttscale.data.dataset import Dataset
-from ttscale.draws.grammar import views
+from ttscale.data.problems import Problems
+from ttscale.draws.sampling import Sampling, sampling
 from ttscale.draws.views import ViewSet
-from ttscale.errors import TtscaleError
+from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.model import Model
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
-from ttscale.records.schema import Manifest, Member
-from ttscale.records.store import RecordsWriter
 
-# A block is what a kill can cost: some tens of seconds of work, and no more than fits in memory at ease.
-_BLOCK_BYTES = 32 << 20
-_BLOCK_FLOPS = {"cpu": 1e12, "accelerator": 5e13}
-_FLOAT16_ABOVE = 4 << 30
+AnyModel = Model | LanguageModel | Endpoint
 
 
 def collect(
-    models: Model | Sequence[Model],
-    data: Dataset,
+    models: AnyModel | Sequence[AnyModel],
+    data: Dataset | Problems,
     *,
-    draws: str | ViewSet = "identity",
+    draws: str | ViewSet | Sampling | None = None,
     out: str | Path,
     seed: int = 0,
     batch_size: int | None = None,
@@ -45,153 +36,68 @@ def collect(
     channels_last: bool = True,
     log_probs_dtype: str = "auto",
     on_bad_item: str = "error",
+    dtype: str = "auto",
+    prefill: str = "shared",
     progress: bool = True,
     command: str | None = None,
 ) -> Records:
-    """Run every member on every view of every item, into Records.
+    """Run every draw of every member on every item, into Records: views of images, or samples of language models.
 
     A run that was killed goes on at its last complete block when it is called again with the same arguments (batch size
-    included) and versions, and gives the Records of an unbroken run. A batch that does not fit in memory is halved. The
-    modules are moved and laid out for the run, and are as they were after it.
+    included) and versions, and gives the Records of an unbroken run; what a served model had already answered is not
+    asked again. A batch that does not fit in memory is halved. The modules are as they were after the run.
 
     Args:
-        models: one or several members with the same classes.
-        data: the items.
-        draws: view set, as :func:`ttscale.views` takes it.
+        models: one or several members: classifiers with the same classes, or language models (local, served, or both).
+        data: the items: a Dataset for classifiers, Problems for language models.
+        draws: view set, as :func:`ttscale.views` takes it (default: the image as it is), or a
+            :func:`ttscale.sampling` (default: greedy decoding and 16 samples).
         out: folder of the Records; new, or begun by the same call.
-        seed: of the keyed noise of random views.
-        batch_size: items a forward; None picks one from the input size and the device.
+        seed: of the keyed noise of random views, and of sampling.
+        batch_size: items a forward (vision), or samples a step (language); None picks one from the sizes and the
+            device.
         device: ``"auto"`` (CUDA where there is one), or a torch device.
         threads: torch's CPU threads during the run; None leaves torch's setting.
-        workers: threads that decode and preprocess ahead; with more than one, ``data.load`` must bear it.
-        channels_last: memory format of inputs and weights; the faster one for most convolutional networks.
-        log_probs_dtype: ``"float32"``, ``"float16"``, or ``"auto"``: float16 when float32 would take over 4 GiB.
-        on_bad_item: ``"error"`` stops at an unreadable item and names it; ``"skip"`` leaves it out, counts and
+        workers: vision: threads that decode and preprocess ahead; with more than one, ``data.load`` must bear it.
+        channels_last: vision: memory format of inputs and weights; the faster one for most convolutional networks.
+        log_probs_dtype: vision: ``"float32"``, ``"float16"``, or ``"auto"``: float16 when float32 would take over
+            4 GiB.
+        on_bad_item: vision: ``"error"`` stops at an unreadable item and names it; ``"skip"`` leaves it out, counts and
             reports it.
+        dtype: language: numeric format of local models, ``"auto"`` (bfloat16 on CUDA, else float32), or one of these.
+        prefill: language: ``"shared"`` charges the prefill of a prompt once for all of its samples, ``"per_sample"``
+            charges it in full with every sample, as a server without a cache of prompts does. It is run once anyway.
         progress: show a bar with the time left.
         command: the command line, kept in the manifest.
 
     Raises:
-        TtscaleError: unusable arguments (before anything runs), an unreadable item, NaN in an output (item and member
-            named), or a folder that holds something else.
+        TtscaleError: unusable arguments (before anything runs), members that do not go with data or draws, an argument
+            that this kind of run has no use for, an unreadable item, NaN in an output (item and member named), a
+            prompt that does not fit in a model's context, a gold answer that cannot be read, a server that fails, or a
+            folder that holds something else.
     """
-    members = tuple(models) if isinstance(models, Sequence) and not isinstance(models, str) else (models,)
-    view_set = views(draws)
-    check_arguments(members, data, view_set, out, seed, batch_size, threads, workers, log_probs_dtype, on_bad_item)
-    target = pick_device(device)
-    size = batch_size or _default_batch_size(members, target)
-    with torch_threads(threads), _placed(members, target, channels_last):
-        probe(members, data, target, skip_bad=on_bad_item == "skip")
-        described = tuple(_describe(model) for model in members)
-        dtype = _pick_dtype(log_probs_dtype, len(data), len(view_set), len(members), members[0].n_classes)
-        block_items = _block_items(described, len(view_set), members[0].n_classes * dtype.itemsize, size, target)
-        digest, installed = data.digest(), versions()
-        manifest = Manifest(
-            seed=seed,
-            config={
-                "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block_items,
-                "members": [f"{model.name} {model.fingerprint[:12]}" for model in described],
-                "dataset": f"{len(data)} items of {data.name}, {digest[:12]}",
-                "device": target.type, "channels_last": channels_last, "log_probs_dtype": dtype.name,
-                "versions": installed,
-            },
-            versions=installed, device=describe_device(target),
-            dataset={"name": data.name, "n_items": len(data), "sha256": digest},
-            n_classes=members[0].n_classes, class_names=_class_names(members, data), variants=view_set.names,
-            members=described, n_blocks=-(-len(data) // block_items), command=command,
-        )  # fmt: skip
-        runner = VisionRunner(
-            members, view_set, data, seed=seed, batch_size=size, device=target, workers=workers, dtype=dtype,
-            skip_bad=on_bad_item == "skip", channels_last=channels_last,
-        )  # fmt: skip
-        with RecordsWriter(Path(out), manifest) as writer:
-            if not writer.manifest.complete:
-                _run(runner, writer, data, block_items, progress)
+    members: tuple[Any, ...] = (models,)
+    if isinstance(models, Sequence) and not isinstance(models, str):
+        members = tuple(models)
+    check_together(members, data, draws)
+    check_arguments(members, data, out, seed, batch_size, threads)
+    common: dict[str, Any] = {
+        "out": out, "seed": seed, "batch_size": batch_size, "device": device, "threads": threads,
+        "progress": progress, "command": command,
+    }  # fmt: skip
+    vision: dict[str, Any] = {
+        "workers": workers, "channels_last": channels_last, "log_probs_dtype": log_probs_dtype,
+        "on_bad_item": on_bad_item,
+    }  # fmt: skip
+    language: dict[str, Any] = {"dtype": dtype, "prefill": prefill}
+    if isinstance(data, Problems):
+        assert isinstance(draws, Sampling | None)
+        check_unused(vision, _DEFAULTS, "language models")
+        return collect_texts(members, data, draws or sampling(), **common, **language)
+    assert not isinstance(draws, Sampling)
+    check_unused(language, _DEFAULTS, "classifiers")
+    collect_images(members, data, draws or "identity", **common, **vision)
     return read_records(out, verify=False)  # the writer has just read every file for its checksum
 
 
-def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items: int, progress: bool) -> None:
-    flops = {m.name: [m.flops] * len(writer.manifest.variants) for m in writer.manifest.members}
-    columns = (
-        TextColumn("collect"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("items, left:"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
-        task = bar.add_task("collect", total=len(data))
-        for block, start in enumerate(range(0, len(data), block_items)):
-            stop = min(start + block_items, len(data))
-            if not writer.has_block(block):
-                result = runner.run(start, stop, lambda n: bar.advance(task, n))
-                writer.write_block(
-                    block, result.item_ids, result.log_probs, flops, skipped=result.skipped, flipped=result.flipped
-                )
-            bar.update(task, completed=stop)
-    skipped = {item["item_id"] for item in writer.manifest.skipped_items}
-    kept = data.subset([i for i, item_id in enumerate(data.item_ids) if item_id not in skipped])
-    if not len(kept):
-        first = writer.manifest.skipped_items[0]
-        got = f"none; {first['item_id']}: {first['reason']}"
-        raise TtscaleError("data", expected="at least one readable item", got=got, fix="Check the files.")
-    writer.finish(kept.item_ids, kept.labels, kept.clusters, kept.families)
-
-
-def _describe(model: Model) -> Member:
-    cost = measure_forward(model.module, model.input_size)
-    return Member(
-        name=model.name, spec=model.spec, fingerprint=model.fingerprint(), flops=cost.flops, flops_source=cost.source,
-        bytes=cost.bytes, uncounted=dict(cost.uncounted), input_size=tuple(model.input_size), n_params=cost.n_params,
-        card=dict(model.card),
-    )  # fmt: skip
-
-
-@contextmanager
-def _placed(members: tuple[Model, ...], device: torch.device, channels_last: bool) -> Iterator[None]:
-    """The members on ``device`` in the chosen memory format inside the block, and as they were after it."""
-    wanted = torch.channels_last if channels_last else torch.contiguous_format
-    before = [(model.module, _device_of(model), _layout_of(model)) for model in members]
-    try:
-        for module, _, _ in before:
-            module.eval().to(device).to(memory_format=wanted)
-        yield
-    finally:
-        for module, home, layout in before:
-            module.to(home).to(memory_format=layout)
-
-
-def _device_of(model: Model) -> torch.device:
-    return next((parameter.device for parameter in model.module.parameters()), torch.device("cpu"))
-
-
-def _layout_of(model: Model) -> torch.memory_format:
-    kernels = [p for p in model.module.parameters() if p.ndim == 4 and not p.is_contiguous()]
-    return torch.channels_last if kernels else torch.contiguous_format
-
-
-def _default_batch_size(members: tuple[Model, ...], device: torch.device) -> int:
-    """A power of 2 near 5 million input values (32 images at 3 × 224 × 224); eight times that on an accelerator."""
-    values = max(int(np.prod(model.input_size)) for model in members)
-    wanted = (5_000_000 if device.type == "cpu" else 40_000_000) / values
-    return 2 ** int(np.clip(np.round(np.log2(wanted)), 0, 9 if device.type == "cpu" else 12))
-
-
-def _block_items(
-    members: Sequence[Member], n_views: int, draw_bytes: int, batch_size: int, device: torch.device
-) -> int:
-    """Items a block: whole batches, at least one."""
-    by_memory = _BLOCK_BYTES / (n_views * draw_bytes)
-    flops = sum(member.flops for member in members) * n_views
-    by_work = _BLOCK_FLOPS["cpu" if device.type == "cpu" else "accelerator"] / flops if flops > 0 else by_memory
-    return max(1, int(min(by_memory, by_work)) // batch_size) * batch_size
-
-
-def _pick_dtype(asked: str, n_items: int, n_views: int, n_members: int, n_classes: int) -> np.dtype:
-    total = n_items * n_views * n_members * n_classes * 4
-    return np.dtype(("float16" if total > _FLOAT16_ABOVE else "float32") if asked == "auto" else asked)
-
-
-def _class_names(members: tuple[Model, ...], data: Dataset) -> tuple[str, ...] | None:
-    names = members[0].class_names or data.class_names
-    return names if names and len(names) == members[0].n_classes else None
+_DEFAULTS = {name: parameter.default for name, parameter in signature(collect).parameters.items()}

@@ -39,10 +39,10 @@ def describe_device(device: torch.device) -> str:
     return f"{device.type} ({platform.machine()}, {torch.get_num_threads()} threads)"
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that can change an outcome."""
+def versions(*more: str) -> dict[str, str]:
+    """Versions of Python and of the packages that can change an outcome, those that are here among ``more`` too."""
     found = {"python": platform.python_version()}
-    for package in ("ttscale", "torch", "torchvision", "timm", "numpy"):
+    for package in ("ttscale", "torch", "numpy", *more):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

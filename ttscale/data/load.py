@@ -1,17 +1,20 @@
-"""``load_data``: from a spec, or a torch dataset, to a set of labelled items."""
+"""``load_data``: from a spec, or a torch dataset, to a set of labelled items or of problems."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ttscale.data.dataset import Dataset
 from ttscale.data.fashion_mnist import fashion_mnist
 from ttscale.data.image_folder import image_folder
+from ttscale.data.problem_sets import SPECS as PROBLEM_SPECS
+from ttscale.data.problem_sets import ProblemOptions, load_problems, with_options
+from ttscale.data.problems import Problems
 from ttscale.data.torch_sets import from_torch
 from ttscale.data.torchvision_sets import torchvision_set
 from ttscale.draws.keyed import item_keys
@@ -20,6 +23,8 @@ from ttscale.errors import TtscaleError, unknown_name
 SPECS = ("fashion-mnist", "imagefolder", "torchvision")
 BAD_ITEM = ("error", "skip")
 WHOLE = ("train", "test")
+
+Set = TypeVar("Set", Dataset, Problems)
 
 
 def load_data(
@@ -31,13 +36,26 @@ def load_data(
     class_index: Mapping[str, int] | str | None = None,
     on_bad_item: str = "error",
     name: str | None = None,
-) -> Dataset:
-    """Labelled images with stable ids; nothing is decoded before it is asked for.
+    families: Sequence[str] | str | None = None,
+    n: int | None = None,
+    fields: Mapping[str, str] | None = None,
+    gold_pattern: str | None = None,
+    examples: str | Path | int | None = None,
+    shots: int | None = None,
+    extract: str | None = None,
+    checker: Callable[[str, str], bool] | str | None = None,
+    equality: str | None = None,
+    max_tokens: int | None = None,
+    stop: Sequence[str] | str | None = None,
+    chat: bool | None = None,
+) -> Dataset | Problems:
+    """Labelled images, or problems for language models, with stable ids; no image is decoded before it is asked for.
 
     Args:
         spec: ``imagefolder:FOLDER`` (or ``imagefolder`` and ``root``), ``fashion-mnist`` (its test split ships with
-            ttscale), ``torchvision:NAME`` such as ``torchvision:CIFAR10``, a map-style dataset of (image, label),
-            or a ready ``Dataset``.
+            ttscale), ``torchvision:NAME`` such as ``torchvision:CIFAR10``, a map-style dataset of (image, label);
+            problems: ``arithmetic:FAMILY+FAMILY`` (generated), ``jsonl:FILE``, ``gsm8k:FILE``, ``choices:FILE``
+            (multiple choice); or a ready ``Dataset`` or ``Problems``.
         root: folder of the data, where ``spec`` does not hold it.
         split: of ``fashion-mnist`` and torchvision's sets. An image folder or a dataset is one split by itself, which
             may be called ``"train"`` or ``"test"``.
@@ -48,6 +66,18 @@ def load_data(
             others an item is read when ``collect`` loads it; one that cannot be read raises ``BadItem`` then, and
             ``collect`` has its own setting for that.
         name: in reports.
+        families: of ``arithmetic``, where the spec does not name them; see
+            :mod:`ttscale.data.arithmetic_families`.
+        n: problems of each arithmetic family, 60 by default.
+        fields: of a file, where question, answer, id, family, cluster and choices stand: ``{"question": "problem"}``.
+        gold_pattern: regular expression that finds the gold in a file's answer field.
+        examples: of a file, its few-shot examples: another such file, or how many of its first lines.
+        shots: examples in a prompt.
+        extract: rule that reads an answer, see :func:`ttscale.records.answers.extractor`.
+        checker: ``checker(answer, gold) -> bool``, or an importable ``package.module:function``.
+        equality: ``"numeric"``, ``"text"`` or ``"math"``, see :class:`ttscale.records.grader.Grader`.
+        max_tokens, stop: of a completion.
+        chat: ask through the model's chat template; the set's own stop strings are then left out.
 
     Raises:
         TtscaleError: unknown spec or split, an argument that this spec has no use for, missing folder or files, no
@@ -59,6 +89,15 @@ def load_data(
         raise TtscaleError("limit", expected="an integer of at least 1", got=repr(limit), fix="Leave it out for all.")
     if not isinstance(split, str):
         raise TtscaleError("split", expected="text", got=repr(split), fix="For example split='train'.")
+    options = ProblemOptions(
+        families, n, fields, gold_pattern, examples, shots, extract, checker, equality, max_tokens, stop, chat
+    )
+    if isinstance(spec, Problems) or (isinstance(spec, str) and spec.partition(":")[0] in PROBLEM_SPECS):
+        _check_whole(split)
+        label = spec if isinstance(spec, str) else "problems"
+        _refuse(label, class_index=class_index)
+        return _cut(_load_problems(spec, options, root, name), limit)
+    options.refuse(spec if isinstance(spec, str) else "images")
     if isinstance(spec, str):
         data = _load_spec(spec, root, split, class_index, on_bad_item, name)
     else:
@@ -69,6 +108,20 @@ def load_data(
         else:
             data = from_torch(spec, name=name, on_bad_item=on_bad_item)
     check_dataset(data)
+    return _cut(data, limit)
+
+
+def _load_problems(
+    spec: str | Problems, options: ProblemOptions, root: str | Path | None, name: str | None
+) -> Problems:
+    if isinstance(spec, str):
+        return load_problems(spec, options, root, name)
+    _refuse("problems", root=root)
+    options.refuse("problems", "families", "n", "fields", "gold_pattern", "examples")
+    return with_options(spec if name is None else replace(spec, name=name), options)
+
+
+def _cut(data: Set, limit: int | None) -> Set:
     return data if limit is None or limit >= len(data) else data.subset(limited(data.item_ids, limit))
 
 
@@ -128,7 +181,7 @@ def _load_spec(
 ) -> Dataset:
     scheme, _, rest = spec.partition(":")
     if scheme not in SPECS:
-        raise unknown_name("data", spec, SPECS)
+        raise unknown_name("data", spec, (*SPECS, *PROBLEM_SPECS))
     if scheme == "imagefolder":
         _check_whole(split)
         if rest:

@@ -45,7 +45,9 @@ class Problems:
         templates: at least one; the first is the plain one, the others are phrasings for prompt variants.
         shots: examples of a plain prompt.
         extract: rule that reads an answer out of a completion, see :mod:`ttscale.records.answers`.
-        checker: ``checker(answer, gold) -> bool``; None is equality as :mod:`ttscale.records.answers` knows it.
+        checker: ``checker(answer, gold) -> bool``; None is equality with the gold.
+        equality: which answers are the same, ``"numeric"``, ``"text"`` or ``"math"``, see
+            :mod:`ttscale.records.equality`.
         max_tokens, stop: of a completion, unless the decoding says otherwise.
         chat: whether prompts go through the chat template.
     """
@@ -59,6 +61,7 @@ class Problems:
     shots: int = 0
     extract: str = "last_number"
     checker: Callable[[str, str], bool] | None = None
+    equality: str = "numeric"
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     chat: bool = False

@@ -1,4 +1,4 @@
-"""``wrap``: a plan turned into a module that predicts with the planned draws and vote."""
+"""``wrap``: a plan turned into what runs it; for classifiers a module with the planned draws and vote."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ttscale.collecting.environment import pick_device
+from ttscale.collecting.verify import Verifier, scorer_for
+from ttscale.deploy.language import WrappedLanguage
 from ttscale.draws import keyed
 from ttscale.draws.grammar import view_named
 from ttscale.draws.steps import PixelSpace
 from ttscale.draws.views import View, apply_view
 from ttscale.errors import TtscaleError, unknown_name
+from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.load import load_model
 from ttscale.models.model import Model
 from ttscale.scaling.plan import Plan, load_plan
@@ -40,7 +44,7 @@ class Wrapped(nn.Module):
         self.plan = plan
         self._models = {model.name: model for model in models}
         self.members = nn.ModuleList(model.module for model in models)
-        self._draws = tuple((member, view_named(variant)) for member, variant in plan.draws)
+        self._draws = tuple((draw[0], view_named(draw[1])) for draw in plan.draws)
         self._spaces: dict[tuple[str, torch.device], PixelSpace] = {}
         self._random = any(step.low != step.high for _, view in self._draws for step in view.steps)
         self.eval()
@@ -143,29 +147,58 @@ class Wrapped(nn.Module):
         return torch.from_numpy(keyed.item_keys(item_ids)).to(x.device, non_blocking=True)
 
 
-def wrap(models: Model | Sequence[Model] | None, plan: Plan | str | Path, *, device: str | None = None) -> Wrapped:
-    """The module that runs a plan.
+AnyModel = Model | LanguageModel | Endpoint
+
+
+def wrap(
+    models: AnyModel | Sequence[AnyModel] | None,
+    plan: Plan | str | Path,
+    *,
+    device: str | None = None,
+    verifiers: Mapping[str, Verifier] | None = None,
+) -> Wrapped | WrappedLanguage:
+    """What runs a plan: a module for classifiers, a callable of questions for language models.
 
     Args:
         models: the plan's members, in any order (others are ignored); None loads them by the plan's specs.
         plan: from :func:`ttscale.plan`, or the path of its ``plan.json``.
         device: where to put the members; None leaves them where they are.
+        verifiers: for votes over answers that use one, by the name of its score, as :func:`ttscale.verify` takes them.
 
     Raises:
-        TtscaleError: a member of the plan is missing, or has other weights or preprocessing than the plan was made
-            with.
+        TtscaleError: a member (or verifier) of the plan is missing, or a member has other weights or preprocessing than
+            the plan was made with.
     """
     plan = plan if isinstance(plan, Plan) else load_plan(plan)
-    for model in (models,) if isinstance(models, Model) else models or ():
-        if not isinstance(model, Model):
-            raise TtscaleError(
-                "models", expected="models from load_model", got=type(model).__name__, fix="Wrap each with load_model."
-            )
+    chosen = _members(models, plan)
+    if plan.outcome == "text":
+        speakers = [model for model in chosen if isinstance(model, LanguageModel | Endpoint)]
+        scorers = {name: scorer_for(verifier, device=device or "auto") for name, verifier in (verifiers or {}).items()}
+        return WrappedLanguage(speakers, plan, device=_place(speakers, device), scorers=scorers)
+    if verifiers:
+        raise TtscaleError(
+            "verifiers", expected="none: the plan is for classifiers", got=", ".join(verifiers), fix="Leave them out."
+        )
+    better = Wrapped([model for model in chosen if isinstance(model, Model)], plan)
+    return better if device is None else better.to(device)
+
+
+def _members(models: AnyModel | Sequence[AnyModel] | None, plan: Plan) -> list[AnyModel]:
+    """The plan's members in its order, checked against it."""
     needed = {member["name"]: member for member in plan.members}
+    kinds = LanguageModel | Endpoint if plan.outcome == "text" else Model
     if models is None:
         given = {name: load_model(member["spec"], name=name) for name, member in needed.items()}
     else:
-        given = {model.name: model for model in ((models,) if isinstance(models, Model) else models)}
+        listed = models if isinstance(models, Sequence) else (models,)
+        for model in listed:
+            if not isinstance(model, kinds):
+                wanted = "language models" if plan.outcome == "text" else "models"
+                raise TtscaleError(
+                    "models", expected=f"{wanted} from load_model", got=type(model).__name__,
+                    fix="Wrap each with load_model, and plan from Records of such models.",
+                )  # fmt: skip
+        given = {model.name: model for model in listed}
     for name, member in needed.items():
         if name not in given:
             raise unknown_name("models", name, given, fix="The plan needs this member.")
@@ -174,8 +207,15 @@ def wrap(models: Model | Sequence[Model] | None, plan: Plan | str | Path, *, dev
                 "models", expected=f"{name} with the weights and preprocessing that the plan was made with",
                 got="another fingerprint", fix="Load the same weights, or plan again from Records of these.",
             )  # fmt: skip
-    better = Wrapped([given[name] for name in needed], plan)
-    return better if device is None else better.to(device)
+    return [given[name] for name in needed]
+
+
+def _place(models: Sequence[LanguageModel | Endpoint], device: str | None) -> torch.device:
+    """The device asked for, else that of the first local model."""
+    if device is not None:
+        return pick_device(device)
+    local = (model.module for model in models if isinstance(model, LanguageModel))
+    return next((p.device for module in local for p in module.parameters()), torch.device("cpu"))
 
 
 def _content_keys(x: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ numpy and torch share; so the same call serves the analysis on numpy and a deplo
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,8 @@ TIES = 1
 VIEWS = 2
 SPLIT = 3
 SAMPLING = 4
+PROBLEMS = 5  # generated problems and their examples
+ORDERS = 6  # random orders of exchangeable samples, in the analysis
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
@@ -32,20 +35,34 @@ def item_keys(item_ids: Iterable[str]) -> np.ndarray:
     return np.frombuffer(digests, dtype="<i8").astype(np.int64)
 
 
-def uniforms(seed: int, keys: Any, *, stream: int, variant: int = 0, sample: int = 0, step: int = 0) -> Any:
-    """One uniform in [0, 1) per item: ``float64``, of the shape, library and device of ``keys``.
+def row_keys(member: str, item_ids: Iterable[str], variants: Iterable[str]) -> np.ndarray:
+    """64-bit key of each row of a language model's batch, ``int64 [row]``: of its member, item and prompt variant.
+
+    The member is part of it, because two language models must not share their luck.
+    """
+    return item_keys(json.dumps([member, *row]) for row in zip(item_ids, variants, strict=True))
+
+
+def uniforms(seed: int, keys: Any, *, stream: int, variant: Any = 0, sample: Any = 0, step: Any = 0) -> Any:
+    """One uniform in [0, 1) per key: ``float64``, of the library and device of ``keys``.
 
     Args:
         seed: the run's seed.
-        keys: ``int64 [item]`` from :func:`item_keys`, as a numpy array or a torch tensor.
+        keys: ``int64`` of any shape from :func:`item_keys` or :func:`row_keys`, as a numpy array or a torch tensor.
         stream: one of the streams of this module.
-        variant, sample, step: the rest of the key, non-negative.
+        variant, sample, step: the rest of the key, non-negative: whole numbers, or ``int64`` arrays of the library of
+            ``keys`` that broadcast with it (the result has the common shape).
     """
     mixed = _mix(keys + _signed(_mix_int(seed)))
     for part in (stream, variant, sample, step):
-        mixed = _mix(mixed + _signed(_GOLDEN * (part + 1)))
+        mixed = _mix(mixed + _step(part))
     xp = array_namespace(keys)
     return xp.astype(_shift_right(mixed, 11), xp.float64) * 2.0**-53
+
+
+def _step(part: Any) -> Any:
+    """How far one part of the key moves the generator: a signed 64-bit number, or an array of them."""
+    return _signed(_GOLDEN * (int(part) + 1)) if isinstance(part, int | np.integer) else (part + 1) * _signed(_GOLDEN)
 
 
 def _mix(z: Any) -> Any:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttscale.draws.prompts import PromptVariant, prompt_variants
+from ttscale.draws.phrasing import prompt_variants
+from ttscale.draws.prompts import PromptVariant
 from ttscale.errors import TtscaleError
 
 
@@ -80,7 +81,7 @@ def sampling(
         n: samples a prompt; a list goes with a list of temperatures.
         temperature: above 0; one, or several different ones.
         greedy: also decode greedily, once: it is the plain decision that multiplier 1 stands for.
-        variants: of the prompt, as :func:`ttscale.draws.prompts.prompt_variants` takes them; every variant is sampled
+        variants: of the prompt, as :func:`ttscale.draws.phrasing.prompt_variants` takes them; every variant is sampled
             ``n`` times.
         top_k, top_p, min_p: truncations, see :class:`Decoding`; they act together, on the model's distribution at the
             temperature.
@@ -132,11 +133,11 @@ def _stops(stop: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_truncation(top_k: int | None, top_p: float, min_p: float, max_tokens: int | None) -> None:
-    for name, value in (("top_k", top_k), ("max_tokens", max_tokens)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise TtscaleError(name, expected="a whole number of at least 1, or none", got=repr(value), fix="Give one.")
-    for name, value, low_ok in (("top_p", top_p, False), ("min_p", min_p, True)):
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and value <= 1
-        if not fits or not (value >= 0 if low_ok else value > 0):
+    for name, whole in (("top_k", top_k), ("max_tokens", max_tokens)):
+        if whole is not None and (isinstance(whole, bool) or not isinstance(whole, int) or whole < 1):
+            raise TtscaleError(name, expected="a whole number of at least 1, or none", got=repr(whole), fix="Give one.")
+    for name, share, low_ok in (("top_p", top_p, False), ("min_p", min_p, True)):
+        fits = isinstance(share, int | float) and not isinstance(share, bool) and share <= 1
+        if not fits or not (share >= 0 if low_ok else share > 0):
             wanted = "a share in [0, 1]" if low_ok else "a share in (0, 1]"
-            raise TtscaleError(name, expected=wanted, got=repr(value), fix="Give for example 0.9.")
+            raise TtscaleError(name, expected=wanted, got=repr(share), fix="Give for example 0.9.")

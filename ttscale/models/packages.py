@@ -1,4 +1,4 @@
-"""``pip:efficientnet-lite0|1|2``: published classifiers whose weights install from the package index."""
+"""``pip:NAME``: published models whose weights install from the package index."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from torch import nn
 from ttscale.data.imagenet import imagenet_classes
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.models.fetch import FETCHABLE, fetch
+from ttscale.models.hf_models import VISION_OPTIONS, load_folder
+from ttscale.models.language import LanguageModel
 from ttscale.models.model import Model
 from ttscale.models.module import Options, assemble, data_config, module_preprocessing, timm_config
 from ttscale.models.preprocess import timm_preprocessing
@@ -19,10 +21,17 @@ from ttscale.models.weights import load_strictly, read_weights
 ARCHITECTURES: Mapping[str, str] = {f"efficientnet-lite{n}": f"tf_efficientnet_lite{n}" for n in range(3)}
 
 
-def load_package(name: str, options: Options) -> Model:
-    """A listed classifier, fetched on first use; see :func:`ttscale.models.load.load_model`."""
-    if name not in ARCHITECTURES:
-        raise unknown_name("models", f"pip:{name}", (f"pip:{known}" for known in ARCHITECTURES))
+def load_package(name: str, options: Options) -> Model | LanguageModel:
+    """A listed model, fetched on first use; see :func:`ttscale.models.load.load_model`."""
+    if name not in FETCHABLE:
+        raise unknown_name("models", f"pip:{name}", (f"pip:{known}" for known in FETCHABLE))
+    if FETCHABLE[name].facts:
+        options.refuse(f"pip:{name}", *VISION_OPTIONS)
+        return load_folder(fetch(name), spec=f"pip:{name}", name=options.name or name, facts=FETCHABLE[name].card)
+    return _load_classifier(name, options)
+
+
+def _load_classifier(name: str, options: Options) -> Model:
     options.refuse(f"pip:{name}", "checkpoint", "pretrained")
     module = load_by_order(ARCHITECTURES[name], fetch(name))
     config = data_config(timm_config(module), options)

@@ -101,7 +101,7 @@ def offline_when_unreachable() -> Iterator[None]:
 
     host = urllib.parse.urlsplit(constants.ENDPOINT).hostname
     before = constants.HF_HUB_OFFLINE
-    if not urllib.request.getproxies() and not _resolves(host):
+    if not urllib.request.getproxies().keys() & {"http", "https", "all"} and not _resolves(host):
         constants.HF_HUB_OFFLINE = True
     try:
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -34,8 +34,11 @@ class Graded:
         scores: per name ``float64 [item, draw]``: ``sum_logprob``, ``mean_logprob``, ``self_certainty`` and the names
             of verifiers; NaN where unknown.
         score_flops: per verifier ``float64 [item, draw]``, what a score cost; a score without an entry was free.
-        prompt_flops, prompt_tokens: per (member, variant), ``[item]``: the prefill that the item pays itself, once.
-        prefix_flops: per (member, variant), ``[item]``: the item's share of the prefill of its shared beginning.
+        prompt_flops: per (member, variant), ``float64 [item]``: the prefill that the item pays itself, once; where the
+            run's ``prefill`` is ``"per_sample"``, that of its whole prompt, with every sample.
+        prompt_tokens: per (member, variant), ``int64 [item]``: of the whole prompt.
+        prefix_flops: per (member, variant), ``float64 [item]``: the item's share of the prefill of its shared
+            beginning (equal shares among the run's prompts that begin with it); 0 for ``"per_sample"``.
     """
 
     grader: str
@@ -59,3 +62,17 @@ class Graded:
     def abstained(self) -> int:
         """Draws without an extractable answer."""
         return int((self.answers < 0).sum())
+
+    def take(self, positions: np.ndarray) -> Graded:
+        """The items at these positions, in this order."""
+
+        def rows(columns: Mapping) -> dict:
+            return {key: values[positions] for key, values in columns.items()}
+
+        return replace(
+            self, answers=self.answers[positions], correct=self.correct[positions],
+            texts=tuple(self.texts[i] for i in positions), n_tokens=self.n_tokens[positions],
+            flops=self.flops[positions], scores=rows(self.scores), score_flops=rows(self.score_flops),
+            prompt_flops=rows(self.prompt_flops), prompt_tokens=rows(self.prompt_tokens),
+            prefix_flops=rows(self.prefix_flops),
+        )  # fmt: skip

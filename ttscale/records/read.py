@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError
 from ttscale.records.files import sha256_file
-from ttscale.records.records import Block, Records
-from ttscale.records.schema import KIND, SCHEMA_VERSION, Manifest
+from ttscale.records.records import Block, Records, text_records
+from ttscale.records.schema import KIND, READABLE, Manifest
+from ttscale.records.text_folder import TextFolder
 
 
 def read_records(path: str | Path, *, verify: bool = True) -> Records:
@@ -43,6 +45,8 @@ def read_records(path: str | Path, *, verify: bool = True) -> Records:
         if verify and sha256_file(file) != shard.sha256:
             raise _damaged(file, "a file with another SHA-256")
     items = pq.read_table(folder / "items.parquet").to_pydict()
+    if manifest.outcome == "text":
+        return _text(folder, manifest, items)
     blocks: dict[str, list[Block]] = {member.name: [] for member in manifest.members}
     flops: dict[str, np.ndarray] = {}
     for shard in sorted(manifest.shards, key=lambda shard: shard.block):
@@ -55,6 +59,17 @@ def read_records(path: str | Path, *, verify: bool = True) -> Records:
         manifest, np.asarray(items["item_id"], dtype=object), np.asarray(items["label"], dtype=np.int64), blocks, flops,
         path=folder, clusters=_column(items["cluster"]), families=_column(items["family"]),
     )  # fmt: skip
+
+
+def _text(folder: Path, manifest: Manifest, items: Mapping[str, list]) -> Records:
+    item_ids = np.asarray(items["item_id"], dtype=object)
+    names = {"golds": "gold", "questions": "question", "clusters": "cluster", "families": "family"}
+    columns = {argument: _column(items[name]) for argument, name in names.items()}
+    first = [s for s in manifest.shards if s.kind == "draws" and s.member == manifest.members[0].name]
+    source = TextFolder(folder, manifest, item_ids)
+    width = len(source.draws) // len(manifest.members)
+    rows = [shard.rows // width for shard in sorted(first, key=lambda shard: shard.block)]
+    return text_records(manifest, item_ids, source, columns, rows=rows, path=folder)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -71,10 +86,10 @@ def read_manifest(folder: Path) -> Manifest:
         value = json.loads(file.read_text())
         if value.get("kind") != KIND:
             raise _not_a_manifest(file)
-        if value["schema_version"] != SCHEMA_VERSION:
+        if value["schema_version"] not in READABLE:
             raise TtscaleError(
                 "records",
-                expected=f"schema version {SCHEMA_VERSION}",
+                expected=f"schema version {' or '.join(map(str, READABLE))}",
                 got=f"version {value['schema_version']} in {file}",
                 fix="Read it with the version of ttscale that wrote it, or collect again.",
             )

@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.records.checks import check_column, check_labels, check_log_probs, check_positions
+from ttscale.records.graded import Graded, TextDraw
 from ttscale.records.schema import Manifest, Member
+from ttscale.records.text import InMemory, TextSource, check_graded, graded_manifest
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Records:
     Attributes:
         path: the folder, or None for Records made of arrays.
         manifest: seed, configuration, versions, device, members, shards.
-        item_ids: ``str [item]``; ``labels``: ``int64 [item]``; ``clusters``, ``families``: ``str [item]`` or None.
+        item_ids: ``str [item]``; ``clusters``, ``families``: ``str [item]`` or None.
+        labels: ``int64 [item]``, of vision; for text, whose right answers are its golds, −1.
+        golds, questions: ``str [item]``, of text; None when unknown, and for vision.
     """
 
     def __init__(
@@ -51,14 +55,24 @@ class Records:
         families: np.ndarray | None = None,
         positions: np.ndarray | None = None,
         checked: Iterable[str] = (),
+        golds: np.ndarray | None = None,
+        questions: np.ndarray | None = None,
+        text: TextSource | None = None,
     ) -> None:
         self.path, self.manifest = path, manifest
-        self._blocks, self._flops = blocks, flops
+        self._blocks, self._flops, self._text = blocks, flops, text
         lengths = [block.rows for block in next(iter(blocks.values()))]
         self._starts = np.concatenate([[0], np.cumsum(lengths)])
         self._positions = positions
         self._checked = set(checked)
+        self._graded: dict[str | None, Graded] = {}
         self.item_ids, self.labels, self.clusters, self.families = item_ids, labels, clusters, families
+        self.golds, self.questions = golds, questions
+
+    @property
+    def outcome(self) -> str:
+        """``"log_probs"`` (vision) or ``"text"`` (language)."""
+        return self.manifest.outcome
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -91,8 +105,15 @@ class Records:
         float16).
 
         A range inside one stored block comes as a view of its memory map; any other is copied.
+
+        Raises:
+            TtscaleError: unknown member, or Records of text.
         """
         self.member(member)
+        if self._text is not None:
+            raise TtscaleError(
+                "records", expected="Records of class log-probabilities", got="Records of text", fix="Use graded()."
+            )
         start, stop, _ = items.indices(self.n_items)
         blocks = self._blocks[member]
         rows = np.arange(start, stop) if self._positions is None else self._positions[start:stop]
@@ -138,11 +159,62 @@ class Records:
                 yield slice(int(start), int(stop))
 
     def draw_flops(self, member: str, variant: str) -> float:
-        """Marginal FLOPs of one draw (1 multiply-add = 2 FLOPs)."""
+        """Marginal FLOPs of one draw (1 multiply-add = 2 FLOPs); for text, whose draws differ, see :meth:`graded`."""
         self.member(member)
         if variant not in self.variants:
             raise unknown_name("variant", variant, self.variants)
         return float(self._flops[member][self.variants.index(variant)])
+
+    def graded(self, grader: str | None = None) -> Graded:
+        """The draws of text with their answers, as arrays; read once and kept.
+
+        Args:
+            grader: id of the grades to use (see :func:`ttscale.regrade`); None is ``manifest.grader``.
+
+        Raises:
+            TtscaleError: Records of vision, or no grades of this id.
+        """
+        if grader not in self._graded:
+            whole = self._text_source().graded(grader)
+            self._graded[grader] = whole if self._positions is None else whole.take(self._positions)
+        return self._graded[grader]
+
+    @property
+    def graders(self) -> tuple[str, ...]:
+        """Ids of the grades at hand; none for vision."""
+        return () if self._text is None else self._text.graders
+
+    def text_draws(self) -> tuple[TextDraw, ...]:
+        """The draws of every item of text, in the order of ``graded().draws``; known before anything is graded."""
+        return self._text_source().draws
+
+    def texts(self, positions: Sequence[int] | np.ndarray | None = None) -> tuple[tuple[str, ...], ...] | None:
+        """What was generated for the items at these positions (None: all), ``[item][draw]`` as in ``graded().draws``.
+
+        None for Records that were made of graded draws alone.
+
+        Raises:
+            TtscaleError: Records of vision, or positions as :meth:`take` refuses them.
+        """
+        at = np.arange(self.n_items) if positions is None else check_positions(positions, self.n_items)
+        return self._text_source().texts(at if self._positions is None else self._positions[at])
+
+    def finish_reasons(self) -> dict[str, dict[str, int]] | None:
+        """Per member, how many of the run's draws ended for which reason; None where only graded draws are known."""
+        return self._text_source().finish_reasons(self._positions)
+
+    def profiles(self) -> pa.Table | None:
+        """Seconds of decisions (columns of ``records.profiles.PROFILES``) as :func:`ttscale.profile` measured them."""
+        files = [shard.path for shard in self.manifest.shards if shard.kind == "profiles"]
+        return None if self.path is None or not files else pq.read_table(self.path / files[0])
+
+    def _text_source(self) -> TextSource:
+        if self._text is None:
+            raise TtscaleError(
+                "records", expected="Records of text", got="Records of class log-probabilities",
+                fix="Use log_probs(), or collect a language model.",
+            )  # fmt: skip
+        return self._text
 
     def draws(self) -> pa.Table:
         """The table of draws of the whole folder (columns of ``records.schema.DRAWS``).
@@ -172,6 +244,8 @@ class Records:
             clusters=None if self.clusters is None else self.clusters[at],
             families=None if self.families is None else self.families[at],
             positions=at if self._positions is None else self._positions[at], checked=self._checked,
+            golds=None if self.golds is None else self.golds[at],
+            questions=None if self.questions is None else self.questions[at], text=self._text,
         )  # fmt: skip
 
     @classmethod
@@ -269,6 +343,44 @@ class Records:
             checked=log_probs,
         )  # fmt: skip
 
+    @classmethod
+    def from_graded(
+        cls,
+        graded: Graded,
+        *,
+        members: Sequence[Member | str] | None = None,
+        item_ids: Sequence[str] | None = None,
+        golds: Sequence[str] | None = None,
+        questions: Sequence[str] | None = None,
+        clusters: Sequence[str] | None = None,
+        families: Sequence[str] | None = None,
+        texts: Sequence[Sequence[str]] | None = None,
+        cards: Mapping[str, Mapping[str, Any]] | None = None,
+        decodings: Sequence[Mapping[str, Any]] | None = None,
+        prefill: str = "shared",
+        seed: int = 0,
+    ) -> Records:
+        """Records of text in memory.
+
+        Args:
+            graded: the draws and their answers.
+            members: those of the draws, or names of them (of unknown FLOPs); by default in order of first appearance.
+            item_ids, clusters, families, cards, seed: as in :meth:`from_arrays`.
+            golds, questions: text per item. texts: what was generated, ``[item][draw]``.
+            decodings: as in :class:`ttscale.records.schema.Manifest`; by default their ids and numbers of samples.
+            prefill: ``"shared"`` or ``"per_sample"``.
+
+        Raises:
+            TtscaleError: shapes, lengths or names that disagree.
+        """
+        check_graded(graded, texts)
+        n = graded.n_items
+        ids = check_column("item_ids", item_ids or [f"item{i:06d}" for i in range(n)], n, distinct=True)
+        manifest = graded_manifest(graded, members, cards or {}, decodings, prefill, seed)
+        columns = {"golds": golds, "questions": questions, "clusters": clusters, "families": families}
+        given = {k: None if v is None else check_column(k, v, n) for k, v in columns.items()}
+        return text_records(manifest, ids, InMemory(graded, texts), given)
+
     @cached_property
     def _by_name(self) -> dict[str, Member]:
         return {member.name: member for member in self.members}
@@ -276,6 +388,28 @@ class Records:
     @cached_property
     def _sorted(self) -> bool:
         return self._positions is None or bool((np.diff(self._positions) > 0).all())
+
+
+def text_records(
+    manifest: Manifest, item_ids: np.ndarray, text: TextSource, columns: Mapping[str, np.ndarray | None], *,
+    rows: Sequence[int] | None = None, path: Path | None = None,
+) -> Records:  # fmt: skip
+    """Records of text from a source.
+
+    Args:
+        columns: golds, questions, clusters and families, ``[item]`` or None. rows: items of each stored block.
+    """
+
+    def nothing() -> np.ndarray:
+        raise AssertionError("log_probs() refuses text")
+
+    blocks = [Block(n, nothing) for n in rows or [len(item_ids)]]
+    flops = {m.name: np.full(len(manifest.variants), np.nan) for m in manifest.members}
+    return Records(
+        manifest, item_ids, np.full(len(item_ids), -1), {m.name: blocks for m in manifest.members}, flops, path=path,
+        text=text, clusters=columns["clusters"], families=columns["families"], golds=columns["golds"],
+        questions=columns["questions"],
+    )  # fmt: skip
 
 
 def _in_memory(values: np.ndarray) -> Block:

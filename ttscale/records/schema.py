@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE = (1, 2)  # version 1 knew vision only; what it lacks has a default
 KIND = "ttscale-records"
+DERIVED = -2  # the block number of tables that can be derived again from the draws
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
 ITEMS = pa.schema(
-    [("item_id", pa.string()), ("label", pa.int64()), ("class_name", _WORD), ("cluster", _WORD), ("family", _WORD)]
-)
+    [
+        ("item_id", pa.string()), ("label", pa.int64()), ("class_name", _WORD), ("cluster", _WORD), ("family", _WORD),
+        ("gold", pa.string()), ("question", pa.string()),
+    ]
+)  # fmt: skip
 
 # One row a draw. Vision fills `row` (its row in the log-prob shard); language fills text and the columns after it.
 DRAWS = pa.schema(
@@ -27,7 +33,39 @@ DRAWS = pa.schema(
     ]
 )  # fmt: skip
 
-COSTS = pa.schema([("scope", _WORD), ("key", pa.string()), ("flops", pa.float64()), ("bytes", pa.float64())])
+# Costs of a group of draws, paid once. Scope `forward`: of a member at a shape (key `member@shape`, or `member@token`);
+# `prompt`: the prefill of an item's own part of a prompt, after the beginning that it shares, whose key is `prefix`;
+# `prefix`: the prefill of a shared beginning (key: its name). `tokens` are those that were prefilled.
+COSTS = pa.schema(
+    [
+        ("scope", _WORD), ("key", pa.string()), ("flops", pa.float64()), ("bytes", pa.float64()), ("member", _WORD),
+        ("variant", _WORD), ("item_id", pa.string()), ("prefix", _WORD), ("tokens", pa.int64()),
+    ]
+)  # fmt: skip
+
+# One row a draw, item by item, under one extractor and checker. Equal answers of an item have one `answer_id`.
+GRADES = pa.schema(
+    [
+        ("item_id", pa.string()), ("member", _WORD), ("variant", _WORD), ("decode_id", _WORD), ("sample", pa.int32()),
+        ("answer", pa.string()), ("answer_id", pa.int32()), ("correct", pa.bool_()),
+    ]
+)  # fmt: skip
+
+# One row a draw, item by item, of one verifier.
+SCORES = pa.schema(
+    [
+        ("item_id", pa.string()), ("member", _WORD), ("variant", _WORD), ("decode_id", _WORD), ("sample", pa.int32()),
+        ("score", pa.float64()), ("flops", pa.float64()),
+    ]
+)  # fmt: skip
+
+
+def filled(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
+    """A table of this schema; columns that are not given are null throughout."""
+    rows = len(next(iter(columns.values())))
+    arrays = [columns.get(f.name, pa.nulls(rows, f.type)) for f in schema]
+    return pa.table([a.cast(f.type) if isinstance(a, pa.Array) else a for a, f in zip(arrays, schema, strict=True)],
+                    schema=schema)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,8 +74,9 @@ class Member:
 
     Attributes:
         name, spec, fingerprint: its name in Records, what ``load_model`` takes, and the SHA-256 of its weights.
-        flops: of one plain decision (1 multiply-add = 2 FLOPs); NaN when unknown.
-        flops_source: ``"counter"`` or ``"analytic"``.
+        flops: of one plain forward: of one view, or of one token of a language model without its context (1
+            multiply-add = 2 FLOPs); NaN when unknown.
+        flops_source: ``"counter"``, ``"analytic"``, ``"given"`` or ``"unknown"``.
         bytes: moved by one forward of one item, estimated.
         uncounted: operators that ``flops`` does not hold, with their number of calls.
         card: facts such as ``train_flops``, ``family``, ``size``, ``seed``; an absent key is unknown.
@@ -57,7 +96,8 @@ class Member:
 
 @dataclass(frozen=True)
 class Shard:
-    """One file: ``log_probs`` or ``draws`` of one member and block of items, or a table of the whole run (block −1).
+    """One file: ``log_probs``, ``draws`` or ``costs`` of one member and block of items, or a table of the whole run: of
+    the items and costs (block −1), or of ``grades``, ``scores`` and ``profiles``, which can be made again (block −2).
 
     ``flipped`` counts the draws whose most likely class changed in rounding to the stored type (0 for float32).
     """
@@ -71,6 +111,10 @@ class Shard:
     flipped: int = 0
 
 
+_MAY_BE_UNKNOWN = ("flops", "bytes")
+_SINCE_VERSION_2 = ("outcome", "decodings", "prefill", "prompting", "generation", "grader")
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What a Records folder holds and how it came about.
@@ -80,6 +124,12 @@ class Manifest:
         dataset: name, number of items asked for, and a digest of ids and labels.
         skipped_items: item_id, reason and block of each unreadable item that was left out.
         complete: False while blocks are missing.
+        outcome: ``"log_probs"`` (vision) or ``"text"`` (language); the attributes after it are those of text.
+        decodings: per decoding its ``id``, its settings (see :class:`ttscale.draws.sampling.Decoding`) and ``samples``.
+        prefill: ``"shared"`` charges the prefill of a prompt once, ``"per_sample"`` with every sample.
+        prompting: how prompts are made and answers read: what :func:`ttscale.wrap` needs to ask new questions.
+        generation: per member, the settings of its generator that can change an outcome.
+        grader: id of the grades that count, among those in ``grades/``.
     """
 
     seed: int
@@ -96,6 +146,12 @@ class Manifest:
     skipped_items: tuple[Mapping[str, Any], ...] = ()
     complete: bool = False
     command: str | None = None
+    outcome: str = "log_probs"
+    decodings: tuple[Mapping[str, Any], ...] = ()
+    prefill: str = "shared"
+    prompting: Mapping[str, Any] | None = None
+    generation: Mapping[str, Any] | None = None
+    grader: str | None = None
     schema_version: int = SCHEMA_VERSION
     kind: str = KIND
 
@@ -105,15 +161,27 @@ class Manifest:
         return sum(shard.flipped for shard in self.shards)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON-ready; a member's unknown costs (NaN) are null there."""
+        value = asdict(self)
+        for member in value["members"]:
+            member.update({name: None for name in _MAY_BE_UNKNOWN if math.isnan(member[name])})
+        return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Manifest:
         """The manifest of a parsed ``manifest.json``; KeyError or TypeError when it is not one."""
+        if value["schema_version"] == 1:
+            value = {**{f.name: f.default for f in fields(cls) if f.name in _SINCE_VERSION_2}, **value}
         known = {f.name: value[f.name] for f in fields(cls)}
-        known["members"] = tuple(Member(**{**m, "input_size": tuple(m["input_size"])}) for m in value["members"])
+        known["members"] = tuple(_member(member) for member in value["members"])
         known["shards"] = tuple(Shard(**shard) for shard in value["shards"])
         known["variants"] = tuple(value["variants"])
+        known["decodings"] = tuple(known["decodings"])
         known["skipped_items"] = tuple(value["skipped_items"])
         known["class_names"] = None if value["class_names"] is None else tuple(value["class_names"])
         return cls(**known)
+
+
+def _member(value: Mapping[str, Any]) -> Member:
+    unknown = {name: math.nan for name in _MAY_BE_UNKNOWN if value[name] is None}
+    return Member(**{**value, **unknown, "input_size": tuple(value["input_size"])})

@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from ttscale.errors import TtscaleError
 from ttscale.records.files import sha256_file, write_array, write_json, write_table
 from ttscale.records.read import read_manifest
-from ttscale.records.schema import COSTS, DRAWS, ITEMS, Manifest, Shard
+from ttscale.records.schema import COSTS, DERIVED, DRAWS, ITEMS, Manifest, Shard, filled
 
 
 class RecordsWriter:
@@ -31,7 +33,7 @@ class RecordsWriter:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         _refuse_strangers(folder)
-        self._lock = _lock(folder)
+        self._lock = hold(folder)
         try:
             self.manifest = _resume(folder, manifest)
         except BaseException:
@@ -80,11 +82,33 @@ class RecordsWriter:
             changed = (flipped or {}).get(member, 0)
             shards.append(self._shard(array_file, "log_probs", member, block, len(item_ids), changed))
             shards.append(self._shard(table_file, "draws", member, block, table.num_rows))
-        missing = [{**item, "block": block} for item in skipped]
+        self._add(block, shards, [{**item, "block": block} for item in skipped])
+
+    def write_text_block(
+        self, block: int, draws: Mapping[str, Mapping[str, Any]], costs: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Add the draws of one block of items of a language run.
+
+        Args:
+            draws: per member, columns of ``schema.DRAWS``: item by item, then variant, decoding and sample in the
+                manifest's order.
+            costs: per member, columns of ``schema.COSTS`` with the prompts of these items and the beginnings that they
+                share (which other blocks may list too).
+        """
+        shards = []
+        for position, member in enumerate(draws):
+            stem = f"m{position:03d}-b{block:05d}.parquet"
+            for kind, columns, schema in (("draws", draws[member], DRAWS), ("costs", costs[member], COSTS)):
+                table = filled(columns, schema)
+                write_table(self.folder / kind / stem, table)
+                shards.append(self._shard(f"{kind}/{stem}", kind, member, block, table.num_rows))
+        self._add(block, shards, [])
+
+    def _add(self, block: int, shards: Sequence[Shard], skipped: Sequence[Mapping[str, Any]]) -> None:
         self.manifest = replace(
             self.manifest,
             shards=tuple(sorted((*self.manifest.shards, *shards), key=lambda shard: shard.block)),
-            skipped_items=tuple(sorted((*self.manifest.skipped_items, *missing), key=lambda item: item["block"])),
+            skipped_items=tuple(sorted((*self.manifest.skipped_items, *skipped), key=lambda item: item["block"])),
         )
         self._done.add(block)
         write_json(self.folder / "manifest.json", self.manifest.to_json())
@@ -92,34 +116,50 @@ class RecordsWriter:
     def finish(
         self,
         item_ids: Sequence[str],
-        labels: np.ndarray,
+        labels: np.ndarray | None = None,
         clusters: np.ndarray | None = None,
         families: np.ndarray | None = None,
+        *,
+        golds: Sequence[str] | None = None,
+        questions: Sequence[str] | None = None,
     ) -> None:
-        """Write the items that were kept and the costs, and mark the run complete."""
-        names = self.manifest.class_names
+        """Write the items that were kept and the costs, and mark the run complete.
+
+        Args:
+            labels: class index per item, for vision. golds, questions: text per item, for language.
+        """
+        names, n = self.manifest.class_names, len(item_ids)
         items = {
             "item_id": list(item_ids),
-            "label": labels,
-            "class_name": [None if names is None else names[label] for label in labels],
-            "cluster": [None] * len(labels) if clusters is None else clusters.tolist(),
-            "family": [None] * len(labels) if families is None else families.tolist(),
-        }
-        members = self.manifest.members
-        costs = {
-            "scope": ["forward"] * len(members),
-            "key": [f"{m.name}@{'x'.join(map(str, m.input_size))}" for m in members],
-            "flops": [m.flops for m in members],
-            "bytes": [m.bytes for m in members],
+            "label": [None] * n if labels is None else labels,
+            "class_name": [None] * n if names is None or labels is None else [names[label] for label in labels],
+            "cluster": [None] * n if clusters is None else clusters.tolist(),
+            "family": [None] * n if families is None else families.tolist(),
+            "gold": [None] * n if golds is None else list(golds),
+            "question": [None] * n if questions is None else list(questions),
         }
         tables = []
-        for kind, columns, schema in (("items", items, ITEMS), ("costs", costs, COSTS)):
-            table = pa.table(columns, schema=schema)
+        for kind, table in (("items", filled(items, ITEMS)), ("costs", self._costs())):
             path = f"{kind}.parquet"
             write_table(self.folder / path, table)
             tables.append(self._shard(path, kind, "", -1, table.num_rows))
         self.manifest = replace(self.manifest, shards=(*self.manifest.shards, *tables), complete=True)
         write_json(self.folder / "manifest.json", self.manifest.to_json())
+
+    def _costs(self) -> pa.Table:
+        """One forward of each member, then the prompts of all blocks, with each shared beginning once."""
+        members = self.manifest.members
+        forwards = {
+            "scope": ["forward"] * len(members),
+            "key": [f"{m.name}@{'x'.join(map(str, m.input_size)) or 'token'}" for m in members],
+            "flops": [m.flops for m in members],
+            "bytes": [m.bytes for m in members],
+            "member": [m.name for m in members],
+        }
+        parts = [shard.path for shard in self.manifest.shards if shard.kind == "costs"]
+        rows = [row for path in parts for row in pq.read_table(self.folder / path).to_pylist()]
+        once = {(row["scope"], row["member"], row["key"]): row for row in rows}
+        return pa.concat_tables([filled(forwards, COSTS), pa.Table.from_pylist(list(once.values()), schema=COSTS)])
 
     def _shard(self, path: str, kind: str, member: str, block: int, rows: int, flipped: int = 0) -> Shard:
         return Shard(path, kind, member, block, rows, sha256_file(self.folder / path), flipped)
@@ -137,7 +177,7 @@ def _draws_table(item_ids: Sequence[str], member: str, variants: Sequence[str], 
         "row": pa.array(np.repeat(np.arange(n), v)),
         "flops": pa.array(np.tile(np.asarray(flops, dtype=np.float64), n)),
     }
-    return pa.table([columns.get(f.name, pa.nulls(rows, f.type)) for f in DRAWS], schema=DRAWS)
+    return filled(columns, DRAWS)
 
 
 def _refuse_strangers(folder: Path) -> None:
@@ -153,7 +193,7 @@ def _refuse_strangers(folder: Path) -> None:
         )  # fmt: skip
 
 
-def _lock(folder: Path) -> FileLock:
+def hold(folder: Path) -> FileLock:
     """Hold the folder's lock; a killed process lets go by itself."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -182,7 +222,7 @@ def _resume(folder: Path, new: Manifest) -> Manifest:
     changed = sorted(k for k in old_config.keys() | new_config.keys() if old_config.get(k) != new_config.get(k))
     whole = _without_damage(folder, old)
     if whole.complete and changed == ["versions"]:
-        return whole  # nothing is left to run that could come out differently
+        changed = []  # nothing is left to run that could come out differently
     if changed:
         told = [key for key in changed if key != "block_items"] or changed  # that follows from the others
         was = "; ".join(f"{key} was {_short(old_config.get(key))}, is {_short(new_config.get(key))}" for key in told)
@@ -190,23 +230,53 @@ def _resume(folder: Path, new: Manifest) -> Manifest:
             "out", expected=f"the configuration that {folder} was begun with", got=f"a change of {was}",
             fix=f"Choose another `out`, delete {folder} to begin anew, or give the old configuration to go on.",
         )  # fmt: skip
+    if whole is not old:
+        write_json(folder / "manifest.json", whole.to_json())
     return whole
 
 
 def _without_damage(folder: Path, manifest: Manifest) -> Manifest:
-    """The manifest without the blocks of which a file is missing or damaged, so that they are run again."""
-    bad = {
-        shard.block
+    """The manifest without the blocks of which a file is missing or damaged, so that they are run again.
+
+    Tables derived from the draws (grades, scores) go alone when only they are damaged, and with any block of draws.
+    """
+    damaged = [
+        shard
         for shard in manifest.shards
         if not (folder / shard.path).is_file() or sha256_file(folder / shard.path) != shard.sha256
-    }
-    if not bad:
+    ]
+    if not damaged:
         return manifest
+    bad = {shard.block for shard in damaged if shard.block != DERIVED}
+    if not bad:
+        return replace(manifest, shards=tuple(shard for shard in manifest.shards if shard not in damaged))
+    gone = bad | {-1} if bad == {-1} else bad | {-1, DERIVED}
     return replace(
-        manifest, complete=False,
-        shards=tuple(shard for shard in manifest.shards if shard.block not in bad | {-1}),
+        manifest, complete=False, shards=tuple(shard for shard in manifest.shards if shard.block not in gone),
         skipped_items=tuple(item for item in manifest.skipped_items if item["block"] not in bad),
     )  # fmt: skip
+
+
+def add_derived(folder: Path, kind: str, tables: Mapping[str, pa.Table], **changes: Any) -> None:
+    """Put tables derived from the draws of a finished run beside them, in place of older ones of the same path.
+
+    Args:
+        kind: ``grades``, ``scores`` or ``profiles``. tables: per path inside the folder.
+        changes: of the manifest that go with them.
+
+    Raises:
+        TtscaleError: another process is writing to the folder, or it cannot be written.
+    """
+    lock = hold(folder)
+    try:
+        manifest = read_manifest(folder)
+        kept = [shard for shard in manifest.shards if shard.path not in tables]
+        for path, table in tables.items():
+            write_table(folder / path, table)
+            kept.append(Shard(path, kind, "", DERIVED, table.num_rows, sha256_file(folder / path)))
+        write_json(folder / "manifest.json", replace(manifest, shards=tuple(kept), **changes).to_json())
+    finally:
+        lock.release()
 
 
 def _short(value: object) -> str:

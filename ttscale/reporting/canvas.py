@@ -41,11 +41,6 @@ _PLAIN: dict[str, Any] = {
     if name not in ("backend", "backend_fallback", "interactive")
 }
 
-# Strategies by line style, in units of the line width; the colour is the size's.
-DASHES: dict[str, Any] = {
-    "tta": (0.0, None), "ensemble": (0.0, (4.2, 2.0)), "product": (0.0, (0.9, 1.7)),
-}  # fmt: skip
-
 
 @contextmanager
 def style(**changes: Any) -> Iterator[None]:

@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ttscale.reporting.canvas import DASHES, flops_axis, new_figure, percent_axis, style
-from ttscale.reporting.key import Entry, draw_key, key_height, kind_entries, name_axes
+from ttscale.reporting.canvas import flops_axis, percent_axis, style
+from ttscale.reporting.key import Entry, coverage_entries, draw_key, key_height, kind_entries, name_axes
+from ttscale.reporting.kinds import Kind
 from ttscale.reporting.labels import Labels
 from ttscale.reporting.palette import roles
-from ttscale.reporting.panels import draw_band
+from ttscale.reporting.panels import draw_band, draw_coverage, one_panel
 from ttscale.reporting.points import Point, finite_points
-from ttscale.reporting.series import KINDS, Series
+from ttscale.reporting.series import Series
 from ttscale.reporting.words import is_number
 
 
@@ -31,43 +32,45 @@ def accuracy_vs_flops(summary: Mapping[str, Any], *, narrow: bool = False) -> Fi
     series = Series(summary)
     rungs = [r for r in series.ladder if is_number(r.get("flops")) and is_number(r.get("accuracy")) and r["flops"] > 0]
     lines = [
-        (group, kind, finite_points(group.curves[kind], "flops"))
-        for group in series.groups
-        for kind in KINDS
-        if kind in group.curves
+        (group, kind, finite_points(group.curves[kind], "flops")) for group in series.groups for kind in group.curves
     ]
     lines = [line for line in lines if line[2]]
     if len({(r["flops"], r["accuracy"]) for r in rungs} | {point[:2] for line in lines for point in line[2]}) < 2:
         return None
     colour = roles(len(series.keys))
     with style():
-        figure = new_figure(3.7, 4.9) if narrow else new_figure(9.6, 6.0)
-        ax = figure.add_axes((0.13, 0.1, 0.86, 0.75) if narrow else (0.058, 0.088, 0.93, 0.82))
+        entries = _entries(series, series.kinds_in({kind} for _, kind, _ in lines), rungs, colour)
+        key = key_height(len(entries), narrow=narrow)
+        figure, ax = one_panel(narrow=narrow, key=key)
         flops_axis(ax)
         longest = {group.key: kind for group, kind, _ in lines}
+        covered: list[Point] = []
         for group, kind, points in lines:
             if kind == longest[group.key]:
                 draw_band(ax, points, colour[group.role], 0.11)
             x, y, _, _ = zip(*points, strict=True)
-            ax.plot(x, y, color=colour[group.role], linestyle=DASHES[kind], linewidth=1.7, zorder=3)
-        _fit_limits(ax, rungs, lines)
+            ax.plot(x, y, color=colour[group.role], linestyle=series.kinds[kind].linestyle, linewidth=1.7, zorder=3)
+            covered += draw_coverage(ax, group.curves[kind], "flops", colour[group.role])
+        _fit_limits(ax, rungs, lines, covered)
         _draw_front(ax, summary, colour)
         _draw_ladder(ax, series, rungs, colour)
         _draw_plan(ax, summary, colour)
         percent_axis(ax)
-        entries = _entries(series, (kind for _, kind, _ in lines), rungs, colour)
         draw_key(figure, entries, narrow=narrow)
-        name_axes(
-            figure, "accuracy", "test-time FLOPs per item, log scale", colour=colour["muted"],
-            below=key_height(len(entries), narrow=narrow),
-        )  # fmt: skip
+        name_axes(figure, "accuracy", "test-time FLOPs per item, log scale", colour=colour["muted"], below=key)
         _write_labels(ax, series, rungs, lines, summary, colour)
     return figure
 
 
-def _fit_limits(ax: Axes, rungs: Sequence[Mapping[str, Any]], lines: Sequence[tuple[Any, str, list[Point]]]) -> None:
+def _fit_limits(
+    ax: Axes,
+    rungs: Sequence[Mapping[str, Any]],
+    lines: Sequence[tuple[Any, str, list[Point]]],
+    covered: Sequence[Point],
+) -> None:
     x = [r["flops"] for r in rungs] + [p[0] for _, _, points in lines for p in points]
     y = [r["accuracy"] for r in rungs] + [p[1] for _, _, points in lines for p in points]
+    y += [point[1] for point in covered]
     y += [bound for _, _, points in lines for p in points for bound in p[2:] if bound is not None]
     ax.set_xlim(min(x) / 1.5, max(x) * 1.9)
     margin = max(0.06 * (max(y) - min(y)), 0.002)
@@ -122,10 +125,10 @@ def _draw_plan(ax: Axes, summary: Mapping[str, Any], colour: Mapping[str, str]) 
 
 
 def _entries(
-    series: Series, kinds: Iterable[str], rungs: Sequence[Mapping[str, Any]], colour: Mapping[str, str]
+    series: Series, kinds: Iterable[Kind], rungs: Sequence[Mapping[str, Any]], colour: Mapping[str, str]
 ) -> list[Entry]:
     """Line styles, front and ladder, as far as they are drawn."""
-    entries = kind_entries(kinds, colour)
+    entries = [*kind_entries(kinds, colour), *(coverage_entries(colour) if series.has_coverage else [])]
     if len(_front(series.summary)) > 1:
         entries.append((Line2D([], [], color=colour["front"], linewidth=5.5, solid_capstyle="butt"), "Pareto front"))
     if len(rungs) > 1:

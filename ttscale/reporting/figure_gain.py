@@ -8,12 +8,12 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from ttscale.reporting.canvas import DASHES, LogTicks, flops_axis, style
+from ttscale.reporting.canvas import LogTicks, flops_axis, style
 from ttscale.reporting.key import name_axes
 from ttscale.reporting.palette import roles
 from ttscale.reporting.panels import draw_band, grid, name_lines
 from ttscale.reporting.points import Point, finite_points, xy
-from ttscale.reporting.series import KINDS, Series
+from ttscale.reporting.series import Series
 from ttscale.reporting.words import significant
 
 
@@ -27,7 +27,7 @@ def gain_per_flop(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure
     """
     series = Series(summary)
     panels = []
-    for kind in KINDS:
+    for kind in series.kinds:
         lines = [(group, _gains(group.curves[kind])) for group in series.groups if kind in group.curves]
         if any(y > 0 for _, points in lines for _, y, _, _ in points):
             panels.append((kind, [(group, points) for group, points in lines if points]))
@@ -47,14 +47,15 @@ def gain_per_flop(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure
             ax.yaxis.set_major_locator(LogTicks())
             ax.yaxis.set_minor_locator(NullLocator())
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 1)))
-            ax.set_title(f"more {KINDS[kind]}", color=colour["ink"])
+            ax.set_title(f"more {series.kinds[kind].name}", color=colour["ink"])
             named = {}
             for group, points in lines:
                 own = colour[group.role]
                 shown = [(x, y, _above(low, floor), _above(high, floor)) for x, y, low, high in points if y > 0]
                 draw_band(ax, shown, own, 0.13)
                 alone = "o" if len(shown) == 1 else None  # one point makes no line
-                ax.plot(*xy(shown), color=own, linestyle=DASHES[kind], linewidth=1.8, marker=alone, markersize=6)
+                dashes = series.kinds[kind].linestyle
+                ax.plot(*xy(shown), color=own, linestyle=dashes, linewidth=1.8, marker=alone, markersize=6)
                 nothing = [x for x, y, _, _ in points if y <= 0]
                 ax.plot(nothing, [floor] * len(nothing), "x", color=own, markersize=5, clip_on=False, zorder=6)
                 named[group.label] = (shown, own)

@@ -7,11 +7,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from ttscale.reporting.canvas import DASHES, style
-from ttscale.reporting.key import draw_key, key_height, kind_entries, name_axes
+from ttscale.reporting.canvas import style
+from ttscale.reporting.key import coverage_entries, draw_key, key_height, kind_entries, name_axes
 from ttscale.reporting.palette import roles
-from ttscale.reporting.panels import MAX_PANELS, draw_band, grid, scale_sizes
-from ttscale.reporting.points import finite_points, xy
+from ttscale.reporting.panels import MAX_PANELS, draw_band, draw_coverage, grid, scale_sizes
+from ttscale.reporting.points import coverage_points, finite_points, xy
 from ttscale.reporting.series import Series
 
 
@@ -32,15 +32,21 @@ def accuracy_vs_multiplier(summary: Mapping[str, Any], *, narrow: bool = False) 
     if not panels:
         return None
     colour = roles(len(series.keys))
+    heights = [
+        (group, [*lines.values(), *filter(None, (coverage_points(group.curves[k], "multiplier") for k in lines))])
+        for group, lines in panels
+    ]
     with style():
-        entries = kind_entries((kind for _, lines in panels for kind in lines), colour)
+        entries = kind_entries(series.kinds_in(lines for _, lines in panels), colour)
+        entries += coverage_entries(colour) if series.has_coverage else []
         key = key_height(len(entries), narrow=narrow)
         figure, axes = grid(len(panels), narrow=narrow, key=key)
-        scale_sizes(axes, [(group, list(lines.values())) for group, lines in panels], colour)
+        scale_sizes(axes, heights, colour)
         for ax, (group, lines) in zip(axes, panels, strict=True):
             for kind, points in lines.items():
                 draw_band(ax, points, colour[group.role], 0.13)
-                ax.plot(*xy(points), color=colour[group.role], linestyle=DASHES[kind], linewidth=1.8)
+                ax.plot(*xy(points), color=colour[group.role], linestyle=series.kinds[kind].linestyle, linewidth=1.8)
+                draw_coverage(ax, group.curves[kind], "multiplier", colour[group.role])
         draw_key(figure, entries, narrow=narrow)
         name_axes(
             figure, "accuracy, one scale for all sizes", "compute, in multiples of one plain decision",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from ttscale.reporting import words
+from ttscale.reporting.figure_beside import beside
 from ttscale.reporting.figure_flops import accuracy_vs_flops
 from ttscale.reporting.figure_gain import gain_per_flop
 from ttscale.reporting.figure_laws import laws
 from ttscale.reporting.figure_multiplier import accuracy_vs_multiplier
+from ttscale.reporting.figure_spent import accuracy_vs_seconds, accuracy_vs_tokens
+from ttscale.reporting.figure_votes import votes
+from ttscale.reporting.parts import ALONE, full_name, heading, parts_of
 from ttscale.reporting.series import Series
 from ttscale.reporting.words import is_number
 
@@ -31,55 +35,106 @@ class Drawing:
 FIGURES: dict[str, Callable[..., Figure | None]] = {
     "accuracy_vs_flops": accuracy_vs_flops,
     "accuracy_vs_multiplier": accuracy_vs_multiplier,
+    "accuracy_vs_tokens": accuracy_vs_tokens,
+    "accuracy_vs_seconds": accuracy_vs_seconds,
     "gain_per_flop": gain_per_flop,
+    "votes": votes,
     "laws": laws,
 }
+BESIDE = "beside"  # the figure of several parts
 
 _CAPTIONS = {
     "accuracy_vs_flops": (
-        "Test-time compute and training compute on the same axes. Circles: each size with one plain view, its "
-        "seeds averaged, joined in order of cost. Lines: the same models spending more test-time compute, as views of "
-        "the input, as members that vote, or both. Bands are {level} intervals over items, one a size, for its "
-        "longest line. Grey: the Pareto front, the best accuracy measured at each cost, chosen and scored on the "
-        "same items."
+        "Test-time compute and training compute on the same axes. Circles: each size with {plain}, its seeds averaged, "
+        "joined in order of cost. Lines: the same models spending more test-time compute, as views of the input, as "
+        "members that vote, or both. Bands are {level} intervals over items, one a size, for its longest line. Grey: "
+        "the Pareto front, the best accuracy measured at each cost, chosen and scored on the same items."
     ),
     "accuracy_vs_multiplier": (
         "The same curves against compute in multiples of one plain decision, with {level} intervals over items. The "
         "panels of sizes share one scale, at different heights; that of all members together has its own."
     ),
+    "accuracy_vs_tokens": (
+        "The same curves against generated tokens per item, those of every draw that voted; {level} intervals over "
+        "items."
+    ),
+    "accuracy_vs_seconds": (
+        "The same curves against the seconds of one decision, each item alone on the device of the profile; {level} "
+        "intervals over items."
+    ),
     "gain_per_flop": (
         "Accuracy points gained over one draw, per GFLOP spent beyond it, with {level} intervals over items."
+    ),
+    "votes": (
+        "Every vote over the same samples of each model, with the {level} interval over items of the first. Dotted: "
+        "coverage, which no vote exceeds; the flat tick is the share of items whose most frequent answer over all "
+        "samples is right."
     ),
     "laws": (
         "Measured accuracy (marks) and the law that the back-test chose (lines, with {level} intervals of the "
         "prediction; fainter beyond what was measured)."
     ),
 }
+_TEXT_CAPTIONS = {
+    "accuracy_vs_flops": (
+        "Test-time compute and model size on the same axes. Circles: each model with {plain}. Lines: what the vote of "
+        "more draws decides. Dotted, in the same colour: coverage, the share of items that at least one of the draws "
+        "answers rightly, which no vote exceeds; flat ticks: the ceiling, the share of items whose most frequent "
+        "answer over all draws is right. Bands are {level} intervals over items, one a model. Grey: the Pareto front, "
+        "chosen and scored on the same items."
+    ),
+}
 _KINDS_OF_CHART = {
     "accuracy_vs_flops": "Line chart of accuracy against test-time FLOPs per item on a log scale.",
     "accuracy_vs_multiplier": "Line charts, one a size, of accuracy against multiples of one plain decision.",
+    "accuracy_vs_tokens": "Line chart of accuracy against generated tokens per item on a log scale.",
+    "accuracy_vs_seconds": "Line chart of accuracy against the seconds of one decision on a log scale.",
     "gain_per_flop": "Line charts, one a strategy, of accuracy points per extra GFLOP against FLOPs.",
+    "votes": "Line charts, one a model, of accuracy against the number of samples, one line a vote.",
     "laws": "Charts, one a size, of measured accuracy and fitted laws against the number of draws.",
 }
+_BESIDE_CAPTION = (
+    "The costliest model of each part: accuracy against compute in multiples of its own plain decision. Each panel has "
+    "its own scales, since the parts ask different questions."
+)
+
+
+def figure_names(parts: Iterable[str]) -> set[str]:
+    """Every figure that a report of these parts may have."""
+    return {full_name(part, name) for part in parts for name in FIGURES} | {BESIDE}
 
 
 def draw(summary: Mapping[str, Any]) -> dict[str, Drawing]:
-    """Every figure that the summary has data for."""
-    series, drawings = Series(summary), {}
+    """Every figure that the summary has data for, under its full name."""
+    parts = parts_of(summary)
+    drawings = {drawing.name: drawing for part, one in parts.items() for drawing in _of_part(part, one)}
+    if ALONE not in parts:
+        wide, narrow = beside(parts), beside(parts, narrow=True)
+        if wide is not None and narrow is not None:
+            content = " ".join(f"{heading(part)}: {_content(Series(one))}" for part, one in parts.items())
+            drawings[BESIDE] = Drawing(BESIDE, wide, narrow, _BESIDE_CAPTION, f"Line charts, one a part. {content}")
+    return drawings
+
+
+def _of_part(part: str, summary: Mapping[str, Any]) -> list[Drawing]:
+    series, drawings = Series(summary), []
     level = words.percent((summary.get("run") or {}).get("level", 0.95), 0)
+    captions = _CAPTIONS | _TEXT_CAPTIONS if series.text else _CAPTIONS
     for name, function in FIGURES.items():
         wide, narrow = function(summary), function(summary, narrow=True)
         if wide is not None and narrow is not None:
+            caption = captions[name].format(level=level, plain=series.plain)
             alt = f"{_KINDS_OF_CHART[name]} {_content(series)}"
-            drawings[name] = Drawing(name, wide, narrow, _CAPTIONS[name].format(level=level), alt)
+            drawings.append(Drawing(full_name(part, name), wide, narrow, caption, alt))
     return drawings
 
 
 def _content(series: Series) -> str:
     """What the figure holds in words: where the ladder goes, and where each size's longest curve ends."""
     rungs = [r for r in series.ladder if is_number(r.get("accuracy"))]
+    plain = words.capital(series.plain)
     parts = [
-        f"One view of {words.clean(r['size'], 40)}: {words.percent(r['accuracy'])} at {words.flops(r.get('flops'))}."
+        f"{plain} of {words.clean(r['size'], 40)}: {words.percent(r['accuracy'])} at {words.flops(r.get('flops'))}."
         for r in rungs[:8]
     ]
     for group in series.groups[:8]:

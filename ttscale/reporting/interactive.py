@@ -6,26 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ttscale.reporting.canvas import NARROW
+from ttscale.reporting.kinds import COVERAGE
 from ttscale.reporting.palette import roles
-from ttscale.reporting.points import finite_points
+from ttscale.reporting.points import coverage_points, finite_points
 from ttscale.reporting.series import Series
-from ttscale.reporting.words import escape, flops, is_number, number_interval, percent_interval, times
+from ttscale.reporting.words import escape, flops, is_number, number_interval, percent_interval, significant, times
 
-_DASHES = {"tta": "solid", "ensemble": "10px,5px", "product": "2px,4px"}
 _CLEAR = "rgba(0,0,0,0)"
 
 
 def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     """``{"data", "layout"}`` for plotly.js, or None when there is nothing to draw.
 
-    Each trace's ``meta`` has its colour role, group, kind and part: ``line``, ``band``, ``ladder``, ``front`` or
-    ``plan``. Every string from data or models is escaped, since plotly.js renders a subset of HTML in labels.
+    Each trace's ``meta`` has its colour role, group, kind and part: ``line``, ``band``, ``coverage``, ``ladder``,
+    ``front`` or ``plan``. Every string from data or models is escaped, since plotly.js renders a subset of HTML.
     """
     series = Series(summary)
     colour = roles(len(series.keys))
     pairs = [(curve, group.role) for group in series.groups for curve in group.curves.values()]
     lines = [trace for curve, role in pairs for trace in _band(curve, role, colour)]
-    lines += [_line(curve, role, colour) for curve, role in pairs]
+    lines += [_coverage(curve, role, colour) for curve, role in pairs if curve.get("coverage")]
+    lines += [_line(series, curve, role, colour) for curve, role in pairs]
     shown = [*(trace for trace in lines if trace["x"]), *_ladder(series, colour), *_plan(summary, colour)]
     return {"data": [*_front(summary, colour), *shown], "layout": _layout(shown, colour)} if shown else None
 
@@ -51,13 +52,26 @@ def _band(curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) -> lis
     ]  # fmt: skip
 
 
-def _line(curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) -> dict[str, Any]:
+def _line(series: Series, curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) -> dict[str, Any]:
     points = finite_points(curve, "flops")
     return _trace(
         "line", role, kind=curve["kind"], group=role, mode="lines" if len(points) > 1 else "markers",
         x=[point[0] for point in points], y=[point[1] for point in points], text=_hover(curve),
         hovertemplate="%{text}<extra></extra>", marker={"color": colour[role], "size": 8},
-        line={"color": colour[role], "dash": _DASHES[curve["kind"]], "width": 2.2},
+        line={"color": colour[role], "dash": series.kinds[curve["kind"]].pixels, "width": 2.2},
+    )  # fmt: skip
+
+
+def _coverage(curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) -> dict[str, Any]:
+    points, name = coverage_points(curve, "flops"), escape(curve["label"])
+    texts = [
+        f"<b>{name}</b><br>{percent_interval({'accuracy': y, 'low': low, 'high': high})} of the items have a right draw"
+        for _, y, low, high in points
+    ]
+    return _trace(
+        "coverage", role, kind=curve["kind"], group=role, mode="lines", x=[point[0] for point in points],
+        y=[point[1] for point in points], text=texts, hovertemplate="%{text}<extra></extra>",
+        line={"color": colour[role], "dash": COVERAGE.pixels, "width": 2.2},
     )  # fmt: skip
 
 
@@ -74,6 +88,7 @@ def _hover(curve: Mapping[str, Any]) -> list[str]:
             percent_interval(row),
             f"k = {curve['budgets'][i]}, {times(curve['multiplier'][i])} one plain decision",
             f"{flops(cost)} an item",
+            *([f"{significant(curve['tokens'][i])} tokens an item"] if curve.get("tokens") else []),
         ]
         if is_number(row.get("flops_worst")) and row["flops_worst"] > cost * 1.001:
             lines.append(f"worst item: {flops(row['flops_worst'])}")
@@ -97,14 +112,15 @@ def _ladder(series: Series, colour: Mapping[str, str]) -> list[dict[str, Any]]:
         error_y={"type": "data", "array": up, "arrayminus": down, "width": 0, "thickness": 1.3, "color": colour["ink"]},
         marker={"color": [colour[role] for role in own], "size": 12, "line": {"color": colour["ink"], "width": 2}},
         text=[f"<b>{escape(series.short(str(r['size'])))}</b>" for r in rungs], textposition="bottom right",
-        textfont={"color": [colour[role] for role in own], "size": 13}, customdata=[_rung(r) for r in rungs],
-        hovertemplate="%{customdata}<extra></extra>",
+        textfont={"color": [colour[role] for role in own], "size": 13},
+        customdata=[_rung(r, series.plain) for r in rungs], hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     return [{**trace, "meta": {**trace["meta"], "roles": own}}]
 
 
-def _rung(rung: Mapping[str, Any]) -> str:
-    lines = [f"<b>{escape(rung['size'])}, one view</b>", percent_interval(rung), f"{flops(rung['flops'])} an item"]
+def _rung(rung: Mapping[str, Any], plain: str) -> str:
+    name = f"<b>{escape(rung['size'])}, {escape(plain)}</b>"
+    lines = [name, percent_interval(rung), f"{flops(rung['flops'])} an item"]
     if is_number(rung.get("train_flops")):
         lines.append(f"{flops(rung['train_flops'])} of training")
     return "<br>".join(lines)

@@ -7,37 +7,46 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ttscale.reporting.canvas import DASHES
-from ttscale.reporting.series import KINDS
+from ttscale.reporting.kinds import COVERAGE, Kind
 
 Entry = tuple[Line2D, str]
 _ROW = 0.17  # inches
 
 
-def kind_entries(kinds: Iterable[str], colour: Mapping[str, str]) -> list[Entry]:
-    """The line style of each kind that is drawn."""
-    shown = set(kinds)
+def kind_entries(kinds: Iterable[Kind], colour: Mapping[str, str]) -> list[Entry]:
+    """The line style of each kind."""
     return [
-        (Line2D([], [], color=colour["muted"], linestyle=DASHES[kind], linewidth=1.7), f"more {name}")
-        for kind, name in KINDS.items()
-        if kind in shown
+        (Line2D([], [], color=colour["muted"], linestyle=kind.linestyle, linewidth=1.7), f"more {kind.name}")
+        for kind in kinds
     ]
 
 
+def coverage_entries(colour: Mapping[str, str]) -> list[Entry]:
+    """What stands beside the votes of language models."""
+    dots = Line2D([], [], color=colour["muted"], linestyle=COVERAGE.linestyle, linewidth=1.9)
+    tick = Line2D([], [], color=colour["muted"], linestyle="", marker="_", markersize=11, markeredgewidth=2.0)
+    return [(dots, "coverage"), (tick, "ceiling of the vote")]
+
+
 def key_height(n_entries: int, *, narrow: bool) -> float:
-    """Inches that the key takes above the name of the y axis: none on a wide figure, where they share a row."""
-    return _ROW * -(-n_entries // 2) + 0.06 if narrow and n_entries else 0.0
+    """Inches that the key takes above the name of the y axis, which shares its last row on a wide figure."""
+    rows = -(-n_entries // _columns(n_entries, narrow=narrow)) if n_entries else 0
+    return _ROW * rows + 0.06 if narrow and rows else _ROW * max(rows - 1, 0)
 
 
 def draw_key(figure: Figure, entries: Sequence[Entry], *, narrow: bool) -> None:
-    """One row at the top right; two columns on a narrow figure."""
+    """At the top right."""
     if entries:
         figure.legend(
             [handle for handle, _ in entries], [name for _, name in entries], loc="upper right",
-            ncols=2 if narrow else len(entries), frameon=False, fontsize=8.0 if narrow else 8.5,
+            ncols=_columns(len(entries), narrow=narrow), frameon=False, fontsize=8.0 if narrow else 8.5,
             handlelength=2.1 if narrow else 2.6, handletextpad=0.6, columnspacing=1.0 if narrow else 1.6,
             borderaxespad=0.0, borderpad=0.0, bbox_to_anchor=(0.99, 1 - 0.05 / figure.get_figheight()),
         )  # fmt: skip
+
+
+def _columns(n: int, *, narrow: bool) -> int:
+    return 2 if narrow else n if n <= 5 else -(-n // 2)
 
 
 def name_axes(figure: Figure, y: str, x: str, *, colour: str, below: float = 0.0) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ttscale.reporting.words import DASH, escape
+from ttscale.reporting.words import DASH, escape, escape_lines
 
 
 class Markup(str):
@@ -36,11 +37,19 @@ def known(text: str, reason: str) -> Cell:
     return Missing(reason) if text == DASH else text
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, text_columns: int = 1) -> Markup:
+def table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    text_columns: int = 1,
+    tight: bool = False,
+) -> Markup:
     """A captioned table that scrolls sideways where it must; the first column holds row headers.
 
     Args:
         text_columns: so many columns from the left hold words; the others hold numbers and are set flush right.
+        tight: the row headers are short, so that their column may be narrow.
     """
     reasons: list[str] = []
     rows = list(rows)
@@ -49,13 +58,18 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Cell]], *,
         for row in rows
     )
     head = "".join(f'<th scope="col"{_align(i, text_columns)}>{html(name)}</th>' for i, name in enumerate(heads))
-    short = " short" if len(rows) <= 8 else ""
+    classes = f"scroll{' short' if len(rows) <= 8 else ''}{' tight' if tight else ''}"
     notes = "".join(f"<p class=why><sup>{i}</sup> {html(reason)}</p>" for i, reason in enumerate(reasons, start=1))
     return Markup(
-        f'<div class="scroll{short}" tabindex=0 role=region aria-label="{escape(caption)}">\n<table>'
+        f'<div class="{classes}" tabindex=0 role=region aria-label="{escape(caption)}">\n<table>'
         f"<caption><span>{html(caption)}</span></caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>{notes}\n"
     )
+
+
+def verbatim(text: object, limit: int) -> Markup:
+    """A foreign text with its lines as they came, cut to ``limit`` characters; a surrounding space can be seen."""
+    return Markup(f"<pre class=said>{escape_lines(text, limit)}</pre>")
 
 
 def facts(pairs: Iterable[tuple[str, Cell]]) -> Markup:
@@ -82,6 +96,11 @@ def bullets(texts: Iterable[str], css_class: str = "") -> Markup:
 def joined(parts: Iterable[str]) -> Markup:
     """HTML parts in a row; plain strings among them are escaped."""
     return Markup("").join(parts)
+
+
+def deeper(markup: Markup) -> Markup:
+    """The same HTML with every heading one level down; text cannot be meant, since ``<`` is escaped in it."""
+    return Markup(re.sub(r"(</?h)([2-5])>", lambda tag: f"{tag[1]}{int(tag[2]) + 1}>", markup))
 
 
 def _cell(cell: Cell, column: int, text_columns: int, reasons: list[str]) -> str:

@@ -54,6 +54,17 @@ def stylesheet(n: int) -> str:
     )
 
 
+def sizes_stylesheet(selector: str, n: int) -> str:
+    """The colours of ``n`` sizes for the elements that a CSS selector picks, in place of the page's own."""
+
+    def block(dark: bool) -> str:
+        return "".join(f"--s{i}:{colour};" for i, colour in enumerate(scale(n, dark=dark)))
+
+    return (
+        f"{selector}{{{block(False)}}}\n@media screen and (prefers-color-scheme:dark){{{selector}{{{block(True)}}}}}\n"
+    )
+
+
 def themed(svg: str, n: int) -> str:
     """An SVG with each light colour of a role replaced by that role's CSS custom property."""
     by_colour = {colour: f"var(--{name})" for name, colour in roles(n).items()}

@@ -10,12 +10,29 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ttscale.reporting.canvas import multiplier_axis, new_figure, percent_axis
+from ttscale.reporting.kinds import COVERAGE
 from ttscale.reporting.labels import Labels
-from ttscale.reporting.points import Point, xy
+from ttscale.reporting.points import Point, coverage_points, finite_points, xy
 from ttscale.reporting.series import WHOLE, Group
+from ttscale.reporting.words import is_number
 
 MAX_PANELS = 12
 _BESIDE = ((1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (-0.8, 1.0), (-0.8, -1.0))
+
+
+def one_panel(*, narrow: bool, key: float = 0.0, height: float = 6.0) -> tuple[Figure, Axes]:
+    """A figure of one panel.
+
+    Args:
+        key: inches to keep free at the top for a key.
+        height: of a wide figure without a key.
+    """
+    width, height = (3.7, max(4.9, height - 1.5)) if narrow else (9.6, height)
+    height += key
+    figure = new_figure(width, height)
+    left, bottom, right, top = (0.48, 0.49, 0.04, 0.35 + key) if narrow else (0.56, 0.53, 0.11, 0.55 + key)
+    box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
+    return figure, figure.add_axes(box)
 
 
 def grid(n: int, *, narrow: bool, tall: bool = False, key: float = 0.0) -> tuple[Figure, list[Axes]]:
@@ -25,7 +42,7 @@ def grid(n: int, *, narrow: bool, tall: bool = False, key: float = 0.0) -> tuple
         tall: panels that are higher than wide.
         key: inches to keep free at the top for a key.
     """
-    columns = 1 if narrow else min(n, 3)
+    columns = 1 if narrow else 2 if n == 4 else min(n, 3)
     rows = -(-n // columns)
     width, panel = (3.7, 2.6 if tall else 2.2) if narrow else (9.6, 3.4 if tall else 2.55)
     top, bottom, left, right, gap_x, gap_y = 0.6 + key, 0.55, 0.52, 0.12, 0.55, 0.6
@@ -74,6 +91,17 @@ def draw_band(ax: Axes, points: Sequence[Point], colour: str, alpha: float) -> N
     if len(bounded) > 1:
         x, low, high = (list(column) for column in zip(*bounded, strict=True))
         ax.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1.5)
+
+
+def draw_coverage(ax: Axes, curve: Mapping[str, Any], x: str, colour: str) -> list[Point]:
+    """A curve's coverage and, as a flat tick at its last point, its vote's ceiling; returns the points drawn."""
+    points, vote = coverage_points(curve, x), finite_points(curve, x)
+    if points:
+        ax.plot(*xy(points), color=colour, linestyle=COVERAGE.linestyle, linewidth=1.9, zorder=2.5)
+    ceiling = (curve.get("ceiling") or {}).get("value")
+    if points and vote and is_number(ceiling):
+        ax.plot([vote[-1][0]], [ceiling], "_", color=colour, markersize=13, markeredgewidth=2.0, zorder=3.5)
+    return points
 
 
 def name_lines(ax: Axes, lines: Mapping[str, tuple[Sequence[Point], str]]) -> None:

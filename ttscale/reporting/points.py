@@ -23,6 +23,11 @@ def finite_points(row: Mapping[str, Any], x: str, y: str = "accuracy") -> list[P
     return points
 
 
+def coverage_points(curve: Mapping[str, Any], x: str) -> list[Point]:
+    """The same of a curve's coverage, where it has one."""
+    return finite_points({x: curve[x], **curve["coverage"]}, x) if curve.get("coverage") and curve.get(x) else []
+
+
 def xy(points: Sequence[Point]) -> tuple[list[float], list[float]]:
     return [point[0] for point in points], [point[1] for point in points]
 

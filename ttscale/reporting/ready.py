@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.summary import KIND, SCHEMA_VERSION, json_ready
+from ttscale.reporting.parts import NAMES
+from ttscale.scaling.entries import json_ready
+from ttscale.scaling.summary import KIND, SCHEMA_VERSION
 
 _AGAIN = "Analyse the Records again."
 
@@ -35,21 +37,54 @@ def read_summary(file: Path) -> Any:
 
 
 def check_summary(summary: Any) -> dict[str, Any]:
-    """The summary, JSON-ready; TtscaleError when it is none, of another schema version, or damaged."""
+    """The summary, JSON-ready; TtscaleError when it is none, of another schema version, or damaged.
+
+    A summary of several parts has them by name under ``parts``, each a summary by itself.
+    """
+    _check_kind("summary", summary)
+    if "parts" not in summary:
+        return _whole("summary", summary)
+    parts = check_parts("summary", summary["parts"])
+    for name, part in parts.items():
+        _check_kind(f"summary, part {name}", part)
+    return joined({name: _whole(f"summary, part {name}", part) for name, part in parts.items()})
+
+
+def check_parts(argument: str, parts: Any) -> Mapping[str, Any]:
+    """Parts by name; TtscaleError when there are none or a name cannot stand in the name of a file."""
+    if not isinstance(parts, Mapping) or not parts:
+        raise TtscaleError(argument, expected="parts by name", got=repr(parts)[:80], fix="Give at least one.")
+    for name in parts:
+        if not isinstance(name, str) or not NAMES.fullmatch(name):
+            raise TtscaleError(
+                argument, expected="names of small letters, digits, - and _", got=repr(name), fix="Rename that part."
+            )
+    return parts
+
+
+def joined(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One summary of several parts."""
+    return {"schema_version": SCHEMA_VERSION, "kind": KIND, "parts": dict(parts)}
+
+
+def _check_kind(argument: str, summary: Any) -> None:
     if not isinstance(summary, Mapping) or summary.get("kind") != KIND:
         got = f"kind {summary.get('kind')!r}" if isinstance(summary, Mapping) else type(summary).__name__
         raise TtscaleError(
-            "summary", expected=f"a dict of kind {KIND!r}", got=got, fix="Give what `summarize` or `report` wrote."
+            argument, expected=f"a dict of kind {KIND!r}", got=got, fix="Give what `summarize` or `report` wrote."
         )
     if summary.get("schema_version") != SCHEMA_VERSION:
         raise TtscaleError(
-            "summary", expected=f"schema version {SCHEMA_VERSION}", got=f"version {summary.get('schema_version')!r}",
+            argument, expected=f"schema version {SCHEMA_VERSION}", got=f"version {summary.get('schema_version')!r}",
             fix="Show it with the version of ttscale that wrote it, or analyse the Records again.",
         )  # fmt: skip
+
+
+def _whole(argument: str, summary: Mapping[str, Any]) -> dict[str, Any]:
     ready: dict[str, Any] = json_ready(summary)
     problem = _problem(ready)
     if problem:
-        raise TtscaleError("summary", expected="all parts of a summary", got=problem, fix=_AGAIN)
+        raise TtscaleError(argument, expected="all parts of a summary", got=problem, fix=_AGAIN)
     return ready
 
 

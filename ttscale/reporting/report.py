@@ -12,16 +12,17 @@ from ttscale.records.files import write_atomic, write_json
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
 from ttscale.reporting import canvas
-from ttscale.reporting.figures import FIGURES, draw
+from ttscale.reporting.figures import draw, figure_names
 from ttscale.reporting.page import page
-from ttscale.reporting.ready import check_summary, read_summary
+from ttscale.reporting.parts import ALONE, parts_of
+from ttscale.reporting.ready import check_parts, check_summary, joined, read_summary
 from ttscale.scaling.summary import summarize
 
 OPTIONS = tuple(name for name, p in inspect.signature(summarize).parameters.items() if p.kind is p.KEYWORD_ONLY)
 
 
 def report(
-    records: Records | str | Path | None,
+    records: Records | str | Path | Mapping[str, Records | str | Path] | None,
     out: str | Path,
     *,
     summary: Mapping[str, Any] | str | Path | None = None,
@@ -30,9 +31,11 @@ def report(
     """Write ``summary.json``, ``figures/*.png``, ``figures/*.svg`` and ``report.html`` (one file, no network).
 
     Args:
-        records: Records or their folder; may be None when a summary is given.
+        records: Records or their folder; several by name, such as ``{"vision": …, "language": …}``, are shown beside
+            each other on one page; may be None when a summary is given.
         out: folder to write into; it is made where it is missing, and an older report in it is replaced.
-        summary: a ready summary (a dict or the path of a ``summary.json``); nothing is analysed then.
+        summary: a ready summary (a dict or the path of a ``summary.json``), of one run or of several parts; nothing is
+            analysed then.
         options: for ``ttscale.scaling.summary.summarize``: ``min_accuracy``, ``vote``, ``law``, ``ci``, ``n_boot``,
             ``seed``, ``on_progress``.
 
@@ -51,8 +54,9 @@ def report(
         raise TtscaleError("out", expected="a folder", got=f"the file {folder}", fix="Choose another name.")
     ready = _summary(records, summary, options)
     drawings = draw(ready)
+    older = _older_figures(folder)
     write_json(folder / "summary.json", ready)
-    for name in FIGURES:
+    for name in older | drawings.keys():
         for ending, render in (("png", canvas.png), ("svg", canvas.svg)):
             file = folder / "figures" / f"{name}.{ending}"
             if name in drawings:
@@ -67,8 +71,19 @@ def _write(file: Path, data: bytes) -> None:
     write_atomic(file, lambda stream: stream.write(data))
 
 
+def _older_figures(folder: Path) -> set[str]:
+    """The figures that the report in this folder may have, from the summary beside it."""
+    try:
+        parts = parts_of(check_summary(read_summary(folder / "summary.json")))
+    except TtscaleError:  # none, or of another version
+        parts = {ALONE: {}}
+    return figure_names(parts)
+
+
 def _summary(
-    records: Records | str | Path | None, summary: Mapping[str, Any] | str | Path | None, options: Mapping[str, Any]
+    records: Records | str | Path | Mapping[str, Records | str | Path] | None,
+    summary: Mapping[str, Any] | str | Path | None,
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The summary to show: the one given, or that of the records."""
     for name in options:
@@ -79,11 +94,17 @@ def _summary(
             raise TtscaleError(
                 "records", expected="Records, a Records folder, or a summary", got="None", fix="Give one of them."
             )
-        given = read_records(records) if isinstance(records, (str, Path)) else records
-        return check_summary(summarize(given, **options))
+        if isinstance(records, Mapping):
+            parts = check_parts("records", records)
+            return check_summary(joined({name: _analysed(one, options) for name, one in parts.items()}))
+        return check_summary(_analysed(records, options))
     if options:
         raise TtscaleError(
             next(iter(options)), expected="no analysis options beside a ready summary", got=", ".join(options),
             fix="Give the options without `summary`, so that the Records are analysed with them.",
         )  # fmt: skip
     return check_summary(read_summary(Path(summary)) if isinstance(summary, (str, Path)) else summary)
+
+
+def _analysed(records: Records | str | Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    return summarize(read_records(records) if isinstance(records, (str, Path)) else records, **options)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ttscale.reporting.kinds import LANGUAGE, VISION, Kind
 from ttscale.reporting.words import clean, is_number
 
-KINDS = {"tta": "views", "ensemble": "members", "product": "members × views"}
 WHOLE = "\0all"  # the key of the curves that span sizes; no size can have this name
 
 
@@ -20,7 +20,7 @@ class Group:
     Attributes:
         key, label: as in the summary, and as shown in figures (the prefix that all sizes share is left out).
         role: its colour in ``reporting.palette``.
-        curves: at most one curve of the summary for each kind, in the order of ``KINDS``.
+        curves: at most one curve of the summary for each kind, in the order of ``kinds``.
     """
 
     key: str
@@ -35,6 +35,32 @@ class Series:
 
     summary: Mapping[str, Any]
 
+    @property
+    def text(self) -> bool:
+        """Whether the draws are texts of language models."""
+        return self.summary.get("outcome") == "text"
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """The kinds of strategy, in the order in which they are shown."""
+        return LANGUAGE if self.text else VISION
+
+    def kinds_in(self, drawn: Iterable[Collection[str]]) -> list[Kind]:
+        """Those among the drawn ones."""
+        shown = {kind for kinds in drawn for kind in kinds}
+        return [kind for name, kind in self.kinds.items() if name in shown]
+
+    @property
+    def plain(self) -> str:
+        """One complete plain decision."""
+        said = set((self.summary.get("language") or {}).get("plain", {}).values()) if self.text else {"one view"}
+        return clean(said.pop(), 40) if len(said) == 1 else "one plain answer"
+
+    @property
+    def has_coverage(self) -> bool:
+        """Whether any drawn curve has its coverage beside it."""
+        return any(curve.get("coverage") for curve in self.drawn)
+
     @cached_property
     def ladder(self) -> list[Mapping[str, Any]]:
         """The sizes at one plain decision, cheapest first."""
@@ -45,7 +71,8 @@ class Series:
     def ladder_label(self) -> str:
         """What grows along the ladder."""
         known = all(is_number(row.get("train_flops")) for row in self.ladder)
-        return "one view, more training" if known else "one view, larger model"
+        grows = "more training" if known else "larger model"
+        return grows if self.text else f"{self.plain}, {grows}"
 
     @cached_property
     def curves(self) -> dict[str, Mapping[str, Any]]:
@@ -56,14 +83,19 @@ class Series:
         """Sizes, cheapest first, and last the whole zoo."""
         chosen: dict[str, dict[str, Mapping[str, Any]]] = {}
         for curve in self.curves.values():
-            if curve["kind"] in KINDS:
+            if curve["kind"] in self.kinds:
                 slot = chosen.setdefault(self.key_of(curve), {})
                 old = slot.get(curve["kind"])
                 if old is None or len(curve["members"]) > len(old["members"]):
                     slot[curve["kind"]] = curve
         sizes = sorted((key for key in chosen if key != WHOLE), key=lambda key: _first_cost(chosen[key]))
-        ordered = {key: {kind: slot[kind] for kind in KINDS if kind in slot} for key, slot in chosen.items()}
+        ordered = {key: {kind: slot[kind] for kind in self.kinds if kind in slot} for key, slot in chosen.items()}
         return [Group(key, self.short(key), self.role(key), ordered[key]) for key in [*sizes, WHOLE] if key in ordered]
+
+    @property
+    def drawn(self) -> list[Mapping[str, Any]]:
+        """The curves that figures show."""
+        return [curve for group in self.groups for curve in group.curves.values()]
 
     @cached_property
     def keys(self) -> list[str]:
@@ -94,16 +126,36 @@ class Series:
         """What a curve spends its compute on, for a table."""
         key = self.key_of(curve)
         size = "all members" if key == WHOLE else clean(key, 48)
-        return f"{size}, {KINDS.get(curve['kind'], clean(curve['kind'], 24))}"
+        return f"{size}, {self.spent_on(curve)}"
+
+    def spent_on(self, curve: Mapping[str, Any]) -> str:
+        """What grows along a curve."""
+        kind = self.kinds.get(curve["kind"])
+        return kind.name if kind else clean(curve["kind"], 24)
 
     def title_of(self, name: str) -> str:
         """The title of the curve of this id; the id itself when the summary does not hold the curve."""
         return self.title(self.curves[name]) if name in self.curves else clean(name, 60)
 
-    def fits_of(self, curve: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """The fitted laws of a curve, the chosen one first."""
-        fits = [fit for fit in self.summary.get("fits") or [] if fit["curve"] == curve["id"]]
+    def votes_of(self, group: Group) -> list[Mapping[str, Any]]:
+        """The curves over the same samples as the group's drawn one, that one first: one for each vote."""
+        drawn = group.curves.get("samples")
+        same = ("kind", "size", "members", "decoding", "variants")
+        alike = (c for c in self.curves.values() if drawn and all(c.get(key) == drawn.get(key) for key in same))
+        return sorted(alike, key=lambda curve: curve is not drawn)
+
+    def fits_of(self, curve: Mapping[str, Any], of: str = "accuracy") -> list[Mapping[str, Any]]:
+        """The laws fitted to a curve's accuracy or coverage, the chosen one first."""
+        name = curve["id"] if of == "accuracy" else f"{curve['id']}/{of}"
+        fits = [fit for fit in self.summary.get("fits") or [] if fit["curve"] == name]
         return sorted(fits, key=lambda fit: not fit.get("chosen"))
+
+
+def vote_words(vote: Any) -> str:
+    """A vote's name for a reader: ``weighted:mean_logprob`` as ``weighted by mean logprob``."""
+    rule, _, score = clean(vote, 60).partition(":")
+    score = score.replace("_", " ")
+    return f"{'best' if rule == 'best' else rule} by {score}" if score else rule.replace("_", " ")
 
 
 def sparse(budgets: Sequence[int]) -> list[int]:

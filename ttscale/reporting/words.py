@@ -27,6 +27,13 @@ def escape(value: Any) -> str:
     return html.escape(clean(value), quote=True)
 
 
+def escape_lines(value: Any, limit: int) -> str:
+    """A foreign value as HTML text that keeps its line ends, cut to ``limit`` characters with an ellipsis."""
+    text = str(value)
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "\n".join(escape(line) for line in cut.splitlines())
+
+
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether there is a finite number to show."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
@@ -109,6 +116,11 @@ def times(value: Any) -> str:
     if not is_number(value):
         return DASH
     return f"{significant(value, 2 if 2 <= abs(value) < 100 or abs(value) < 0.5 else 3)}×"
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]
 
 
 def plural(n: Any, one: str, many: str | None = None) -> str:

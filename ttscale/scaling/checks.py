@@ -6,6 +6,7 @@ import math
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
+from ttscale.scaling.sampled_credits import known_costs
 
 
 def check_records(records: object) -> None:
@@ -15,6 +16,8 @@ def check_records(records: object) -> None:
             "records", expected="Records", got=type(records).__name__,
             fix="Open a folder with ttscale.read_records(path).",
         )  # fmt: skip
+    if records.outcome == "text":
+        return
     if records.n_classes < 2 or not records.members or not records.variants:
         raise TtscaleError(
             "records", expected="at least 2 classes, 1 member and 1 variant",
@@ -25,6 +28,13 @@ def check_records(records: object) -> None:
 
 def check_costs(records: Records) -> None:
     """Refuse Records whose draws have no known, positive cost, where strategies are compared by cost."""
+    if records.outcome == "text":
+        if not known_costs(records):
+            raise TtscaleError(
+                "records", expected="known FLOPs of every draw", got="draws or prompts of unknown FLOPs",
+                fix="Give the endpoint's n_params: without costs there is no matched budget.",
+            )  # fmt: skip
+        return
     for member in records.members:
         costs = [records.draw_flops(member.name, variant) for variant in records.variants]
         if not all(0 < cost < math.inf for cost in costs):

@@ -27,13 +27,13 @@ def prefix_credits(records: Records, strategy: Strategy, budgets: Sequence[int])
     row_of = {int(k): row for row, k in enumerate(budgets)}
     draws = strategy.draws[: int(budgets[-1])]
     at = {variant: position for position, variant in enumerate(records.variants)}
-    members = dict.fromkeys(member for member, _ in draws)
+    members = dict.fromkeys(draw[0] for draw in draws)
     for member in members:
         records.check(member)
     for items in _chunks(records):
         stored = {member: records.log_probs(member, items) for member in members}
         labels = records.labels[items]
-        scores = prefix_scores((stored[member][:, at[variant]] for member, variant in draws), strategy.vote)
+        scores = prefix_scores((stored[draw[0]][:, at[draw[1]]] for draw in draws), strategy.vote)
         for k, log_scores in enumerate(scores, start=1):
             if k in row_of:
                 out[row_of[k], items] = credit(log_scores, labels)

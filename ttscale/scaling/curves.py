@@ -10,11 +10,14 @@ import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
+from ttscale.scaling import sampled
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
 from ttscale.scaling.checks import check_records
 from ttscale.scaling.credits import prefix_credits
 from ttscale.scaling.interval import Interval, check_level, difference_bounds, percentiles, undefined, wilson
+from ttscale.scaling.sampled_credits import ORDERS, budget_costs, check_orders, plain_cost, sampled_credits
 from ttscale.scaling.strategy import Strategy, check_draws, product, tta
+from ttscale.voting.votes import resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +28,18 @@ class Curve:
         name, kind, members, vote, subject: of the strategy.
         budgets: draws per item, ``int64 [k]``, increasing.
         flops, flops_worst: mean and largest cost per item, ``float64 [k]`` (1 multiply-add = 2 FLOPs).
-        multiplier: ``flops / reference_flops``, the cost in plain decisions of ``reference_member``.
+        multiplier: ``flops / reference_flops``, the cost in plain decisions (``unit``) of
+            ``reference_member``.
         credit: ``float64 [k, item]``, 1 for right, 0 for wrong, shares for ties.
         accuracy, low, high: ``float64 [k]``: mean credit and its interval at ``level``.
         replicates: bootstrap means, ``float64 [boot, k]``.
         units: cluster index per item, or None when the items were resampled one by one.
         method: how the interval was made.
         strategy: the strategy, or None for a mean of several curves.
+        unit: one plain decision in words: ``one view``, ``one greedy answer``, ``one sample``.
+        tokens: of text, mean tokens generated per item, ``float64 [k]``; None of images.
+        seconds: of text, for one item alone on the profiled device, ``float64 [k]``, NaN where it was not profiled;
+            None of images.
     """
 
     name: str
@@ -58,6 +66,9 @@ class Curve:
     subject: str = ""
     strategy: Strategy | None = field(default=None, repr=False)
     clusters: np.ndarray | None = field(default=None, repr=False)
+    unit: str = "one view"
+    tokens: np.ndarray | None = None
+    seconds: np.ndarray | None = None
 
     @property
     def n_items(self) -> int:
@@ -77,41 +88,46 @@ class Curve:
         """The same curve at some of its budgets, given by their positions."""
         parts = ("budgets", "flops", "flops_worst", "multiplier", "credit", "accuracy", "low", "high")
         return replace(
-            self, replicates=self.replicates[:, rows], **{part: getattr(self, part)[rows] for part in parts}
-        )
+            self, replicates=self.replicates[:, rows], tokens=None if self.tokens is None else self.tokens[rows],
+            seconds=None if self.seconds is None else self.seconds[rows],
+            **{part: getattr(self, part)[rows] for part in parts},
+        )  # fmt: skip
 
     def at(self, k: int) -> Interval:
         """Accuracy at budget ``k`` with its interval."""
         row = self.row(k)
-        return Interval(
-            float(self.accuracy[row]), float(self.low[row]), float(self.high[row]), self.level, self.method
-        )
+        return Interval(float(self.accuracy[row]), float(self.low[row]), float(self.high[row]), self.level, self.method)
 
 
 def accuracy_curve(
     records: Records,
     strategy: Strategy | None = None,
     *,
-    vote: str = "mean",
+    vote: str = "auto",
     ci: float = 0.95,
     n_boot: int = 1000,
     seed: int = 0,
     budgets: Sequence[int] | None = None,
     reference: str | None = None,
+    orders: int = ORDERS,
 ) -> Curve:
     """Accuracy of a strategy at every budget, from one pass over the Records.
 
-    The budget k takes the strategy's first k draws. Tied answers share the credit. The interval is the percentile
-    bootstrap over items (over clusters where the Records declare them); where all items agree it is Wilson's.
+    The budget k takes the strategy's first k draws; of text, whose samples are exchangeable, it is averaged over which
+    samples these are. Tied answers share the credit. The interval is the percentile bootstrap over items (over clusters
+    where the Records declare them); where all items agree it is Wilson's.
 
     Args:
         records: the draws.
-        strategy: by default all members × all views (the views of the one member, if there is one).
-        vote: for the default strategy; a given strategy carries its own.
+        strategy: by default all members × all views (the views of the one member, if there is one); of text the samples
+            of the main decoding: those of the one member, over its prompt variants if there are several, or the
+            ensemble of all members.
+        vote: for the default strategy; a given strategy carries its own. ``"auto"`` is the mean, of text the plurality.
         ci: level of the intervals.
         n_boot, seed: number of resamples and their seed; equal seeds resample equal items alike.
         budgets: by default every budget from 1 to the number of draws.
         reference: the member whose plain decision is multiplier 1; by default the strategy's first.
+        orders: of text, the number of random orders of the samples; 0 takes them as numbered.
 
     Raises:
         TtscaleError: unknown names, a budget larger than the draws at hand, ``ci`` or ``n_boot`` out of range, fewer
@@ -120,19 +136,53 @@ def accuracy_curve(
     check_records(records)
     level = check_level(ci)
     check_bootstrap(n_boot, level, count_units(records.n_items, unit_index(records.clusters)), seed)
-    if strategy is None:
-        names = [member.name for member in records.members]
-        strategy = tta(records, names[0], vote=vote) if len(names) == 1 else product(records, names, vote=vote)
-    check_draws(records, strategy)
-    ks = _budgets(budgets, len(strategy.draws))
+    check_orders(orders)
+    chosen = strategy if strategy is not None else default_strategy(records, vote)
+    check_draws(records, chosen)
+    ks = check_budgets(budgets, len(chosen.draws))
+    if records.outcome == "text":
+        credit = sampled_credits(records, chosen, ks, orders=orders, seed=seed)
+    else:
+        credit = prefix_credits(records, chosen, ks.tolist())
+    return curve_of_strategy(records, chosen, ks, credit, reference=reference, level=level, n_boot=n_boot, seed=seed)
+
+
+def default_strategy(records: Records, vote: str = "auto") -> Strategy:
+    """What :func:`accuracy_curve` measures unless it is told otherwise."""
+    names = [member.name for member in records.members]
+    if records.outcome != "text":
+        vote = resolve(vote, records.outcome)
+        return tta(records, names[0], vote=vote) if len(names) == 1 else product(records, names, vote=vote)
+    if len(names) > 1:
+        return sampled.ensemble(records, names, vote=vote, subject="all")
+    make = sampled.mixture if len(records.variants) > 1 else sampled.samples
+    return make(records, names[0], vote=vote)
+
+
+def curve_of_strategy(
+    records: Records, strategy: Strategy, budgets: np.ndarray, credit: np.ndarray, *, reference: str | None,
+    level: float, n_boot: int, seed: int, **described: str,
+) -> Curve:  # fmt: skip
+    """The curve of a strategy's credits ``float64 [k, item]``, with what its budgets cost.
+
+    Args:
+        described: a ``name`` or ``vote`` other than the strategy's.
+    """
     first = strategy.draws[0][0] if reference is None else records.member(reference).name
-    one = records.draw_flops(first, records.variants[0])
-    flops = np.cumsum([records.draw_flops(*draw) for draw in strategy.draws])[ks - 1]
+    unit, tokens, seconds = "one view", None, None
+    if records.outcome == "text":
+        costs = budget_costs(records, strategy, budgets)
+        flops, worst, tokens, seconds = costs.flops, costs.flops_worst, costs.tokens, costs.seconds
+        one, unit = plain_cost(records, first)
+    else:
+        flops = np.cumsum([records.draw_flops(draw[0], draw[1]) for draw in strategy.draws])[budgets - 1]
+        worst, one = flops, records.draw_flops(first, records.variants[0])
+    named = {"name": strategy.name, "vote": strategy.vote, **described}
     return curve_of_credits(
-        prefix_credits(records, strategy, ks.tolist()), item_ids=records.item_ids, budgets=ks, flops=flops,
-        name=strategy.name, kind=strategy.kind, members=strategy.members, vote=strategy.vote,
-        subject=strategy.subject, reference=(first, one), clusters=records.clusters, strategy=strategy, level=level,
-        n_boot=n_boot, seed=seed,
+        credit, item_ids=records.item_ids, budgets=budgets, flops=flops, flops_worst=worst, kind=strategy.kind,
+        members=strategy.members, subject=strategy.subject, reference=(first, one), clusters=records.clusters,
+        strategy=strategy, level=level, n_boot=n_boot, seed=seed, unit=unit, tokens=tokens,
+        seconds=seconds, **named,
     )  # fmt: skip
 
 
@@ -154,6 +204,9 @@ def curve_of_credits(
     level: float = 0.95,
     n_boot: int = 1000,
     seed: int = 0,
+    unit: str = "one view",
+    tokens: np.ndarray | None = None,
+    seconds: np.ndarray | None = None,
 ) -> Curve:
     """The curve of credits ``float64 [k, item]`` that are already at hand: accuracy, resamples and intervals.
 
@@ -176,7 +229,7 @@ def curve_of_credits(
         multiplier=flops / one if one > 0 else np.full(len(flops), math.nan), reference_member=member,
         reference_flops=one, credit=credit, item_ids=item_ids, accuracy=accuracy, low=low, high=high, level=level,
         replicates=replicates, n_boot=n_boot, seed=seed, units=units, clusters=clusters, strategy=strategy,
-        subject=subject or name,
+        subject=subject or name, unit=unit, tokens=tokens, seconds=seconds,
         method=f"percentile bootstrap over {n_units} {'items' if units is None else 'clusters of items'}, "
         f"{n_boot} resamples",
     )  # fmt: skip
@@ -206,13 +259,17 @@ def mean_curve(curves: Sequence[Curve], name: str, *, subject: str = "") -> Curv
     credit = np.zeros(first.credit.shape)
     for curve in curves:
         credit += curve.credit
+    tokens = [curve.tokens for curve in curves if curve.tokens is not None]
+    seconds = [curve.seconds for curve in curves if curve.seconds is not None]
     return curve_of_credits(
         credit / len(curves), item_ids=first.item_ids, budgets=first.budgets,
         flops=np.mean([curve.flops for curve in curves], axis=0),
         flops_worst=np.max([curve.flops_worst for curve in curves], axis=0), name=name, kind=first.kind,
         members=tuple(dict.fromkeys(member for curve in curves for member in curve.members)), vote=first.vote,
         subject=subject, reference=(first.reference_member, float(np.mean([c.reference_flops for c in curves]))),
-        clusters=first.clusters, level=first.level, n_boot=first.n_boot, seed=first.seed,
+        clusters=first.clusters, level=first.level, n_boot=first.n_boot, seed=first.seed, unit=first.unit,
+        tokens=None if len(tokens) < len(curves) else np.mean(tokens, axis=0),
+        seconds=None if len(seconds) < len(curves) else np.mean(seconds, axis=0),
     )  # fmt: skip
 
 
@@ -258,7 +315,8 @@ def gain_per_flop(curve: Curve, *, since: str = "first") -> tuple[Interval, ...]
     return tuple(out)
 
 
-def _budgets(budgets: Sequence[int] | None, n_draws: int) -> np.ndarray:
+def check_budgets(budgets: Sequence[int] | None, n_draws: int) -> np.ndarray:
+    """The budgets as ``int64 [k]``, all of them by default; TtscaleError unless increasing and within the draws."""
     if budgets is None:
         return np.arange(1, n_draws + 1)
     given = np.asarray(budgets)

@@ -125,9 +125,9 @@ class Fit:
         )
 
     def flops_at(self, k: np.ndarray) -> np.ndarray:
-        """Cost per item of budgets ``[k]``: the curve's own, and its mean cost per draw beyond its end."""
+        """Cost per item of budgets ``[k]``: the curve's own, and beyond its end its mean cost per further draw."""
         budgets, flops = self.curve.budgets.astype(float), self.curve.flops
-        beyond = flops[-1] + (k - budgets[-1]) * flops[-1] / budgets[-1]
+        beyond = flops[-1] + (k - budgets[-1]) * self._per_draw
         return np.where(k > budgets[-1], beyond, np.interp(k, np.append(0.0, budgets), np.append(0.0, flops)))
 
     def k_at(self, flops: float) -> float:
@@ -138,8 +138,16 @@ class Fit:
                 "flops", expected=f"a cost of at least one draw ({costs[1] / budgets[1]:g} FLOPs)", got=repr(flops),
                 fix="Give a larger cost, or k.",
             )  # fmt: skip
-        beyond = budgets[-1] * flops / costs[-1]
+        beyond = budgets[-1] + (flops - costs[-1]) / self._per_draw
         return float(np.interp(flops, costs, budgets) if flops <= costs[-1] else beyond)
+
+    @property
+    def _per_draw(self) -> float:
+        """Mean cost of a draw; of text, whose prompt is paid once, of a draw after the first."""
+        budgets, flops = self.curve.budgets, self.curve.flops
+        if self.curve.tokens is None or len(budgets) < 2:
+            return float(flops[-1] / budgets[-1])
+        return float((flops[-1] - flops[0]) / (budgets[-1] - budgets[0]))
 
     def _disagreement(self, k: np.ndarray) -> np.ndarray:
         """Root mean square difference between the candidates' and this law's gain beyond the largest budget, ``[k]``.
@@ -237,7 +245,12 @@ def _laws(law: str | Law, n_points: int) -> list[Law]:
 
 
 def _abscissa(curve: Curve) -> tuple[str, np.ndarray]:
-    """k itself, or cost relative to the first draw where draws differ in cost by more than 5 % (ensembles of sizes)."""
+    """k itself, or cost relative to the first draw where draws differ in cost by more than 5 % (ensembles of sizes).
+
+    Draws of text are always counted: a prompt paid once makes the first dearer, and a law in cost no law in draws.
+    """
+    if curve.tokens is not None:
+        return "draws", curve.budgets.astype(np.float64)
     per_draw = np.diff(curve.flops, prepend=0.0) / np.diff(curve.budgets, prepend=0)
     if np.isfinite(per_draw).all() and (per_draw > 0).all() and per_draw.max() > 1.05 * per_draw.min():
         return "multiplier", curve.flops / per_draw[0]

@@ -34,14 +34,14 @@ def headline(
             has one.
         chosen: the plan, or None.
     """
-    out = [_what(records, trade), _ladder(trade)]
+    out = [_what(records, trade), ladder_words(trade)]
     out += [
-        _spending(_strongest([c for c in curves if c.kind == kind]))
+        spending_words(_strongest([c for c in curves if c.kind == kind]))
         for kind in ("tta", "ensemble", "product")
         if any(c.kind == kind for c in curves)
     ]
-    out += [_law(fit) for fit in _most_told(fits)]
-    out += _tally(trade)
+    out += [law_words(fit) for fit in most_told(fits)]
+    out += tally_words(trade)
     out += _most_telling(trade)
     if chosen is not None:
         out.append(plan_words(chosen))
@@ -52,7 +52,8 @@ def plan_words(chosen: Plan) -> str:
     """The plan in a sentence."""
     half = chosen.scored_on
     scored = Interval(half.accuracy, half.low, half.high, chosen.confidence, "")
-    times = f", {ratio_words(chosen.multiplier)} one view of {chosen.reference_member}" if chosen.k > 1 else ""
+    plainly = f"{chosen.unit} of {chosen.reference_member}"
+    times = f", {ratio_words(chosen.multiplier)} {plainly}" if chosen.k > 1 else ""
     target = chosen.target.get("min_accuracy")
     if target is None:
         goal, met = f"The most accurate plan within {flops_words(chosen.target['max_flops'])} per item", ""
@@ -73,20 +74,22 @@ def _what(records: Records, trade: Tradeoff) -> str:
     sizes, members, views = len(trade.ladder), len(records.members), len(records.variants)
     name = records.manifest.dataset.get("name") or "the data"
     return (
-        f"{_count(members, 'member')} of {_count(sizes, 'size')} {'was' if members == 1 else 'were'} measured with "
-        f"{_count(views, 'view')}{' each' if members > 1 else ''} on {records.n_items:,} items of {name} "
-        f"({records.n_classes} classes)."
+        f"{count_words(members, 'member')} of {count_words(sizes, 'size')} {'was' if members == 1 else 'were'} "
+        f"measured with {count_words(views, 'view')}{' each' if members > 1 else ''} on {records.n_items:,} items of "
+        f"{name} ({records.n_classes} classes)."
     )
 
 
-def _ladder(trade: Tradeoff) -> str:
+def ladder_words(trade: Tradeoff) -> str:
     first, last = trade.ladder[0], trade.ladder[-1]
     if len(trade.ladder) == 1:
         cost = flops_words(first.flops)
-        return f"One view of {first.size} scores {accuracy_words(first.accuracy)} at {cost} per item."
+        one = sentence_start(first.plain.unit)
+        return f"{one} of {first.size} scores {accuracy_words(first.accuracy)} at {cost} per item."
     return (
-        f"One view scores from {accuracy_words(first.accuracy)} with {first.size} at {flops_words(first.flops)} per "
-        f"item to {accuracy_words(last.accuracy)} with {last.size} at {flops_words(last.flops)}."
+        f"{sentence_start(first.plain.unit)} scores from {accuracy_words(first.accuracy)} with {first.size} at "
+        f"{flops_words(first.flops)} per item to {accuracy_words(last.accuracy)} with {last.size} at "
+        f"{flops_words(last.flops)}."
     )
 
 
@@ -95,20 +98,29 @@ def _strongest(curves: Sequence[Curve]) -> Curve:
     return max(curves, key=lambda curve: (curve.subject != "all", curve.reference_flops))
 
 
-def _spending(curve: Curve) -> str:
+def spending_words(curve: Curve) -> str:
     """What a curve gains from its first budget to its last."""
     k = int(curve.budgets[-1])
     gained = paired_difference(curve, k, curve, int(curve.budgets[0]))
     name = sentence_start(option_words(curve, k))
-    singular = curve.kind == "ensemble"
-    head = f"{name}, at {ratio_words(float(curve.multiplier[-1]))} the compute of the first draw,"
+    singular = curve.kind == "ensemble" and curve.tokens is None
+    known = math.isfinite(float(curve.multiplier[-1]))
+    head = f"{name}, at {ratio_words(float(curve.multiplier[-1]))} the compute of {_first(curve)},"
+    if not known:
+        head = f"{name}, generating {float(curve.tokens[-1]):,.0f} tokens," if curve.tokens is not None else name
     if not gained.excludes_zero:
         return f"{head} make{'s' * singular} no clear difference: {points_words(gained)}."
     verb = "change" + "s" * singular
-    return f"{head} {verb} accuracy by {points_words(gained)}, or {rate_words(gain_per_flop(curve)[-1])}."
+    rate = f", or {rate_words(gain_per_flop(curve)[-1])}" if known else ""
+    over = "" if curve.tokens is None else " over one sample"
+    return f"{head} {verb} accuracy by {points_words(gained)}{over}{rate}."
 
 
-def _tally(trade: Tradeoff) -> list[str]:
+def _first(curve: Curve) -> str:
+    return "the first draw" if curve.tokens is None else f"{curve.unit} of {curve.reference_member}"
+
+
+def tally_words(trade: Tradeoff) -> list[str]:
     """How the verdicts came out, and the one at the largest size."""
     if not trade.verdicts:
         return []
@@ -117,9 +129,9 @@ def _tally(trade: Tradeoff) -> list[str]:
     if len(trade.verdicts) == 1:
         return [last]
     return [
-        f"At the cost of one view of each of the {len(trade.verdicts)} bigger sizes, a smaller size with test-time "
-        f"compute wins {_count(won['small'], 'time')}, loses {_count(won['big'], 'time')}, and is too close to call "
-        f"{_count(won['too close to call'], 'time')}.",
+        f"At the cost of {trade.ladder[0].plain.unit} of each of the {len(trade.verdicts)} bigger sizes, a smaller "
+        f"size with test-time compute wins {count_words(won['small'], 'time')}, loses "
+        f"{count_words(won['big'], 'time')}, and is too close to call {count_words(won['too close to call'], 'time')}.",
         last,
     ]
 
@@ -139,16 +151,18 @@ def _most_telling(trade: Tradeoff) -> list[str]:
     return [f"The most telling of {len(known)} comparisons looked at (not adjusted for that choice): {best.text}"]
 
 
-def _most_told(fits: Sequence[Fit]) -> list[Fit]:
+def most_told(fits: Sequence[Fit]) -> list[Fit]:
     """The fit with most budgets, of draws of equal cost and with known parameters if there is one."""
+
     def rank(fit: Fit) -> tuple[bool, bool, int, float]:
         return fit.unit != "draws", fit.status != "converged", -len(fit.curve.budgets), -fit.curve.reference_flops
 
     return sorted(fits, key=rank)[:1]
 
 
-def _law(fit: Fit) -> str:
-    label = sentence_start(kind_words(fit.curve))
+def law_words(fit: Fit) -> str:
+    label = kind_words(fit.curve)
+    label = sentence_start(label if fit.curve.tokens is None else f"the accuracy of {label}")
     error = f"{100 * fit.backtest_rmse:.2f} percentage points at budgets and items not seen"
     if fit.law == "constant":
         return f"{label} is predicted best by a constant, with a back-test error of {error}."
@@ -163,5 +177,5 @@ def _law(fit: Fit) -> str:
     return f"{label} follows {fit.formula}{best}, with a back-test error of {error}{more}."
 
 
-def _count(n: int, noun: str) -> str:
+def count_words(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"

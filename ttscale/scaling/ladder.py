@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from ttscale.errors import TtscaleError
+from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
+from ttscale.scaling import sampled
 from ttscale.scaling.checks import check_costs, check_records
 from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, tta
+from ttscale.voting.votes import DEFAULT, resolve
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One size, plainly used: one view, one model, averaged over its training seeds.
+    """One size, plainly used: one view (or one greedy answer), one model, averaged over its training seeds.
 
     Attributes:
         size: ``card["size"]``, or the member's name.
@@ -56,13 +60,15 @@ def climb(
     records: Sequence[Records], *, vote: str, ci: float, n_boot: int, seed: int,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[list[Rung], list[Option]]:  # fmt: skip
-    """The rungs, cheapest first, and every option: per size TTA, ensemble and their product.
+    """The rungs, cheapest first, and every option: per size TTA, ensemble and their product; of text one greedy
+    answer, its samples and their mixture with prompt variants.
 
     TTA is averaged over the size's seeds. An ensemble is averaged over which seed comes first (its cyclic orders), so
     that no budget depends on the luck of one seed. Ensembles stay within one Records, and TTA is averaged over members
     that saw the same views; where several Records make several such curves of a size, their names say which.
     """
     groups: dict[str, list[tuple[Records, list[Member]]]] = {}
+    vote = resolve(vote, records[0].outcome)
     marks = {id(one): f" (records {number})" if len(records) > 1 else "" for number, one in enumerate(records, 1)}
     for one in records:
         check_costs(one)
@@ -88,7 +94,11 @@ def climb(
 
 @dataclass(frozen=True)
 class _Way:
-    """Exchangeable strategies whose curves are averaged under one name. ``views``: whether they are TTA."""
+    """Exchangeable strategies whose curves are averaged under one name.
+
+    Attributes:
+        views: whether their first budget is the plain decision of an image: TTA.
+    """
 
     name: str
     subject: str
@@ -100,26 +110,36 @@ class _Way:
         return sum(len(strategy.draws) for _, strategy in self.strategies)
 
 
-def _views(
-    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
-) -> list[_Way]:
+def _views(size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str) -> list[_Way]:
     by_views: dict[tuple[str, ...], list[tuple[Records, Strategy]]] = {}
     for one, members in parts:
-        by_views.setdefault(one.variants, []).extend((one, tta(one, member.name, vote=vote)) for member in members)
+        for member in members:
+            for strategy in _ways_of(one, member.name, vote):
+                views = (strategy.kind, str(len(strategy.draws)), *one.variants)
+                by_views.setdefault(views, []).append((one, strategy))
+    several = Counter(kind for kind, *_ in by_views)
     return [
-        _way(group[0][1].kind, size, marks[id(group[0][0])] if len(by_views) > 1 else "", group, views=True)
-        for group in by_views.values()
+        _way(kind, size, marks[id(group[0][0])] if several[kind] > 1 else "", group, views=kind in ("tta", "single"))
+        for (kind, *_), group in by_views.items()
     ]
 
 
-def _teams(
-    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
-) -> list[_Way]:
+def _ways_of(records: Records, member: str, vote: str) -> list[Strategy]:
+    """What one member alone can do: its views; or a greedy answer, its samples, and their mixture with variants."""
+    if records.outcome != "text":
+        return [tta(records, member, vote=vote)]
+    makers = [sampled.samples, *([sampled.mixture] if len(records.variants) > 1 else [])]
+    plainly = [sampled.greedy(records, member)] if sampled.has_greedy(records, member) else []
+    return [*plainly, *(make(records, member, vote=vote) for make in makers)]
+
+
+def _teams(size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str) -> list[_Way]:
     several = [(one, [member.name for member in members]) for one, members in parts if len(members) > 1]
     out = []
     for one, names in several:
         turns = [names[i:] + names[:i] for i in range(len(names))]
-        for make in (ensemble, product) if len(one.variants) > 1 else (ensemble,):
+        makers: list[Callable[..., Strategy]] = [ensemble, *([product] if len(one.variants) > 1 else [])]
+        for make in [sampled.ensemble] if one.outcome == "text" else makers:
             strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
             mark = marks[id(one)] if len(several) > 1 else ""
             out.append(_way(strategies[0][1].kind, size, mark, strategies, views=False))
@@ -127,9 +147,12 @@ def _teams(
 
 
 def _way(kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool) -> _Way:
-    vote = strategies[0][1].vote
+    records, strategy = strategies[0]
     subject = f"{size}{mark}"
-    return _Way(f"{kind}/{subject}" + ("" if vote == "mean" else f"/{vote}"), subject, strategies, views)
+    sampled_by = [draw.decoding for draw in strategy.draws[:1] if isinstance(draw, TextDraw)]
+    detail = [] if kind == "greedy" else sampled_by
+    suffix = [strategy.vote] if strategy.vote != DEFAULT[records.outcome] else []
+    return _Way("/".join([kind, subject, *detail, *suffix]), subject, strategies, views)
 
 
 def _average(way: _Way, size: str, *, ci: float, n_boot: int, seed: int) -> Option:
@@ -154,7 +177,7 @@ def same_items(records: Records | Sequence[Records]) -> list[Records]:
         raise TtscaleError("records", expected="different members", got=f"{twice} twice", fix="Leave one of them out.")
     for one in several:
         at = {item: position for position, item in enumerate(one.item_ids)}
-        if set(at) != set(first.item_ids) or one.n_classes != first.n_classes:
+        if set(at) != set(first.item_ids) or (one.outcome, one.n_classes) != (first.outcome, first.n_classes):
             raise TtscaleError(
                 "records", expected="Records of the same items and classes",
                 got=f"{one.n_items} items and {one.n_classes} classes beside {first.n_items} and {first.n_classes}",
@@ -163,7 +186,7 @@ def same_items(records: Records | Sequence[Records]) -> list[Records]:
         same: Records = one
         if not np.array_equal(one.item_ids, first.item_ids):
             same = one.take([at[item] for item in first.item_ids])
-        if not np.array_equal(same.labels, first.labels):
+        if not np.array_equal(_gold(same), _gold(first)):
             raise TtscaleError(
                 "records", expected="equal labels", got="items whose labels differ between Records",
                 fix="Check that all were collected on the same data.",
@@ -172,13 +195,20 @@ def same_items(records: Records | Sequence[Records]) -> list[Records]:
     return out
 
 
+def _gold(records: Records) -> np.ndarray:
+    return records.labels if records.golds is None else records.golds
+
+
 def _rung(
     size: str, members: Sequence[tuple[Records, Member]], viewed: Sequence[Option], *, ci: float, n_boot: int, seed: int
 ) -> Rung:
     if len(viewed) == 1:
         plain = viewed[0].curve
     else:
-        singles = [tta(one, member.name) for one, member in members]
+        singles = [
+            sampled.plain(one, member.name) if one.outcome == "text" else tta(one, member.name)
+            for one, member in members
+        ]
         plain = mean_curve(
             [
                 accuracy_curve(one, single, ci=ci, n_boot=n_boot, seed=seed, budgets=[1])
@@ -198,7 +228,7 @@ def _training_flops(records: Records, strategy: Strategy) -> np.ndarray:
     """Training FLOPs of the distinct members among the first k draws, for every k."""
     seen: set[str] = set()
     added = []
-    for member, _ in strategy.draws:
+    for member, *_ in strategy.draws:
         added.append(0.0 if member in seen else _train_flops(records.member(member)))
         seen.add(member)
     return np.cumsum(added)

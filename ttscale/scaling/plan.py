@@ -14,20 +14,21 @@ import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.records.files import write_json
+from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit
+from ttscale.scaling.candidates import candidates, plan_votes
 from ttscale.scaling.checks import check_costs, check_records
 from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import check_level, percentiles, wilson
-from ttscale.scaling.strategy import candidates
+from ttscale.scaling.strategy import Draw
 from ttscale.scaling.words import flops_words, option_words
-from ttscale.voting.merges import VOTES
-
-PLAN_VOTES = ("mean", "log_mean")  # considered unless the user names others
+from ttscale.voting.votes import AUTO, get_vote
 
 SCHEMA_VERSION = 1
 KIND = "ttscale-plan"
+_COSTS = ("flops", "flops_worst", "multiplier")  # NaN for a served model of unknown size
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Plan:
     """A strategy to deploy, with what it is expected to reach and cost. ``wrap`` runs it.
 
     Attributes:
-        strategy, kind, vote: of the strategy; ``draws``: its first k (member, variant) pairs, in order.
+        strategy, kind, vote: of the strategy; ``draws``: its first k, in order: (member, variant) of images, (member,
+            variant, decoding, sample) of text.
         k: draws per item.
         members: name, spec and fingerprint of each member used, in order of first use.
         seed: of the Records; it keys the views and breaks the ties.
@@ -57,7 +59,9 @@ class Plan:
         confidence: of the bounds and intervals.
         chosen_on, scored_on: accuracy on the half that chose, and on the half that did not. Quote the second.
         optimism: accuracy on the first minus accuracy on the second.
-        flops, flops_worst: mean and largest cost per item; multiplier: in plain decisions of ``reference_member``.
+        flops, flops_worst: mean and largest cost per item; NaN where unknown. multiplier: in plain decisions
+            (``unit``) of ``reference_member``. tokens: of text, mean tokens generated per item.
+        outcome: ``"log_probs"`` or ``"text"``. decodings, prompting: of text, how to ask, as in the Records' manifest.
         ties: ``"keyed"``: a tie is broken by the item's own uniform.
         n_candidates: how many (strategy, budget) pairs were considered.
     """
@@ -65,7 +69,7 @@ class Plan:
     strategy: str
     kind: str
     vote: str
-    draws: tuple[tuple[str, str], ...]
+    draws: tuple[Draw, ...]
     k: int
     members: tuple[Mapping[str, str], ...]
     seed: int
@@ -79,13 +83,22 @@ class Plan:
     multiplier: float
     reference_member: str
     n_candidates: int
+    unit: str = "one view"
+    tokens: float | None = None
+    outcome: str = "log_probs"
+    decodings: tuple[Mapping[str, Any], ...] = ()
+    prompting: Mapping[str, Any] | None = None
     ties: str = "keyed"
     schema_version: int = SCHEMA_VERSION
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, as :meth:`save` writes it."""
+        """JSON-ready, as :meth:`save` writes it; a cost that is not known is None."""
         value = {"kind_of_file": KIND, **asdict(self)}
-        return {**value, "draws": [list(draw) for draw in self.draws], "members": [dict(m) for m in self.members]}
+        value |= {name: None for name in _COSTS if math.isnan(value[name])}
+        return {
+            **value, "draws": [list(draw) for draw in self.draws], "members": [dict(m) for m in self.members],
+            "decodings": [dict(decoding) for decoding in self.decodings],
+        }  # fmt: skip
 
     def save(self, path: str | Path) -> Path:
         """Write ``plan.json`` (to a temporary name, then renamed); returns its path.
@@ -107,14 +120,14 @@ def plan(
     min_accuracy: float | None = None,
     max_flops: float | None = None,
     confidence: float = 0.95,
-    votes: Sequence[str] = PLAN_VOTES,
+    votes: Sequence[str] | str = AUTO,
     n_boot: int = 1000,
     seed: int = 0,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> Plan:
     """The cheapest way to reach an accuracy, or the most accurate way within a cost.
 
-    All strategies of :func:`ttscale.scaling.strategy.candidates` at all budgets are compared on one half of the items
+    All strategies of :func:`ttscale.scaling.candidates.candidates` at all budgets are compared on one half of the items
     (keyed by ``seed``; clusters are kept whole). For ``min_accuracy`` the cheapest whose one-sided lower bound
     reaches it is taken; for ``max_flops`` the most accurate that costs no more (the cheapest of equals). The bounds
     hold for all candidates at once (max-t bootstrap, Romano and Wolf 2005, "Exact and approximate stepdown methods for
@@ -122,10 +135,12 @@ def plan(
     quote is the one on the other half, which took no part in the choice.
 
     Args:
-        records: with known costs.
+        records: with known costs; where a served language model's FLOPs are not known, the cheapest is the one that
+            generates the fewest tokens, and ``max_flops`` is refused.
         min_accuracy: fraction in (0, 1). max_flops: per item. Exactly one of them.
         confidence: of the one-sided bound, and level of the intervals.
-        votes: to consider.
+        votes: to consider; ``"auto"`` is mean and log_mean, of text the plurality and the weighted votes whose scores
+            are known.
         n_boot, seed: of the bootstrap and of the halves.
         on_progress: told the share of the work that is done, in [0, 1].
 
@@ -136,10 +151,11 @@ def plan(
     check_records(records)
     check_target(min_accuracy, max_flops)
     level = check_level(confidence, "confidence")
-    check_costs(records)
+    if records.outcome != "text" or max_flops is not None:
+        check_costs(records)
     check_bootstrap(n_boot, level, records.n_items, seed)
     first = first_half(records.item_ids, records.clusters, seed=seed)
-    strategies = candidates(records, votes=votes)
+    strategies = candidates(records, votes=plan_votes(records) if votes == AUTO else votes)
     total = sum(len(strategy.draws) for strategy in strategies)
     curves: list[Curve] = []
     for strategy in strategies:
@@ -158,7 +174,7 @@ def choose(
     points = [(i, row) for i, curve in enumerate(curves) for row in range(len(curve.budgets))]
     accuracy = np.array([tables[i][0][row] for i, row in points])
     bound = np.array([tables[i][3][row] for i, row in points])
-    flops = np.array([curves[i].flops[row] for i, row in points])
+    flops = np.array([cost[row] for cost in _costs(curves) for row in range(len(cost))])
     if min_accuracy is not None:
         good = bound >= min_accuracy
         keys = (-accuracy, flops)
@@ -175,6 +191,13 @@ def choose(
     return _plan(
         records, curves[i], row, first, tables[i], seed=seed, n_boot=n_boot, n_candidates=len(points), target=target
     )
+
+
+def _costs(curves: Sequence[Curve]) -> list[np.ndarray]:
+    """What makes a budget cheap: its FLOPs, or where these are not known everywhere the tokens that it generates."""
+    if all(np.isfinite(curve.flops).all() for curve in curves):
+        return [curve.flops for curve in curves]
+    return [curve.flops if curve.tokens is None else curve.tokens for curve in curves]
 
 
 def load_plan(path: str | Path) -> Plan:
@@ -202,7 +225,9 @@ def load_plan(path: str | Path) -> Plan:
     try:
         loaded = Plan(**{
             **value,
-            "draws": tuple((str(member), str(variant)) for member, variant in value["draws"]),
+            **{name: math.nan for name in _COSTS if value[name] is None},
+            "draws": tuple(_draw(draw, value.get("outcome")) for draw in value["draws"]),
+            "decodings": tuple(value.get("decodings", ())),
             "members": tuple({key: str(m[key]) for key in ("name", "spec", "fingerprint")} for m in value["members"]),
             "chosen_on": Half(**value["chosen_on"]),
             "scored_on": Half(**value["scored_on"]),
@@ -211,6 +236,14 @@ def load_plan(path: str | Path) -> Plan:
         raise _damaged(file, f"a plan with a missing or wrong part ({error})") from error
     _check_loaded(loaded, file)
     return loaded
+
+
+def _draw(parts: Sequence[Any], outcome: str | None) -> Draw:
+    if outcome == "text":
+        member, variant, decoding, sample = parts
+        return TextDraw(str(member), str(variant), str(decoding), int(sample))
+    member, variant = parts
+    return str(member), str(variant)
 
 
 def _plan_file(path: object) -> Path:
@@ -225,10 +258,17 @@ def _check_loaded(loaded: Plan, file: Path) -> None:
     numbers = [name for name in floats if not isinstance(getattr(loaded, name), (int, float))]
     if numbers or not isinstance(loaded.seed, int) or not isinstance(loaded.k, int):
         raise _damaged(file, f"text where a number belongs ({', '.join(numbers) or 'k or seed'})")
-    if loaded.vote not in VOTES or loaded.k != len(loaded.draws) or not loaded.draws:
+    if not _known_vote(loaded) or loaded.k != len(loaded.draws) or not loaded.draws:
         raise _damaged(file, f"{len(loaded.draws)} draws for k = {loaded.k} under the vote {loaded.vote!r}")
-    if {member for member, _ in loaded.draws} != {member["name"] for member in loaded.members}:
+    if {draw[0] for draw in loaded.draws} != {member["name"] for member in loaded.members}:
         raise _damaged(file, "draws of members that it does not list")
+
+
+def _known_vote(loaded: Plan) -> bool:
+    try:
+        return loaded.vote != AUTO and get_vote(loaded.vote, loaded.outcome).name == loaded.vote
+    except (TtscaleError, KeyError):
+        return False
 
 
 Table = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # accuracy, low, high, one-sided lower bound: each [k]
@@ -283,7 +323,8 @@ def _plan(
     scored, _ = _half_table(curve, ~first, curve.level, n_boot, seed)
     k = int(curve.budgets[row])
     draws = strategy.draws[:k]
-    used = [records.member(name) for name in dict.fromkeys(member for member, _ in draws)]
+    used = [records.member(name) for name in dict.fromkeys(draw[0] for draw in draws)]
+    asked = {draw.decoding for draw in draws if isinstance(draw, TextDraw)}
     halves = [
         Half(int(items.sum()), *(float(part[row]) for part in table))
         for items, table in ((first, chosen), (~first, scored))
@@ -294,7 +335,10 @@ def _plan(
         seed=int(records.manifest.seed), target=target, confidence=curve.level, chosen_on=halves[0],
         scored_on=halves[1], optimism=halves[0].accuracy - halves[1].accuracy, flops=float(curve.flops[row]),
         flops_worst=float(curve.flops_worst[row]), multiplier=float(curve.multiplier[row]),
-        reference_member=curve.reference_member, n_candidates=n_candidates,
+        reference_member=curve.reference_member, n_candidates=n_candidates, unit=curve.unit,
+        tokens=None if curve.tokens is None else float(curve.tokens[row]), outcome=records.outcome,
+        decodings=tuple(one for one in records.manifest.decodings if one["id"] in asked),
+        prompting=records.manifest.prompting,
     )  # fmt: skip
 
 

@@ -1,14 +1,20 @@
-"""Strategies: which draws, in which order, under which vote. A budget of k uses the first k draws."""
+"""Strategies: which draws, in which order, under which vote. A budget of k uses the first k draws.
+
+Those of images are made here, those of language models in :mod:`ttscale.scaling.sampled`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ttscale.errors import TtscaleError
+from ttscale.errors import TtscaleError, unknown_name
+from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
-from ttscale.voting.merges import get_vote
+from ttscale.voting.votes import DEFAULT, AnswerVote, get_vote, resolve
+
+Draw = tuple[str, str] | TextDraw
 
 
 @dataclass(frozen=True)
@@ -16,23 +22,25 @@ class Strategy:
     """An ordered list of draws and the vote that merges them.
 
     Attributes:
-        name: ``kind/subject`` (and ``/vote`` when that is not ``mean``), unique among the candidates of a run.
-        kind: ``single``, ``tta`` (one member, many views), ``ensemble`` (many members, one view) or ``product``.
-        draws: (member, variant) in the order in which a growing budget takes them.
-        vote: a name in ``voting.merges.VOTES``.
+        name: ``kind/subject`` (and ``/vote`` when that is not the outcome's default), unique among the candidates of a
+            run.
+        kind: of images ``single``, ``tta`` (one member, many views), ``ensemble`` (many members, one view) or
+            ``product``; of text see :mod:`ttscale.scaling.sampled`.
+        draws: (member, variant) of images, or :class:`TextDraw`, in the order in which a growing budget takes them.
+        vote: a name that :func:`ttscale.voting.votes.get_vote` knows.
         subject: what it is made of, in words for people: a member, a size, or ``all``.
     """
 
     name: str
     kind: str
-    draws: tuple[tuple[str, str], ...]
+    draws: tuple[Draw, ...]
     vote: str
     subject: str = ""
 
     @property
     def members(self) -> tuple[str, ...]:
         """The members that it uses, in order of first use."""
-        return tuple(dict.fromkeys(member for member, _ in self.draws))
+        return tuple(dict.fromkeys(draw[0] for draw in self.draws))
 
 
 def tta(records: Records, member: str, *, vote: str = "mean") -> Strategy:
@@ -44,14 +52,14 @@ def tta(records: Records, member: str, *, vote: str = "mean") -> Strategy:
 
 def ensemble(records: Records, members: Sequence[str], *, vote: str = "mean", subject: str | None = None) -> Strategy:
     """The plain view of each member, in the order given. ``subject`` names the group in the strategy's name."""
-    names = _members(records, members)
+    names = check_members(records, members)
     kind = "ensemble" if len(names) > 1 else "single"
     return _strategy(kind, subject or "+".join(names), [(name, records.variants[0]) for name in names], vote)
 
 
 def product(records: Records, members: Sequence[str], *, vote: str = "mean", subject: str | None = None) -> Strategy:
     """Every member × every view, view by view: all members see the first view, then all see the second, and so on."""
-    names = _members(records, members)
+    names = check_members(records, members)
     draws = [(name, variant) for variant in records.variants for name in names]
     if len(names) == 1:
         kind = "tta" if len(draws) > 1 else "single"
@@ -60,27 +68,10 @@ def product(records: Records, members: Sequence[str], *, vote: str = "mean", sub
     return _strategy(kind, subject or "+".join(names), draws, vote)
 
 
-def candidates(records: Records, *, votes: Sequence[str] = ("mean",)) -> tuple[Strategy, ...]:
-    """The strategies that ``plan`` considers, under each vote.
-
-    Per member its views; per size (``card["size"]``) with several members their ensemble and its product with the
-    views; the ensemble and product of all members, cheapest first, where there are several sizes.
-    """
-    if not isinstance(votes, Sequence) or isinstance(votes, str) or not votes:
-        raise TtscaleError("votes", expected="a list of votes", got=repr(votes), fix='Give for example ("mean",).')
-    groups = {size: tuple(m.name for m in members) for size, members in by_size(records.members).items()}
-    everyone = tuple(m.name for m in sorted(records.members, key=lambda m: m.flops))
-    teams = [(size, names) for size, names in groups.items() if len(names) > 1]
-    if len(groups) > 1:
-        teams.append(("all", everyone))
-    out: list[Strategy] = []
-    for vote in votes:
-        out += [tta(records, member.name, vote=vote) for member in records.members]
-        for subject, names in teams:
-            out.append(ensemble(records, names, vote=vote, subject=subject))
-            if len(records.variants) > 1:
-                out.append(product(records, names, vote=vote, subject=subject))
-    return tuple(out)
+def without_vote(strategy: Strategy) -> Strategy:
+    """The same draws of text under the plurality."""
+    name = strategy.name.removesuffix(f"/{strategy.vote}")
+    return replace(strategy, name=name, vote=DEFAULT["text"])
 
 
 def by_size(members: Sequence[Member]) -> dict[str, list[Member]]:
@@ -92,12 +83,12 @@ def by_size(members: Sequence[Member]) -> dict[str, list[Member]]:
 
 
 def check_draws(records: Records, strategy: Strategy) -> None:
-    """Refuse a strategy whose draws the Records do not hold."""
+    """Refuse a strategy whose draws the Records do not hold, or whose vote is not one over their outcomes."""
     if not isinstance(strategy, Strategy):
         raise TtscaleError(
             "strategy", expected="a Strategy", got=repr(strategy), fix="Make one with tta, ensemble or product."
         )
-    get_vote(strategy.vote)
+    vote = get_vote(strategy.vote, records.outcome)
     if not strategy.draws:
         raise TtscaleError("strategy", expected="at least one draw", got="none", fix="Give (member, variant) pairs.")
     if len(set(strategy.draws)) < len(strategy.draws):
@@ -105,11 +96,22 @@ def check_draws(records: Records, strategy: Strategy) -> None:
             "strategy", expected="different draws", got=f"a repeated draw in {strategy.name!r}",
             fix="List each (member, variant) once: the same draw again adds nothing.",
         )  # fmt: skip
-    for member, variant in strategy.draws:
-        records.draw_flops(member, variant)
+    if records.outcome != "text":
+        for draw in strategy.draws:
+            records.draw_flops(draw[0], draw[1])
+        return
+    graded = records.graded()
+    held = set(graded.draws)
+    for draw in strategy.draws:
+        if draw not in held:
+            raise unknown_name("strategy", "/".join(map(str, draw)), ("/".join(map(str, one)) for one in held))
+    if isinstance(vote, AnswerVote) and vote.score is not None and vote.score not in graded.scores:
+        known = (f"{rule}:{score}" for rule in ("weighted", "best") for score in graded.scores)
+        raise unknown_name("vote", vote.name, ("plurality", *known))
 
 
-def _members(records: Records, members: Sequence[str]) -> tuple[str, ...]:
+def check_members(records: Records, members: Sequence[str]) -> tuple[str, ...]:
+    """The members' names; TtscaleError unless they are a list of different members of the Records."""
     if isinstance(members, str) or not members or len(set(members)) < len(members):
         raise TtscaleError(
             "members", expected="a list of different member names", got=repr(members),
@@ -118,6 +120,7 @@ def _members(records: Records, members: Sequence[str]) -> tuple[str, ...]:
     return tuple(records.member(name).name for name in members)
 
 
-def _strategy(kind: str, subject: str, draws: Sequence[tuple[str, str]], vote: str) -> Strategy:
-    suffix = "" if get_vote(vote).name == "mean" else f"/{vote}"
-    return Strategy(f"{kind}/{subject}{suffix}", kind, tuple(draws), vote, subject)
+def _strategy(kind: str, subject: str, draws: Sequence[Draw], vote: str) -> Strategy:
+    name = get_vote(resolve(vote, "log_probs"), "log_probs").name
+    suffix = "" if name == "mean" else f"/{name}"
+    return Strategy(f"{kind}/{subject}{suffix}", kind, tuple(draws), name, subject)

@@ -104,16 +104,18 @@ class Tradeoff:
 
 
 def tradeoff(
-    records: Records | Sequence[Records], *, vote: str = "mean", ci: float = 0.95, n_boot: int = 1000, seed: int = 0,
+    records: Records | Sequence[Records], *, vote: str = "auto", ci: float = 0.95, n_boot: int = 1000, seed: int = 0,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> Tradeoff:  # fmt: skip
     """Compare model size with test-time compute.
+
+    Of text, one greedy answer of a bigger model is compared with the samples of smaller ones.
 
     Members are grouped into sizes by ``card["size"]``; training costs come from ``card["train_flops"]``.
 
     Args:
         records: one Records with several sizes, or several Records of the same items.
-        vote: of every option.
+        vote: of every option; ``"auto"`` is the mean, of text the plurality.
         ci, n_boot, seed: as for :func:`ttscale.scaling.curves.accuracy_curve`.
         on_progress: told the share of the work that is done, in [0, 1].
 
@@ -135,9 +137,7 @@ def tradeoff(
 
 
 def _verdict(big: Rung, options: Sequence[Option]) -> Verdict:
-    affordable = [
-        (option.curve, np.flatnonzero(option.curve.flops <= big.flops * (1 + 1e-9))) for option in options
-    ]
+    affordable = [(option.curve, np.flatnonzero(option.curve.flops <= big.flops * (1 + 1e-9))) for option in options]
     affordable = [(curve, rows) for curve, rows in affordable if rows.size]
     difference, choices, smallest = best_against(affordable, big.plain.credit[0])
     size_of = {option.curve.name: option.size for option in options}
@@ -146,7 +146,7 @@ def _verdict(big: Rung, options: Sequence[Option]) -> Verdict:
     both = f"{words[0]} or {words[1]} (the choices of the two halves of the items)"
     small = words[0] if words[0] == words[1] else both
     winner = "small" if difference.low > 0 else "big" if difference.high < 0 else "too close to call"
-    one = f"one view of {big.size}"
+    one = _plainly(big)
     head = f"At {flops_words(big.flops)} per item"
     if winner == "too close to call":
         text = f"{head}, {small} against {one} is too close to call: {points_words(difference)}"
@@ -191,19 +191,23 @@ def _exchange(small: Rung, big: Rung, option: Option) -> Exchange:
         **common, crosses=crosses, share_crossing=share, test_ratio=test_ratio, train_ratio=trained, rate=rate,
         ten_x_training_equals=ten_x_training_equals(rate.value), gap=gap, text="",
     )  # fmt: skip
-    return replace(found, text=_exchange_words(found, label, bool(crosses and row == 0)))
+    return replace(found, text=_exchange_words(found, label, _plainly(big), bool(crosses and row == 0)))
 
 
-def _exchange_words(e: Exchange, label: str, at_once: bool) -> str:
+def _plainly(rung: Rung) -> str:
+    return f"{rung.plain.unit} of {rung.size}"
+
+
+def _exchange_words(e: Exchange, label: str, plainly: str, at_once: bool) -> str:
     share = f"{100 * e.share_crossing:.0f}% of the resamples cross"
     if e.crosses and not e.gap.excludes_zero:
         share += f", and at its best budget the two are too close to call: {points_words(e.gap)}"
     if not e.crosses:
-        return f"{label} does not reach one view of {e.big}: {points_words(e.gap)} at its best budget; {share}."
+        return f"{label} does not reach {plainly}: {points_words(e.gap)} at its best budget; {share}."
     if at_once:
         cost = ratio_words(e.test_ratio)
         return f"{label} is already as accurate as {e.big} with a single draw, at {cost} its test FLOPs; {share}."
-    head = f"{label} reaches one view of {e.big} at {ratio_words(e.test_ratio)} its test FLOPs"
+    head = f"{label} reaches {plainly} at {ratio_words(e.test_ratio)} its test FLOPs"
     if math.isnan(e.rate.value):
         return f"{head}; training FLOPs are not known, so there is no exchange rate; {share}."
     if e.test_ratio <= 1:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ttscale.records.graded import TextDraw
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.interval import Interval
+from ttscale.scaling.strategy import Draw
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -51,15 +53,21 @@ def ratio_words(ratio: float) -> str:
 
 
 def kind_words(curve: Curve) -> str:
-    """A curve without a budget: ``TTA of resnet8-w16``."""
+    """A curve without a budget: ``TTA of resnet8-w16``, ``samples of smollm2 (T0.8)``."""
     group = "all members" if curve.subject == "all" else curve.subject
-    heads = {"tta": "TTA of ", "ensemble": "ensemble of ", "product": "ensemble with TTA of "}
-    return f"{heads.get(curve.kind, '')}{group}{_vote_words(curve)}"
+    heads = {
+        "tta": "TTA of ", "ensemble": "ensemble of ", "product": "ensemble with TTA of ",
+        "greedy": "one greedy answer of ", "samples": "samples of ", "variants": "prompt variants of ",
+        "mixture": "prompt variants × samples of ",
+    }  # fmt: skip
+    return f"{heads.get(curve.kind, '')}{group}{_decoding_words(curve)}{_vote_words(curve)}"
 
 
 def option_words(curve: Curve, k: int) -> str:
-    """A curve at a budget: ``8 views of resnet8-w16``."""
+    """A curve at a budget: ``8 views of resnet8-w16``, ``8 samples of smollm2 (T0.8)``."""
     subject, everyone = curve.subject, curve.subject == "all"
+    if curve.tokens is not None:
+        return _answers_words(curve, k)
     if k == 1:
         return f"one view of {'the cheapest member' if everyone else subject}"
     if curve.kind == "tta":
@@ -71,16 +79,18 @@ def option_words(curve: Curve, k: int) -> str:
     return words + _vote_words(curve)
 
 
-def draws_words(draws: Sequence[tuple[str, str]], vote: str) -> str:
-    """Draws by what they are made of: ``an ensemble of 3 members (a, b, c)``."""
-    members = list(dict.fromkeys(member for member, _ in draws))
+def draws_words(draws: Sequence[Draw], vote: str) -> str:
+    """Draws by what they are made of: ``an ensemble of 3 members (a, b, c)``, ``8 samples of a (T0.8)``."""
+    members = list(dict.fromkeys(draw[0] for draw in draws))
     names = ", ".join(members) if len(members) <= 4 else f"{members[0]} … {members[-1]}"
+    if isinstance(draws[0], TextDraw):
+        return _samples_words([draw for draw in draws if isinstance(draw, TextDraw)], names, vote)
     suffix = "" if vote == "mean" or len(draws) == 1 else f" under the {vote} vote"
     if len(draws) == 1:
         return f"one view of {members[0]}"
     if len(members) == 1:
         return f"{len(draws)} views of {members[0]}{suffix}"
-    if len({view for _, view in draws}) == 1:
+    if len({draw[1] for draw in draws}) == 1:
         return f"an ensemble of {len(members)} members ({names}){suffix}"
     return f"{len(draws)} draws from {len(members)} members ({names}) and their views{suffix}"
 
@@ -97,8 +107,40 @@ def rate_words(gain: Interval) -> str:
     return f"{value} percentage points per extra GFLOP ({100 * gain.level:g}% interval {low} to {high})"
 
 
+def _answers_words(curve: Curve, k: int) -> str:
+    """Draws of text: a curve of language at a budget."""
+    everyone = curve.subject == "all"
+    if curve.kind == "greedy":
+        return f"one greedy answer of {curve.subject}"
+    if k == 1:
+        return f"one sample of {curve.members[0] if everyone else curve.subject}{_decoding_words(curve)}"
+    group = "all members" if everyone else curve.subject
+    what = f"{k} prompt variants" if curve.kind == "variants" else f"{k} samples"
+    over = " over its prompt variants" if curve.kind == "mixture" else ""
+    return f"{what} of {group}{_decoding_words(curve)}{over}{_vote_words(curve)}"
+
+
+def _samples_words(draws: Sequence[TextDraw], names: str, vote: str) -> str:
+    decodings = list(dict.fromkeys(draw.decoding for draw in draws))
+    if decodings == ["greedy"] and len(draws) == 1:
+        return f"one greedy answer of {names}"
+    one = "one sample" if len(draws) == 1 else f"{len(draws)} samples"
+    variants = len({draw.variant for draw in draws})
+    over = f" over {variants} prompt variants" if variants > 1 else ""
+    suffix = "" if vote == "plurality" or len(draws) == 1 else f" under the {vote} vote"
+    return f"{one} of {names} ({', '.join(decodings)}){over}{suffix}"
+
+
+def _decoding_words(curve: Curve) -> str:
+    """The decodings of a curve of sampled answers, ``" (T0.8)"``."""
+    drawn = curve.strategy.draws if curve.strategy is not None else ()
+    found = dict.fromkeys(draw.decoding for draw in drawn if isinstance(draw, TextDraw))
+    return f" ({', '.join(found)})" if found and curve.kind != "greedy" else ""
+
+
 def _vote_words(curve: Curve) -> str:
-    return "" if curve.vote == "mean" else f" under the {curve.vote} vote"
+    usual = "mean" if curve.tokens is None else "plurality"
+    return "" if curve.vote == usual else f" under the {curve.vote} vote"
 
 
 def _signed(fraction: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,31 +37,42 @@ def check_analysis(config: AnalyzeConfig | SweepConfig | ReportConfig) -> None:
 
 def write_analysis(records: Records, config: AnalyzeConfig | SweepConfig, job: Job) -> dict[str, Any]:
     """Analyse, draw and write; returns the summary. A plan that an earlier run with another target left is removed."""
-    plan_file, last = job.out / "plan.json", job.last_summary().get("plan")
-    summary = summarize_records(records, config, job)
+    last, summary = job.last_summary(), summarize_records(records, config, job)
     with step("drawing"):
         report(None, job.out, summary=summary)
-    if summary["plan"]:
-        write_json(plan_file, summary["plan"])
-    elif last and last == _read(plan_file):
-        plan_file.unlink()
+    write_plan(job.out / "plan.json", summary, last)
     return summary
 
 
-def summarize_records(records: Records, config: AnalyzeConfig | SweepConfig | ReportConfig, job: Job) -> dict[str, Any]:
-    """The summary of a run, with the command that made it."""
+def write_plan(file: Path, summary: dict[str, Any], last: Mapping[str, Any]) -> None:
+    """Write the plan of a summary; without one, remove the file if the last summary's plan is in it."""
+    if summary["plan"]:
+        write_json(file, summary["plan"])
+    elif last.get("plan") and last["plan"] == _read(file):
+        file.unlink()
+
+
+def summarize_records(
+    records: Records, config: AnalyzeConfig | SweepConfig | ReportConfig, job: Job, **changes: Any
+) -> dict[str, Any]:
+    """The summary of a run, with the command that made it; ``changes`` go before the options of the config."""
     with bar("analysing") as on_progress, naming(config.vote, config.law, config.report):
-        summary = summarize(records, **_options(config), on_progress=on_progress)
+        summary = summarize(records, **_options(config) | changes, on_progress=on_progress)
     summary["run"]["command"] = job.command
     return summary
 
 
 def show(summary: dict[str, Any], job: Job, **more: str) -> None:
-    """The headline, the plan or why there is none, and where the results are: ``more`` beside the usual files."""
+    """The headline, why there is no plan, and where the results are: ``more`` beside the usual files."""
+    tell(summary)
+    results(job.out, **FILES, **({"plan": "plan.json"} if summary["plan"] else {}), **more)
+
+
+def tell(summary: Mapping[str, Any]) -> None:
+    """The headline, and why there is no plan."""
     say("", *(f"- {line}" for line in summary["headline"]))
     if summary["plan_error"]:
         say("", f"No plan: {summary['plan_error']}")
-    results(job.out, **FILES, **({"plan": "plan.json"} if summary["plan"] else {}), **more)
 
 
 def _options(config: AnalyzeConfig | SweepConfig | ReportConfig) -> dict[str, Any]:

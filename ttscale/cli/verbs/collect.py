@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ttscale.cli.build import build, strings
 from ttscale.cli.console import results, say, step
 from ttscale.cli.job import Job
-from ttscale.cli.schema import CollectConfig, SweepConfig, TrainConfig
+from ttscale.cli.schema import CollectConfig, Language, SweepConfig, TrainConfig
 from ttscale.data.dataset import Dataset
+from ttscale.data.problems import Problems
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 
 if TYPE_CHECKING:
+    from ttscale.draws.sampling import Sampling
     from ttscale.draws.views import ViewSet
-    from ttscale.models.model import Model
+    from ttscale.models.load import Member
 
 _NAMED = 5  # so many skipped items are named; the manifest holds all
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a collection is made of."""
+
+    draws: ViewSet | Sampling
+    data: Dataset | Problems
+    models: Sequence[Member]
+
+    def words(self) -> str:
+        """``40 items of arithmetic x 17 draws x 1 member``."""
+        text = isinstance(self.data, Problems)
+        counts = ((len(self.draws), "draw" if text else "view"), (len(self.models), "member"))
+        rest = " x ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
+        return f"{len(self.data)} item{'' if len(self.data) == 1 else 's'} of {self.data.name} x {rest}"
 
 
 def run(config: CollectConfig, job: Job) -> None:
@@ -30,56 +49,87 @@ def run(config: CollectConfig, job: Job) -> None:
 
 def collect_records(config: CollectConfig | SweepConfig, job: Job) -> Records:
     """Load models and data, say what will be run, and run it; a folder that holds it already is read."""
-    return collect_inputs(config, *load_inputs(config), job.out, job)
+    return collect_inputs(config, load_inputs(config), job.out, job)
 
 
-def load_inputs(config: CollectConfig | SweepConfig) -> tuple[ViewSet, Dataset, list[Model]]:
-    """The views, items and models of a config."""
+def load_inputs(config: CollectConfig | SweepConfig | Language) -> Inputs:
+    """The draws, items and models of a config."""
     specs = strings("models", config.models)
     draws = build(config.draws)
     with step("loading torch, data and models"):
         from ttscale.models.load import expand_specs, load_model
 
-        return draws, load_items(config), [load_model(spec) for spec in expand_specs(specs)]
+        return Inputs(draws, load_items(config), [load_model(spec) for spec in expand_specs(specs)])
 
 
-def load_items(config: CollectConfig | SweepConfig | TrainConfig) -> Dataset:
+def load_items(config: CollectConfig | SweepConfig | TrainConfig | Language) -> Dataset | Problems:
     """The items of a config.
 
     Raises:
         TtscaleError: they cannot be read, or the function that the config names gives something else.
     """
     data = build(config.data)
-    if not isinstance(data, Dataset):
+    if not isinstance(data, (Dataset, Problems)):
         raise TtscaleError(
-            "data._target_", expected="a function that gives a Dataset",
+            "data._target_", expected="a function that gives a Dataset or Problems",
             got=f"{config.data._target_!r}, which gives {type(data).__name__}", fix="Return what load_data returns.",
         )  # fmt: skip
     return data
 
 
-def collect_inputs(
-    config: CollectConfig | SweepConfig, draws: ViewSet, data: Dataset, models: Sequence[Model], folder: Path, job: Job
-) -> Records:
+def load_images(config: TrainConfig | SweepConfig) -> Dataset:
+    """The items of a config where only images will do.
+
+    Raises:
+        TtscaleError: what :func:`load_items` raises, or they are problems.
+    """
+    data = load_items(config)
+    if not isinstance(data, Dataset):
+        raise TtscaleError(
+            "data", expected="images", got=f"problems ({data.name})", fix="Choose one of the sets of images."
+        )
+    return data
+
+
+def collect_inputs(config: CollectConfig | SweepConfig, inputs: Inputs, folder: Path, job: Job) -> Records:
     """Say what will be run, and run it into ``folder``."""
-    counts = (f"{len(data)} item", f"{len(draws)} view", f"{len(models)} member")
-    items, n_views, n_members = (text if text.startswith("1 ") else f"{text}s" for text in counts)
-    say(f"{items} of {data.name} x {n_views} x {n_members} into {folder}")
-    records = build(config.collect, models, data, draws=draws, out=folder, seed=config.seed, command=job.command)
+    say(f"{inputs.words()} into {folder}")
+    records = build(
+        config.collect, inputs.models, inputs.data, draws=inputs.draws, out=folder, seed=config.seed,
+        command=job.command,
+    )  # fmt: skip
     if skipped := [str(item["item_id"]) for item in records.manifest.skipped_items]:
         named = ", ".join([*skipped[:_NAMED], "…"] if len(skipped) > _NAMED else skipped)
-        say(f"{len(skipped)} of {len(data)} items could not be read and are left out: {named}")
+        say(f"{len(skipped)} of {len(inputs.data)} items could not be read and are left out: {named}")
     return records
 
 
-def describe(records: Records) -> dict[str, object]:
+def describe(records: Records) -> Mapping[str, object]:
     """What a collection holds and what it cost, for summary.json."""
     manifest = records.manifest
-    flops = sum(records.draw_flops(member.name, view) for member in records.members for view in records.variants)
-    return {
-        "dataset": manifest.dataset["name"], "n_items": records.n_items,
-        "n_classes": records.n_classes, "seed": manifest.seed, "device": manifest.device,
-        "versions": dict(manifest.versions),
+    common: dict[str, Any] = {
+        "outcome": records.outcome, "dataset": manifest.dataset["name"], "n_items": records.n_items,
+        "seed": manifest.seed, "device": manifest.device, "versions": dict(manifest.versions),
         "members": [member.name for member in records.members], "variants": list(records.variants),
-        "flops_per_item": flops, "flops": flops * records.n_items, "skipped_items": len(manifest.skipped_items),
+        "skipped_items": len(manifest.skipped_items),
+    }  # fmt: skip
+    if records.outcome == "text":
+        return common | _of_text(records)
+    flops = sum(records.draw_flops(member.name, view) for member in records.members for view in records.variants)
+    return common | {
+        "n_classes": records.n_classes, "flops_per_item": flops, "flops": flops * records.n_items,
+    }  # fmt: skip
+
+
+def _of_text(records: Records) -> dict[str, Any]:
+    """Draws, tokens and FLOPs of language models; FLOPs that are unknown are null."""
+    graded, each = records.graded(), records.manifest.prefill == "per_sample"
+    flops = float(graded.flops.sum()) + sum(float(part.sum()) for part in graded.prefix_flops.values())
+    for prompt, part in graded.prompt_flops.items():
+        times = sum((draw.member, draw.variant) == prompt for draw in graded.draws) if each else 1
+        flops += times * float(part.sum())
+    return {
+        "decodings": [decoding["id"] for decoding in records.manifest.decodings or []],
+        "draws": int(graded.answers.size), "abstained": graded.abstained, "tokens": int(graded.n_tokens.sum()),
+        "flops": flops, "flops_per_item": flops / records.n_items,
     }  # fmt: skip

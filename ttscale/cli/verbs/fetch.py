@@ -9,11 +9,12 @@ from ttscale.models.fetch import FETCHABLE, fetch
 
 
 def run(config: FetchConfig, job: Job) -> None:
-    file = fetch(config.name)
+    found = fetch(config.name)
     source = FETCHABLE[config.name]
+    size = sum(file.stat().st_size for file in (found.rglob("*") if found.is_dir() else [found]) if file.is_file())
     job.write_summary(
-        name=config.name, file=str(file), sha256=source.sha256, bytes=file.stat().st_size, source=source.requirement,
+        name=config.name, file=str(found), sha256=source.sha256, bytes=size, source=source.requirement,
         licence=source.licence,
     )  # fmt: skip
-    say(f"{config.name} ({source.licence}): {file}")
+    say(f"{config.name} ({source.licence}): {found}")
     results(job.out, summary="summary.json")

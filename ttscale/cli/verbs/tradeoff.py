@@ -11,8 +11,8 @@ from ttscale.cli.console import bar, results, say, table
 from ttscale.cli.job import Job
 from ttscale.cli.schema import TradeoffConfig
 from ttscale.records.read import read_records
+from ttscale.scaling.entries import json_ready
 from ttscale.scaling.ladder import Rung
-from ttscale.scaling.summary import json_ready
 from ttscale.scaling.tradeoff import Tradeoff, tradeoff
 from ttscale.scaling.words import accuracy_words, flops_words
 

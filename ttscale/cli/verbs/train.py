@@ -11,7 +11,7 @@ from ttscale.cli.build import build
 from ttscale.cli.console import results, say, step
 from ttscale.cli.job import Job
 from ttscale.cli.schema import TrainConfig
-from ttscale.cli.verbs.collect import load_items
+from ttscale.cli.verbs.collect import load_images
 
 if TYPE_CHECKING:
     from ttscale.training.ladder import Rung
@@ -22,7 +22,7 @@ def run(config: TrainConfig, job: Job) -> None:
     with step("loading torch and data"):
         from ttscale.training.ladder import train_ladder
 
-        data = load_items(config)
+        data = load_images(config)
     per_rung = recipe.epochs if config.processes == 1 else 1  # with a pool only finished rungs are told
     n_rungs = len(config.widths) * len(config.seeds)
     say(f"{n_rungs} models of {recipe.epochs} epochs on {len(data)} items of {data.name} into {job.out}")

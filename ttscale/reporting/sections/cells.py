@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ttscale.reporting import words
-from ttscale.reporting.markup import Cell, Missing, known
+from ttscale.reporting.markup import Cell, Markup, Missing, joined, known
 from ttscale.reporting.words import is_number
 
 NO_FLOPS = "its FLOPs are not known"
 NO_TRAINING = "its card does not say how much compute its training took"
 NO_GAIN = "one draw has no extra compute"
 NOT_RECORDED = "not recorded"
+NOT_COMPARED = "nothing to compare"
+
+
+def name(value: Any) -> Markup:
+    """A foreign name, on one line where it is short."""
+    shown = words.clean(value, 60)
+    return joined([Markup("<span class=keep>"), shown, Markup("</span>")]) if len(shown) <= 30 else joined([shown])
 
 
 def cost(row: Mapping[str, Any], key: str = "flops") -> Cell:
@@ -27,9 +34,27 @@ def accuracy(row: Mapping[str, Any]) -> Cell:
     return known(words.percent_interval(row), "it was not measured")
 
 
+def coverage_at(curve: Mapping[str, Any], i: int) -> Cell:
+    """Coverage of a curve at its i-th budget, with the interval."""
+    covered = curve.get("coverage") or {}
+    found = {key: covered[key][i] for key in ("accuracy", "low", "high") if covered.get(key)}
+    return known(words.percent_interval(found), "it was not computed")
+
+
+def tokens_at(curve: Mapping[str, Any], i: int) -> Cell:
+    """Mean generated tokens of an item at a curve's i-th budget."""
+    return known(words.significant((curve.get("tokens") or [None])[i]), NOT_RECORDED)
+
+
 def accuracy_at(curve: Mapping[str, Any], i: int) -> Cell:
     """Accuracy of a curve at its i-th budget, with the interval."""
     return accuracy({key: curve[key][i] for key in ("accuracy", "low", "high") if curve.get(key)})
+
+
+def detectable(row: Mapping[str, Any], reason: str = NOT_COMPARED) -> Cell:
+    """The true difference that the items would have shown with 80% probability; a fraction in the summary."""
+    share = row.get("detectable")
+    return known(words.significant(100 * share, 2) if is_number(share) else words.DASH, reason)
 
 
 def parameters(row: Mapping[str, Any]) -> Cell:

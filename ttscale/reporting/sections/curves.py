@@ -7,17 +7,17 @@ from typing import Any
 
 from ttscale.reporting import words
 from ttscale.reporting.markup import Cell, Markup, Missing, fold, joined, known, table
-from ttscale.reporting.sections.cells import NO_FLOPS, NO_GAIN, accuracy_at, cost
-from ttscale.reporting.series import KINDS, Series, sparse
+from ttscale.reporting.sections.cells import NO_FLOPS, NO_GAIN, accuracy_at, cost, coverage_at, tokens_at
+from ttscale.reporting.series import Series, sparse
 
 _REACHED = ("Strategy", "Draws k", "Compute", "FLOPs per item", "Accuracy at k = 1", "Accuracy at all k draws")
+_TEXT = ("Tokens per item", "Coverage at all k draws", "Ceiling")
 _BUDGETS = ("Curve", "Vote", "Draws k", "Compute", "Mean FLOPs per item", "Worst item", "Accuracy")
 _GAIN = "Points per extra GFLOP"
 
 
 def reached(series: Series) -> Markup:
     """The largest budget of each drawn curve, and every curve's budgets in a fold."""
-    drawn = [group.curves[kind] for group in series.groups for kind in KINDS if kind in group.curves]
     if not series.curves:
         return Markup("")
     rows: list[list[Cell]] = [
@@ -29,10 +29,12 @@ def reached(series: Series) -> Markup:
             accuracy_at(curve, 0),
             accuracy_at(curve, -1),
             _gain(curve, -1),
+            *([tokens_at(curve, -1), coverage_at(curve, -1), _ceiling(curve)] if series.text else []),
         ]
-        for curve in drawn
+        for curve in series.drawn
     ]
-    shown = table("What each strategy reached at its largest budget", (*_REACHED, _GAIN), rows) if rows else Markup("")
+    heads = (*_REACHED, _GAIN, *(_TEXT if series.text else ()))
+    shown = table("What each strategy reached at its largest budget", heads, rows) if rows else Markup("")
     return joined([shown, fold("Every curve, at budgets of powers of two", _budgets(series))])
 
 
@@ -47,11 +49,17 @@ def _budgets(series: Series) -> Markup:
             cost({"flops": (curve.get("flops_worst") or curve["flops"])[i]}),
             accuracy_at(curve, i),
             _gain(curve, i),
+            *([tokens_at(curve, i), coverage_at(curve, i)] if series.text else []),
         ]
         for curve in series.curves.values()
         for i in sparse(curve["budgets"])
     ]
-    return table("Accuracy and gain of every curve", (*_BUDGETS, _GAIN), rows, text_columns=2)
+    heads = (*_BUDGETS, _GAIN, *(("Tokens per item", "Coverage") if series.text else ()))
+    return table("Accuracy and gain of every curve", heads, rows, text_columns=2)
+
+
+def _ceiling(curve: Mapping[str, Any]) -> Cell:
+    return known(words.percent_interval(curve.get("ceiling") or {}, "value"), "it was not computed")
 
 
 def _gain(curve: Mapping[str, Any], i: int) -> Cell:

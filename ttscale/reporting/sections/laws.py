@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ttscale.reporting import words
 from ttscale.reporting.markup import Cell, Markup, fold, joined, known, paragraph, table
-from ttscale.reporting.series import KINDS, Series
+from ttscale.reporting.series import Series
 from ttscale.reporting.words import is_number
 
 _HEADS = ("Curve", "Law", "Status", "Parameters, with intervals", "R²", "Fit error", "Back-test error", "Of the gain")
@@ -19,15 +19,13 @@ _NOTE = (
 
 
 def laws(series: Series) -> Markup:
-    drawn = [group.curves[kind] for group in series.groups for kind in KINDS if kind in group.curves]
-    fitted = [(curve, series.fits_of(curve)) for curve in drawn]
-    chosen = [_row(series.title(curve), fits[0]) for curve, fits in fitted if fits]
+    chosen = [_row(_named(series.title(curve), of), fits[0]) for curve, of, fits in _fitted(series, series.drawn)]
     if not chosen:
         return paragraph("No law was fitted: a curve needs several budgets for one.", "why")
     every = [
-        _row(words.clean(curve["label"], 80), fit, mark=True)
-        for curve in series.curves.values()
-        for fit in series.fits_of(curve)
+        _row(_named(words.clean(curve["label"], 80), of), fit, mark=True)
+        for curve, of, fits in _fitted(series, series.curves.values())
+        for fit in fits
     ]
     return joined(
         [
@@ -36,6 +34,20 @@ def laws(series: Series) -> Markup:
             fold("Every candidate law", table("All fitted laws", _HEADS, every, text_columns=4)),
         ]
     )
+
+
+def _fitted(
+    series: Series, curves: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], str, list[Mapping[str, Any]]]]:
+    """(curve, accuracy or coverage, its laws), as far as there are such."""
+    for curve in curves:
+        for of in ("accuracy", "coverage"):
+            if fits := series.fits_of(curve, of):
+                yield curve, of, fits
+
+
+def _named(curve: str, of: str) -> str:
+    return curve if of == "accuracy" else f"{curve}: {of}"
 
 
 def _row(name: str, fit: Mapping[str, Any], *, mark: bool = False) -> list[Cell]:

@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ttscale.reporting import words
-from ttscale.reporting.markup import Markup, bullets, joined, paragraph
+from ttscale.reporting.markup import Markup, bullets, deeper, joined, paragraph
+from ttscale.reporting.parts import heading
 from ttscale.reporting.sections.cells import at_cost, plan_target
 from ttscale.reporting.series import Series
 from ttscale.reporting.words import is_number
 
 
 def title(series: Series) -> str:
-    dataset = (series.summary.get("run") or {}).get("dataset")
-    return f"What test-time compute bought on {words.clean(dataset or 'this data', 80)}"
+    return f"What test-time compute bought on {dataset(series)}"
+
+
+def title_of_parts(names: Sequence[str]) -> str:
+    """The title of a page of several parts."""
+    shown = [heading(name).lower() for name in names]
+    return f"What test-time compute bought: {', '.join(shown[:-1])} and {shown[-1]}" if shown[1:] else shown[0]
+
+
+def dataset(series: Series) -> str:
+    return words.clean((series.summary.get("run") or {}).get("dataset") or "this data", 80)
 
 
 def header(series: Series) -> Markup:
+    """The top of a page that has one part."""
+    heads = [Markup("<header>\n<h1>"), title(series), Markup("</h1>\n")]
+    return joined([*heads, _lead(series), findings(series), Markup("</header>\n")])
+
+
+def card(name: str, series: Series) -> Markup:
+    """What a part found, to stand beside the other parts."""
+    begin = Markup(f'<section class=card aria-label="{words.escape(heading(name))}">\n<h2>')
+    heads = [begin, heading(name), Markup("</h2>\n")]
+    return joined([*heads, _lead(series), deeper(tiles(series)), Markup("</section>\n")])
+
+
+def findings(series: Series) -> Markup:
+    """The headline after its first sentence."""
+    return bullets((words.clean(line) for line in (series.summary.get("headline") or [])[1:]), "headline")
+
+
+def _lead(series: Series) -> Markup:
     run = series.summary.get("run") or {}
+    n = len(run.get("variants") or [])
     facts = (
         words.clean(run.get("dataset") or "unnamed data", 120),
         words.plural(run.get("n_items"), "item"),
         words.plural(len(run.get("members") or []), "member"),
-        words.plural(len(run.get("variants") or []), "view"),
+        words.plural(n, "prompt variant" if series.text else "view"),
     )
     skipped = run.get("skipped_items")
     warning = f"{words.plural(skipped, 'unreadable item was', 'unreadable items were')} left out." if skipped else ""
-    lead, *rest = [words.clean(line) for line in series.summary.get("headline") or []] or [""]
+    lead = next((words.clean(line) for line in series.summary.get("headline") or []), "")
     return joined(
         [
-            *(Markup("<header>\n<h1>"), title(series), Markup("</h1>\n")),
             paragraph(" · ".join(facts), "facts-line"),
             paragraph(warning, "notice") if warning else "",
             paragraph(lead, "lead") if lead else "",
-            bullets(rest, "headline"),
-            Markup("</header>\n"),
         ]
     )
 
 
 def tiles(series: Series) -> Markup:
-    """The largest size at one view, the most accurate point of the front, and the plan, as far as there are such."""
+    """The largest size at one plain decision, the most accurate point of the front, and the plan, if there are such."""
     boxes = []
     rungs = [rung for rung in series.ladder if is_number(rung.get("accuracy"))]
     if rungs:
-        name = "the largest size" if len(rungs) > 1 else "the model"
+        name = "the model" if len(rungs) == 1 else "the largest model" if series.text else "the largest size"
         note = f"{words.clean(rungs[-1]['size'], 40)}{at_cost(rungs[-1])}"
-        boxes.append(_tile(f"One view of {name}", words.percent_interval(rungs[-1]), note))
+        heading_of_it = f"{words.capital(series.plain)} of {name}"
+        boxes.append(_tile(heading_of_it, words.percent_interval(rungs[-1]), note))
     front = [point for point in series.summary.get("pareto") or [] if is_number(point.get("accuracy"))]
     if front:
         best = max(front, key=lambda point: point["accuracy"])

@@ -40,6 +40,7 @@ def plan(series: Series) -> Markup:
 
 def _facts(chosen: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     on, other = chosen.get("chosen_on") or {}, chosen.get("scored_on") or {}
+    tokens = chosen.get("tokens")
     reference = f" of {words.clean(chosen['reference_member'], 60)}" if chosen.get("reference_member") else ""
     return [
         ("Strategy", words.clean(chosen.get("strategy"), 60)),
@@ -53,6 +54,7 @@ def _facts(chosen: Mapping[str, Any]) -> list[tuple[str, Cell]]:
         ("Optimism, their difference in points", known(words.points(chosen.get("optimism")), NOT_RECORDED)),
         ("Mean cost per item", cost(chosen)),
         ("Worst cost of an item", cost(chosen, "flops_worst")),
+        *([("Generated tokens per item", words.significant(tokens))] if is_number(tokens) else []),
         (f"Compute over one plain decision{reference}", known(words.times(chosen.get("multiplier")), NO_FLOPS)),
         ("Ties", words.clean(chosen.get("ties") or words.DASH, 80)),
     ]

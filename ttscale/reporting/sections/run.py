@@ -10,7 +10,7 @@ from ttscale.reporting.markup import Cell, Markup, Missing, bullets, facts, join
 from ttscale.reporting.sections.cells import NOT_RECORDED, accuracy, cost, parameters, training_cost
 from ttscale.reporting.series import Series
 
-_MEMBERS = ("Member", "FLOPs by", "Parameters", "FLOPs of one view", "Training FLOPs", "Accuracy, one view")
+_TEXT = ("Generated tokens", "Prompt tokens", "Draws without an answer")
 
 
 def members(series: Series) -> Markup:
@@ -23,11 +23,22 @@ def members(series: Series) -> Markup:
             cost(member),
             training_cost(member),
             accuracy(member),
+            *(_of_text(member) if series.text else []),
         ]
         for member in every
     ]
-    shown = table("Members, each with one plain view", _MEMBERS, rows, text_columns=2)
+    of_plain = (f"FLOPs of {series.plain}", "Training FLOPs", f"Accuracy, {series.plain}")
+    heads = ("Member", "FLOPs by", "Parameters", *of_plain, *(_TEXT if series.text else ()))
+    shown = table("Members at one plain decision", heads, rows, text_columns=2)
     return joined([shown, Markup("<h3>Operators that the FLOPs leave out</h3>\n"), _uncounted(every)])
+
+
+def _of_text(member: Mapping[str, Any]) -> list[Cell]:
+    return [
+        known(words.significant(member.get("tokens")), NOT_RECORDED),
+        known(words.significant(member.get("prompt_tokens")), NOT_RECORDED),
+        known(words.percent(member.get("abstained")), NOT_RECORDED),
+    ]
 
 
 def _uncounted(members: Sequence[Mapping[str, Any]]) -> Markup:
@@ -51,10 +62,10 @@ def method(series: Series) -> Markup:
     versions = run.get("versions") or {}
     pairs: list[tuple[str, Cell]] = [
         ("Data", words.clean(run.get("dataset") or words.DASH, 200)),
-        ("Items", f"{words.count(run.get('n_items'))} in {words.count(run.get('n_classes'))} classes"),
+        ("Items", _items(run)),
         ("Skipped items", words.count(run.get("skipped_items"))),
         *((_name(name), words.clean(text)) for name, text in conventions.items()),
-        ("Views, in order", _listed(words.clean(variant, 40) for variant in run.get("variants") or [])),
+        *(_asked(run) if series.text else [("Views, in order", _variants(run))]),
         ("Seed of the draws", _recorded(run.get("seed"))),
         ("Seed of the analysis", _recorded(run.get("analysis_seed"))),
         ("Resamples", known(words.count(run.get("n_boot")), NOT_RECORDED)),
@@ -63,6 +74,27 @@ def method(series: Series) -> Markup:
         ("Command", _command(run.get("command"))),
     ]
     return facts(pairs)
+
+
+def _items(run: Mapping[str, Any]) -> str:
+    classes = run.get("n_classes")
+    return words.count(run.get("n_items")) + (f" in {words.count(classes)} classes" if classes else "")
+
+
+def _variants(run: Mapping[str, Any]) -> Cell:
+    return _listed(words.clean(variant, 40) for variant in run.get("variants") or [])
+
+
+def _asked(run: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+    """How language models were asked and read."""
+    return [
+        ("Prompt variants", _variants(run)),
+        ("Decodings", _listed(words.clean(decoding, 40) for decoding in run.get("decodings") or [])),
+        ("Draws an item", known(words.count(run.get("draws_per_item")), NOT_RECORDED)),
+        ("Prompt charged", _recorded(str(run.get("prefill") or "").replace("_", " "))),
+        ("Orders of samples", known(words.count(run.get("orders")), NOT_RECORDED)),
+        ("Answers read by", _recorded(run.get("grader"))),
+    ]
 
 
 def _name(convention: str) -> str:

@@ -7,13 +7,20 @@ from typing import Any
 
 from ttscale.reporting import words
 from ttscale.reporting.markup import Cell, Markup, bullets, fold, joined, known, paragraph, table
-from ttscale.reporting.sections.cells import NO_TRAINING, NOT_RECORDED, accuracy, cost, parameters, training_cost
-from ttscale.reporting.series import KINDS, Series
-from ttscale.reporting.words import is_number
+from ttscale.reporting.sections.cells import (
+    NO_TRAINING,
+    NOT_RECORDED,
+    accuracy,
+    cost,
+    detectable,
+    parameters,
+    training_cost,
+)
+from ttscale.reporting.series import Series
 
-_LADDER = ("Size", "Seeds", "Parameters", "FLOPs per item", "Training FLOPs of one seed", "Accuracy, one view")
+_LADDER = ("Size", "Seeds", "Parameters", "FLOPs per item", "Training FLOPs of one seed")
 _VERDICTS = (
-    "Larger size, one view", "Best smaller strategy", "Winner", "Draws k", "FLOPs per item",
+    "Best smaller strategy", "Winner", "Draws k", "FLOPs per item",
     "Smaller minus larger, points",
 )  # fmt: skip
 _DETECTABLE = "Difference with an 80% chance to show, points"
@@ -22,13 +29,13 @@ _EXCHANGE = (
     "10× training equals", "Resamples that match", "Small minus large, points",
 )  # fmt: skip
 _EXCHANGE_NOTE = (
-    "Ratios hold where the small size, spending more test-time compute, becomes as accurate as one view of the large "
+    "Ratios hold where the small size, spending more test-time compute, becomes as accurate as {plain} of the large "
     "size: training FLOPs of the large over the small (every member of an ensemble counts), test-time FLOPs of the "
     "small over the large. The exchange rate is the logarithm of the second by the logarithm of the first; 10 to its "
     "power is the test-time compute that replaces ten times the training. Below 1×, the small size is cheaper in both."
 )
 _NONE_CROSSES = (
-    "No smaller size becomes as accurate as one view of a larger size with less training, whatever test-time compute "
+    "No smaller size becomes as accurate as {plain} of a larger size with less training, whatever test-time compute "
     "it spends here."
 )
 _NEVER = "the small size does not get there, or not with less training"
@@ -48,10 +55,11 @@ def training(series: Series) -> Markup:
         ]
         for rung in series.ladder
     ]
+    heads = (*_LADDER, f"Accuracy, {series.plain}")
     return joined(
         [
             paragraph(words.clean(trade["note"]), "why") if trade.get("note") else "",
-            table("The training ladder: sizes at one plain decision", _LADDER, ladder) if ladder else "",
+            table("The training ladder: sizes at one plain decision", heads, ladder) if ladder else "",
             _verdicts(series, trade.get("verdicts") or []),
             _exchange(series, trade.get("exchange") or []),
         ]
@@ -70,16 +78,17 @@ def _verdicts(series: Series, verdicts: Sequence[Mapping[str, Any]]) -> Markup:
             words.count(verdict.get("k")),
             cost(verdict, "at_flops"),
             known(words.points_interval(verdict.get("difference") or {}), "no difference"),
-            *([_detectable(verdict)] if told else []),
+            *([detectable(verdict, NOT_RECORDED)] if told else []),
         ]
         for verdict in verdicts
     ]
-    caption = "Each size at one view, against the best strategy of smaller sizes that costs no more"
+    heads = (f"Larger size, {series.plain}", *_VERDICTS, *([_DETECTABLE] if told else []))
+    caption = f"Each size at {series.plain}, against the best strategy of smaller sizes that costs no more"
     return joined(
         [
             Markup("<h3>Who wins at the same test-time FLOPs</h3>\n"),
             bullets(words.clean(verdict["text"]) for verdict in verdicts),
-            table(caption, (*_VERDICTS, _DETECTABLE) if told else _VERDICTS, rows, text_columns=3),
+            table(caption, heads, rows, text_columns=3),
         ]
     )
 
@@ -87,12 +96,6 @@ def _verdicts(series: Series, verdicts: Sequence[Mapping[str, Any]]) -> Markup:
 def _winner(verdict: Mapping[str, Any]) -> str:
     winner = verdict.get("winner") or "too close to call"
     return words.clean({"big": verdict.get("big"), "small": verdict.get("small")}.get(winner, winner), 60)
-
-
-def _detectable(verdict: Mapping[str, Any]) -> Cell:
-    """The true difference that these items would have shown with 80% probability; a fraction in the summary."""
-    share = verdict.get("detectable")
-    return known(words.significant(100 * share, 2) if is_number(share) else words.DASH, NOT_RECORDED)
 
 
 def _exchange(series: Series, exchange: Sequence[Mapping[str, Any]]) -> Markup:
@@ -103,12 +106,12 @@ def _exchange(series: Series, exchange: Sequence[Mapping[str, Any]]) -> Markup:
     heads, rows = _EXCHANGE, [_exchange_row(series, row) for row in ordered]
     rates = joined(
         [
-            paragraph(_EXCHANGE_NOTE),
+            paragraph(_EXCHANGE_NOTE.format(plain=series.plain)),
             table("Exchange rates between training and test-time FLOPs", heads, rows, text_columns=2),
         ]
     )
     if not ordered[0].get("crosses"):
-        rates = joined([paragraph(_NONE_CROSSES), fold("How far each stays below", rates)])
+        rates = joined([paragraph(_NONE_CROSSES.format(plain=series.plain)), fold("How far each stays below", rates)])
     return joined(
         [
             Markup("<h3>What training compute is worth in test-time compute</h3>\n"),
@@ -123,7 +126,7 @@ def _exchange_row(series: Series, row: Mapping[str, Any]) -> list[Cell]:
     reason = NO_TRAINING if row.get("crosses") else _NEVER
     return [
         f"{words.clean(row.get('small'), 60)} to {words.clean(row.get('big'), 60)}",
-        KINDS.get(curve["kind"], "one view") if curve else words.clean(row.get("curve"), 60),
+        series.spent_on(curve) if curve else words.clean(row.get("curve"), 60),
         known(words.times(row.get("train_ratio")), reason),
         known(words.times(row.get("test_ratio")), reason),
         known(words.number_interval(row.get("rate") or {}), reason),

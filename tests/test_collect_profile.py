@@ -1,0 +1,76 @@
+"""Profiles: seconds of a decision, measured beside the Records."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from language_example import tiny_language_model
+
+import ttscale as tts
+from ttscale.collecting.profile import profile
+from ttscale.draws.sampling import sampling
+from ttscale.errors import TtscaleError
+from ttscale.records.profiles import PROFILES, seconds_of
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory):
+    data = tts.load_data("arithmetic:products_small", n=6)
+    model = tiny_language_model()
+    out = tmp_path_factory.mktemp("profile") / "run"
+    tts.collect(model, data, draws=sampling(6, 0.8, max_tokens=4), out=out, progress=False, device="cpu")
+    return profile(out, model, n_items=2, repeats=3, device="cpu", progress=False), model
+
+
+def test_every_decoding_is_timed_at_powers_of_two_and_at_all_samples(timed):
+    rows = timed[0].profiles().to_pylist()
+    assert [(row["decode_id"], row["samples"]) for row in rows] == [
+        ("greedy", 1), ("T0.8", 1), ("T0.8", 2), ("T0.8", 4), ("T0.8", 6),
+    ]  # fmt: skip
+    for row in rows:
+        assert 0 < row["fastest"] <= row["seconds"] <= row["slowest"]
+        assert row["items"] == 2 and row["repeats"] == 3 and row["device"].startswith("cpu")
+
+
+def test_the_samples_timed_are_those_of_the_records(timed):
+    records = timed[0]
+    graded = records.graded()
+    for row in records.profiles().to_pylist():
+        way = row["decode_id"], row["samples"]
+        columns = [i for i, d in enumerate(graded.draws) if d.decoding == way[0] and d.sample < way[1]]
+        assert row["n_tokens"] == pytest.approx(graded.n_tokens[:2, columns].sum(axis=1).mean())
+
+
+def test_curves_tell_the_seconds_of_their_budgets(timed):
+    records = timed[0]
+    rows = {(row["decode_id"], row["samples"]): row["seconds"] for row in records.profiles().to_pylist()}
+    curve = tts.accuracy_curve(records)
+    expected = [rows["T0.8", 1], rows["T0.8", 2], (rows["T0.8", 2] + rows["T0.8", 4]) / 2, rows["T0.8", 4]]
+    np.testing.assert_allclose(curve.seconds[:4], expected)
+    summary = tts.summarize(records)
+    entry = next(one for one in summary["curves"] if one["id"] == curve.name)
+    assert entry["seconds"][5] == pytest.approx(rows["T0.8", 6])
+    assert summary["run"]["profiled_on"] == records.profiles()["device"][0].as_py()
+
+
+def test_a_second_profile_of_the_device_takes_the_place_of_the_first(timed):
+    records, model = timed
+    again = profile(records, model, n_items=1, repeats=1, device="cpu", progress=False)
+    assert {row["items"] for row in again.profiles().to_pylist()} == {1}
+    assert len(again.profiles()) == len(records.profiles())
+
+
+def test_seconds_between_measured_numbers_lie_on_a_line_and_none_are_made_up_outside():
+    rows = [{"member": "m", "decode_id": "T1", "samples": n, "seconds": s} for n, s in ((1, 2.0), (4, 5.0), (8, 6.0))]
+    table = pa.Table.from_pylist(rows, schema=PROFILES)
+    got = seconds_of(table, "m", "T1", np.array([0, 1, 2, 4, 6, 8, 9]))
+    np.testing.assert_allclose(got, [0, 2, 3, 5, 5.5, 6, np.nan])
+    assert np.isnan(seconds_of(table, "m", "greedy", np.array([1]))).all()
+
+
+def test_other_weights_are_refused(timed):
+    with pytest.raises(TtscaleError, match="other weights"):
+        profile(timed[0], tiny_language_model(seed=1), n_items=1, repeats=1, progress=False)
+    with pytest.raises(TtscaleError, match="repeats"):
+        profile(timed[0], timed[1], repeats=0)

@@ -1,0 +1,41 @@
+"""`ttscale profile`: how long a decision takes, by model, decoding and number of samples."""
+
+from __future__ import annotations
+
+from ttscale.cli.console import results, say, step, table
+from ttscale.cli.job import Job
+from ttscale.cli.schema import ProfileConfig
+from ttscale.errors import TtscaleError
+from ttscale.records.read import read_records
+
+
+def run(config: ProfileConfig, job: Job) -> None:
+    records = read_records(config.records)
+    with step("loading torch and models"):
+        from ttscale.collecting.profile import profile
+        from ttscale.models.language import LanguageModel
+        from ttscale.models.load import load_model
+
+        loaded = [load_model(member.spec, name=member.name) for member in records.members]
+        models = [model for model in loaded if isinstance(model, LanguageModel)]
+    if not models:
+        raise TtscaleError(
+            "records", expected="Records with local language models", got=", ".join(m.name for m in records.members),
+            fix="Only models that run here can be timed.",
+        )  # fmt: skip
+    done = profile(
+        records, models, n_items=config.n_items, repeats=config.repeats, device=config.device, dtype=config.dtype,
+        threads=config.threads,
+    )  # fmt: skip
+    found = done.profiles()
+    rows = [] if found is None else found.to_pylist()
+    job.write_summary(records=config.records, profile=rows)
+    heads = ("device", "member", "decoding", "samples", "tokens", "seconds")
+    cells = [
+        [row["device"], row["member"], row["decode_id"], str(row["samples"]), f"{row['n_tokens']:.1f}",
+         f"{row['seconds']:.3g}"]
+        for row in rows
+    ]  # fmt: skip
+    say(*table(heads, cells))
+    results(job.out, summary="summary.json")
+    say("", f"Next: ttscale analyze records={config.records}")

@@ -1,0 +1,99 @@
+"""``choices:FILE``: multiple choice, one JSON object a line; the answer is a letter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ttscale.data.jsonl_problems import Line, column, item_ids, read_lines, split_examples
+from ttscale.data.paths import to_path
+from ttscale.data.problems import Example, Problems, Template
+from ttscale.errors import TtscaleError
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SHOTS = 5
+MAX_TOKENS = 16
+STOP = ("\n",)
+
+TEMPLATES = (
+    Template("plain", "Question: {question}\nAnswer: {answer}\n\n", "Question: {question}\nAnswer:"),
+    Template("the-answer-is", "Q: {question}\nA: The answer is {answer}\n\n", "Q: {question}\nA: The answer is"),
+    Template(
+        "instructed", "{question}\nCorrect choice: {answer}\n\n", "{question}\nCorrect choice:",
+        "These are multiple choice questions with the letter of the correct choice.\n\n",
+    ),
+)  # fmt: skip
+
+
+def multiple_choice(
+    file: str | Path,
+    *,
+    fields: Mapping[str, str] | None = None,
+    gold_pattern: str | None = None,
+    examples: str | Path | int | None = None,
+    name: str | None = None,
+) -> Problems:
+    """Questions with their choices under A, B, C, …; the gold is a letter, and ``choice:LETTERS`` reads it.
+
+    Choices are a list of texts, or ``{"text": [...], "label": [...]}`` (as in ARC). The answer is, in this order, one
+    of the labels, a position from 0 (a JSON number), a letter from A, or the text of one choice.
+
+    Args:
+        fields, examples, name: as in :func:`ttscale.data.jsonl_problems.jsonl_problems`, with a field ``choices``.
+        gold_pattern: not used here.
+
+    Raises:
+        TtscaleError: no such file, or a line (which is named) without usable choices or whose answer is none of them.
+    """
+    if gold_pattern is not None:
+        raise TtscaleError(
+            "gold_pattern", expected="nothing for choices", got=repr(gold_pattern), fix="Leave gold_pattern out."
+        )
+    path = to_path("data", file)
+    pool, lines = split_examples(read_lines(path, fields, ["choices"]), examples, fields, ["choices"])
+    most = max((len(_texts(line)) for line in lines), default=2)
+    return Problems(
+        name=name or path.stem,
+        item_ids=item_ids(path, lines),
+        questions=tuple(_question(line) for line in lines),
+        golds=tuple(_letter(line) for line in lines),
+        templates=TEMPLATES,
+        examples=tuple(Example(_question(line), _letter(line)) for line in pool),
+        shots=min(SHOTS, len(pool)),
+        extract=f"choice:{LETTERS[:most]}",
+        max_tokens=MAX_TOKENS,
+        stop=STOP,
+        clusters=column(lines, "cluster"),
+        families=column(lines, "family"),
+    )
+
+
+def _question(line: Line) -> str:
+    listed = [f"{letter}. {text}" for letter, text in zip(LETTERS, _texts(line), strict=False)]
+    return "\n".join([line.text("question"), *listed])
+
+
+def _texts(line: Line) -> list[str]:
+    choices = line.values["choices"]
+    texts = choices.get("text") if isinstance(choices, dict) else choices
+    usable = isinstance(texts, list) and 2 <= len(texts) <= len(LETTERS)
+    if not usable or not all(isinstance(text, str | int | float) and str(text).strip() for text in texts):
+        raise line.bad(f"2 to {len(LETTERS)} texts as choices", repr(choices)[:60])
+    return [str(text).strip() for text in texts]
+
+
+def _letter(line: Line) -> str:
+    texts, choices, answer = _texts(line), line.values["choices"], line.values["answer"]
+    labels: Sequence[object] = choices.get("label", ()) if isinstance(choices, dict) else ()
+    if labels and len(labels) != len(texts):
+        raise line.bad("one label a choice", f"{len(labels)} labels for {len(texts)} choices")
+    written = line.text("answer")
+    if written in map(str, labels):
+        return LETTERS[[str(label) for label in labels].index(written)]
+    if isinstance(answer, int) and 0 <= answer < len(texts):
+        return LETTERS[answer]
+    if written in LETTERS[: len(texts)] and len(written) == 1:
+        return written
+    if written in texts:
+        return LETTERS[texts.index(written)]
+    raise line.bad("an answer that is a label, a position from 0, a letter or the text of a choice", repr(answer)[:60])

@@ -1,0 +1,127 @@
+"""Coverage: the share of items of which at least one of the first k draws is right, what an oracle would pick from.
+
+``pass@k`` of ``n`` exchangeable samples of which ``c`` are right is ``1 − C(n−c, k) / C(n, k)``: the unbiased
+estimate of Chen et al., "Evaluating large language models trained on code" (2021), equation 1. A strategy that takes
+``k_g`` samples from each of several pools misses with the product of their probabilities. Vote and coverage are drawn
+together: a vote cannot beat the coverage, and with ever more samples it goes to its ceiling, the share of items whose
+plurality answer is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ttscale.errors import TtscaleError
+from ttscale.records.records import Records
+from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
+from ttscale.scaling.checks import check_records
+from ttscale.scaling.curves import Curve, check_budgets, curve_of_strategy, default_strategy
+from ttscale.scaling.interval import Interval, check_level, percentiles, wilson
+from ttscale.scaling.sampled_credits import parts_of, right_draws
+from ttscale.scaling.strategy import Strategy, check_draws, without_vote
+from ttscale.voting.answers import prefix_credits
+
+COVERAGE = "coverage"
+
+
+def pass_at_k(n: int, c: np.ndarray | int, k: np.ndarray | int) -> np.ndarray:
+    """Probability that ``k`` of ``n`` samples, drawn without replacement, hold one of the ``c`` that are right.
+
+    Args:
+        n: samples. c: how many are right, 0 to n, any shape. k: samples drawn, at least 1, broadcast against ``c``.
+
+    Returns:
+        ``float64``; NaN where ``k > n``.
+
+    Raises:
+        TtscaleError: a number out of range.
+    """
+    c, k = np.broadcast_arrays(np.asarray(c), np.asarray(k))
+    if n < 1 or (c < 0).any() or (c > n).any() or (k < 1).any():
+        raise TtscaleError(
+            "n, c, k", expected="n ≥ 1, 0 ≤ c ≤ n and k ≥ 1", got=f"n = {n}, c = {c}, k = {k}", fix="Check the counts."
+        )
+    out = np.full(c.shape, np.nan)
+    for one in np.unique(k[k <= n]):
+        at = k == one
+        out[at] = -np.expm1(_log_miss(n, c[at], int(one)))
+    return out
+
+
+def coverage_curve(
+    records: Records,
+    strategy: Strategy | None = None,
+    *,
+    ci: float = 0.95,
+    n_boot: int = 1000,
+    seed: int = 0,
+    budgets: Sequence[int] | None = None,
+    reference: str | None = None,
+) -> Curve:
+    """Coverage of a strategy at every budget (pass@k), exact over all orders of its samples.
+
+    Arguments, defaults and errors as in :func:`ttscale.scaling.curves.accuracy_curve`; the strategy's vote plays no
+    part, and the cost is that of the draws alone.
+    """
+    _check_text(records)
+    level = check_level(ci)
+    check_bootstrap(n_boot, level, count_units(records.n_items, unit_index(records.clusters)), seed)
+    chosen = without_vote(strategy if strategy is not None else default_strategy(records))
+    check_draws(records, chosen)
+    ks = check_budgets(budgets, len(chosen.draws))
+    graded = records.graded()
+    right = right_draws(graded)
+    missed = np.zeros((len(ks), records.n_items))
+    for part in parts_of(graded, chosen):
+        c, taken = right[:, part.columns].sum(axis=1), part.taken(ks)
+        for one in np.unique(taken[taken > 0]):
+            missed[taken == one] += _log_miss(len(part.columns), c, int(one))
+    return curve_of_strategy(
+        records, chosen, ks, -np.expm1(missed), reference=reference, level=level, n_boot=n_boot, seed=seed,
+        name=f"{chosen.name}/{COVERAGE}", vote=COVERAGE,
+    )  # fmt: skip
+
+
+def vote_ceiling(
+    records: Records, strategy: Strategy | None = None, *, ci: float = 0.95, n_boot: int = 1000, seed: int = 0
+) -> Interval:
+    """Share of items whose plurality answer over all collected draws is right (ties share): where the vote saturates.
+
+    The draws are all those of the member, variant and decoding pools that the strategy takes from, more than its own
+    where these run out at different times. Arguments and errors as in
+    :func:`ttscale.scaling.curves.accuracy_curve`.
+    """
+    _check_text(records)
+    level = check_level(ci)
+    units = unit_index(records.clusters)
+    n_units = count_units(records.n_items, units)
+    check_bootstrap(n_boot, level, n_units, seed)
+    chosen = strategy if strategy is not None else default_strategy(records)
+    check_draws(records, chosen)
+    graded = records.graded()
+    columns = np.concatenate([part.columns for part in parts_of(graded, chosen)])
+    answers = graded.answers[:, columns].T
+    credit = prefix_credits(answers, right_draws(graded)[:, columns].T, np.zeros(answers.shape))[-1]
+    low, high = percentiles(bootstrap_means(credit[None], units=units, n_boot=n_boot, seed=seed), level)
+    value = float(mean_credit(credit))
+    bounds = (float(low[0]), float(high[0])) if np.ptp(credit) > 0 else wilson(value * n_units, n_units, level)
+    return Interval(value, *bounds, level, f"plurality over {len(columns)} draws, bootstrap over {n_units} items")
+
+
+def _log_miss(n: int, c: np.ndarray, k: int) -> np.ndarray:
+    """``ln(C(n−c, k) / C(n, k))``, the sum of ``ln(1 − k/i)`` for i from n−c+1 to n, −∞ if fewer than k are wrong."""
+    i = np.arange(n, k, -1.0)
+    log_miss = np.full(n + 1, -np.inf)
+    log_miss[: len(i) + 1] = np.append(0.0, np.cumsum(np.log1p(-k / i)))
+    return log_miss[c]
+
+
+def _check_text(records: Records) -> None:
+    check_records(records)
+    if records.outcome != "text":
+        raise TtscaleError(
+            "records", expected="Records of a language model", got="Records of class log-probabilities",
+            fix="Coverage is of sampled answers; use accuracy_curve.",
+        )  # fmt: skip

@@ -1,0 +1,260 @@
+"""What only language has to say: votes compared, prompt variants, families, ensembles, and a few items as examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ttscale.records.records import Records
+from ttscale.scaling import sampled
+from ttscale.scaling.bootstrap import bootstrap_means, count_units, mean_credit, unit_index
+from ttscale.scaling.curves import Curve, accuracy_curve, paired_difference
+from ttscale.scaling.halves import first_half
+from ttscale.scaling.interval import Interval, detectable, difference_bounds, percentiles, undefined, wilson
+from ttscale.scaling.sampled_credits import right_draws
+from ttscale.scaling.weights import CrossFitted, answer_shares, best_single, cross_fitted, crossed, weighted_credit
+
+_EXAMPLE_CHARACTERS = 600
+_EXAMPLE_ANSWERS = 6
+
+
+def powers_of_two(last: int) -> list[int]:
+    """1, 2, 4, … and the last."""
+    return sorted({*(2**i for i in range(last.bit_length()) if 2**i <= last), last})
+
+
+def votes_table(curves: Sequence[Curve], usual: str) -> list[dict[str, Any]]:
+    """Every vote at the largest budget of its strategy, and its difference to the usual one with the same draws."""
+    base = {_draws(curve): curve for curve in curves if curve.vote == usual}
+    several = {_draws(curve) for curve in curves if curve.vote != usual}
+    out = []
+    for curve in curves:
+        rival = base.get(_draws(curve))
+        if rival is None or _draws(curve) not in several:
+            continue
+        k, own = int(curve.budgets[-1]), curve is rival
+        out.append({
+            "member": curve.members[0] if len(curve.members) == 1 else None, "curve": curve.name, "vote": curve.vote,
+            "k": k, "flops": curve.flops[-1], **_accuracy(curve.at(k)),
+            "difference": undefined(curve.level) if own else paired_difference(curve, k, rival, k),
+            "detectable": math.nan if own else _detectable(curve, k, rival, k),
+        })  # fmt: skip
+    return out
+
+
+def variants_table(records: Records, *, ci: float, n_boot: int, seed: int) -> list[dict[str, Any]]:
+    """One sample of each prompt variant beside one sample of the plain prompt."""
+    if len(records.variants) < 2:
+        return []
+    out = []
+    for member in records.members:
+        plain: Curve | None = None
+        for variant in records.variants:
+            one = sampled.samples(records, member.name, variant=variant)
+            curve = accuracy_curve(records, one, ci=ci, n_boot=n_boot, seed=seed, budgets=[1])
+            plain = plain or curve
+            difference = undefined(ci) if curve is plain else paired_difference(curve, 1, plain, 1)
+            out.append({
+                "member": member.name, "variant": variant, "decoding": sampled.main_decoding(records),
+                **_accuracy(curve.at(1)), "difference": difference,
+            })  # fmt: skip
+    return out
+
+
+def variant_worth(curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    """What a prompt variant buys against one more sample: both at equal numbers of draws, paired by item.
+
+    The prompt variants are taken in turn (``mixture``, or one sample of each where no more were collected).
+    """
+    usual = [curve for curve in curves if curve.vote == curves[0].vote]
+    spread = {curve.subject: curve for kind in ("variants", "mixture") for curve in usual if curve.kind == kind}
+    out = []
+    for curve in main_samples(usual):
+        other = spread.get(curve.subject)
+        shared = [] if other is None else sorted(set(curve.budgets.tolist()) & set(other.budgets.tolist()) - {1})
+        for k in [k for k in powers_of_two(max(shared, default=1)) if k in shared]:
+            assert other is not None
+            out.append({
+                "member": curve.subject, "curve": other.name, "against": curve.name, "k": k, "variants": other.at(k),
+                "samples": curve.at(k), "difference": paired_difference(other, k, curve, k),
+                "detectable": _detectable(other, k, curve, k), "flops_variants": other.flops[other.row(k)],
+                "flops_samples": curve.flops[curve.row(k)],
+            })  # fmt: skip
+    return out
+
+
+def main_samples(curves: Sequence[Curve]) -> list[Curve]:
+    """Per member the curve of its samples under the main decoding (most of them, the first of equals)."""
+    out: dict[str, Curve] = {}
+    for curve in curves:
+        if curve.kind == "samples" and (curve.subject not in out or curve.budgets[-1] > out[curve.subject].budgets[-1]):
+            out[curve.subject] = curve
+    return list(out.values())
+
+
+def families_table(
+    records: Records, curves: Sequence[Curve], plain: Mapping[str, Curve], coverage: Mapping[str, Curve]
+) -> list[dict[str, Any]]:
+    """Per family and member: the plain decision, one sample, the vote and the coverage at the largest budget.
+
+    Args:
+        curves: of each member's samples. plain: per member. coverage: per curve's name.
+    """
+    if records.families is None:
+        return []
+    out = []
+    for curve in curves:
+        for family in dict.fromkeys(records.families.tolist()):
+            items = np.flatnonzero(records.families == family)
+            rows = {
+                "plain": plain[curve.members[0]].credit[0], "one_sample": curve.credit[0], "vote": curve.credit[-1],
+                "coverage": coverage[curve.name].credit[-1],
+            }  # fmt: skip
+            out.append({
+                "family": family, "n_items": len(items), "member": curve.members[0], "curve": curve.name,
+                "k": int(curve.budgets[-1]),
+                **{name: mean_interval(row[items], _clusters(records, items), curve) for name, row in rows.items()},
+            })  # fmt: skip
+    return out
+
+
+def ensembles_table(records: Records, *, ci: float, n_boot: int, seed: int) -> list[dict[str, Any]]:
+    """Ensembles of all members in the limit of many samples, each beside the best single member.
+
+    Accuracy is that of the top answer of the weighted mean of the members' answer distributions. The single member is
+    chosen, and weights are learned, on one half of the items and scored on the other, both ways.
+    """
+    names = [member.name for member in records.members]
+    if len(names) < 2:
+        return []
+    pools = [(name, records.variants[0], sampled.main_decoding(records)) for name in names]
+    found = _weighted(records, pools, seed)
+    rival, units = found["single"].credit, unit_index(records.clusters)
+    n_units = count_units(records.n_items, units)
+    out = []
+    for kind, one in found.items():
+        rows = np.stack([one.credit, one.credit - rival])
+        replicates = bootstrap_means(rows, units=units, n_boot=n_boot, seed=seed)
+        bounds = difference_bounds(replicates[:, 1], ci, n_units)
+        difference = Interval(float(mean_credit(rows[1])), *bounds, ci, "paired percentile bootstrap over items")
+        fitted, alone = kind in ("single", "learned"), kind == "single"
+        out.append({
+            "kind": kind, "members": names, "weights": dict(zip(names, one.weights, strict=True)),
+            **_accuracy(_bounded(one.credit, replicates[:, 0], n_units, ci)), "cross_fitted": fitted,
+            "optimism": one.optimism if fitted else math.nan, "difference": undefined(ci) if alone else difference,
+            "detectable": math.nan if alone else detectable(replicates[:, 1], ci),
+        })  # fmt: skip
+    return out
+
+
+def _weighted(records: Records, pools: Sequence[sampled.Pool], seed: int) -> dict[str, CrossFitted]:
+    """The best single member, fixed shares, and learned weights; what looks at labels is cross-fitted."""
+    graded = records.graded()
+    shares, correct = answer_shares(graded, pools), graded.correct
+    first = first_half(records.item_ids, records.clusters, seed=seed)
+
+    def single(items: np.ndarray) -> np.ndarray:
+        return best_single(shares[:, items], correct[items])
+
+    found = {"single": crossed(single, shares, correct, first)}
+    fixed = {"uniform": np.full(len(pools), 1 / len(pools)), "quotas": _equal_compute(records, pools)}
+    for kind, weights in fixed.items():
+        if weights is not None:
+            found[kind] = CrossFitted(weights, weighted_credit(shares, correct, weights), 0.0)
+    return {**found, "learned": cross_fitted(shares, correct, first)}
+
+
+def examples(records: Records, curve: Curve, plain: Curve) -> list[dict[str, Any]]:
+    """A few items and the answers that a member's samples gave: the first item of each kind of outcome."""
+    graded = records.graded()
+    member = curve.members[0]
+    columns = np.array(sampled.pools(graded)[member, records.variants[0], sampled.main_decoding(records)])
+    right = right_draws(graded)[:, columns]
+    voted, single = curve.credit[-1], plain.credit[0]
+    cases = {
+        "the vote repairs it": (voted == 1) & (single == 0),
+        "found, and outvoted": (voted == 0) & right.any(axis=1),
+        "never found": ~right.any(axis=1),
+        "always right": right.all(axis=1),
+    }
+    chosen = {case: int(np.flatnonzero(held)[0]) for case, held in cases.items() if held.any()}
+    texts = records.texts(sorted(set(chosen.values()))) if chosen else None
+    said = {} if texts is None else dict(zip(sorted(set(chosen.values())), texts, strict=True))
+    assert plain.strategy is not None
+    asked = graded.draws.index(plain.strategy.draws[0])
+    return [
+        {
+            "case": case, "item": records.item_ids[item], "member": member, "draws": len(columns),
+            "family": None if records.families is None else records.families[item],
+            "question": None if records.questions is None else records.questions[item],
+            "gold": None if records.golds is None else records.golds[item],
+            "abstained": int((graded.answers[item, columns] < 0).sum()),
+            "plain": _answer(graded.texts[item], int(graded.answers[item, asked])),
+            "answers": _answers(records, item, columns, said.get(item)),
+        }
+        for case, item in chosen.items()
+    ]  # fmt: skip
+
+
+def mean_interval(credit: np.ndarray, clusters: np.ndarray | None, like: Curve) -> Interval:
+    """The mean of some items' credit, resampled by itself, at the level of a curve."""
+    units = unit_index(clusters)
+    replicates = bootstrap_means(credit[None], units=units, n_boot=like.n_boot, seed=like.seed)
+    return _bounded(credit, replicates[:, 0], count_units(len(credit), units), like.level)
+
+
+def _bounded(credit: np.ndarray, replicates: np.ndarray, n_units: int, level: float) -> Interval:
+    value = float(mean_credit(credit))
+    if np.ptp(credit) == 0:
+        return Interval(value, *wilson(value * n_units, n_units, level), level, "Wilson")
+    low, high = (float(bound) for bound in percentiles(replicates, level))
+    return Interval(value, low, high, level, "percentile bootstrap over items")
+
+
+def _answers(records: Records, item: int, columns: np.ndarray, said: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The answers of an item by how often they came, with the text of the first draw that gave each."""
+    graded = records.graded()
+    given = graded.answers[item, columns]
+    numbers, where, counts = np.unique(given, return_index=True, return_counts=True)
+    order = [i for i in np.lexsort((where, -counts)) if numbers[i] >= 0]
+    return [
+        {
+            "answer": graded.texts[item][numbers[i]], "count": counts[i], "correct": graded.correct[item, numbers[i]],
+            "text": None if said is None else _cut(said[columns[where[i]]]),
+        }
+        for i in order[:_EXAMPLE_ANSWERS]
+    ]  # fmt: skip
+
+
+def _answer(texts: Sequence[str], number: int) -> str | None:
+    return texts[number] if number >= 0 else None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _EXAMPLE_CHARACTERS else text[: _EXAMPLE_CHARACTERS - 1] + "…"
+
+
+def _equal_compute(records: Records, pools: Sequence[sampled.Pool]) -> np.ndarray | None:
+    """Shares that spend as many FLOPs on each member; None where these are not known."""
+    graded, held = records.graded(), sampled.pools(records.graded())
+    each = np.array([graded.flops[:, held[pool]].mean() for pool in pools])
+    return (1 / each) / (1 / each).sum() if np.isfinite(each).all() and (each > 0).all() else None
+
+
+def _accuracy(at: Interval) -> dict[str, float]:
+    return {"accuracy": at.value, "low": at.low, "high": at.high}
+
+
+def _detectable(a: Curve, k_a: int, b: Curve, k_b: int) -> float:
+    return detectable(a.replicates[:, a.row(k_a)] - b.replicates[:, b.row(k_b)], a.level)
+
+
+def _draws(curve: Curve) -> tuple:
+    return curve.strategy.draws if curve.strategy is not None else ()
+
+
+def _clusters(records: Records, items: np.ndarray) -> np.ndarray | None:
+    return None if records.clusters is None else records.clusters[items]

@@ -1,0 +1,112 @@
+"""All votes by name: those that merge log-probabilities and those over answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from ttscale.errors import TtscaleError, unknown_name
+from ttscale.voting.answers import ABSTAINS
+from ttscale.voting.merges import VOTES, Vote
+
+AUTO = "auto"
+DEFAULT = {"log_probs": "mean", "text": "plurality"}
+OWN_SCORES = ("mean_logprob", "sum_logprob", "self_certainty")  # every language draw has them; verifiers add others
+_LOGARITHMS = ("mean_logprob", "sum_logprob")
+_RULES = ("weighted", "best")
+
+
+@dataclass(frozen=True)
+class AnswerVote:
+    """A vote over answers.
+
+    Attributes:
+        name: ``plurality``, ``weighted:SCORE`` or ``best:SCORE``.
+        score: of the draws, None for the plurality.
+        best: the answer of the best draw counts (best-of-n), not the sum of its draws.
+    """
+
+    name: str
+    score: str | None = None
+    best: bool = False
+
+    def log_weights(self, answers: Any, scores: Mapping[str, Any]) -> Any:
+        """What each draw adds to its answer, as a logarithm: ``float64`` of the shape of ``answers``.
+
+        The plurality gives every draw the weight 1. A weighted vote takes the exponential of a log-probability, and
+        any other score as it is; best-of-n compares the scores themselves.
+
+        Args:
+            answers: integers, −1 where a draw abstains (its score may be NaN: it does not vote).
+            scores: per name an array of the same shape.
+
+        Raises:
+            TtscaleError: a score that is not known, NaN or infinite where a draw answers, or negative where it is a
+                weight.
+        """
+        xp = array_namespace(answers)
+        if self.score is None:
+            return xp.zeros(answers.shape, dtype=xp.float64)
+        if self.score not in scores:
+            raise unknown_name("vote", self.name, (f"{self.name.split(':')[0]}:{score}" for score in scores))
+        values = xp.astype(scores[self.score], xp.float64)
+        answered = answers != ABSTAINS
+        if missing := int(xp.sum(xp.astype(answered & ~xp.isfinite(values), xp.int64))):
+            raise TtscaleError(
+                "vote", expected=f"a known score {self.score!r} of every draw that answers",
+                got=f"{missing} draws without one", fix="The server or verifier did not give it: choose another vote.",
+            )  # fmt: skip
+        values = xp.where(answered, values, xp.zeros_like(values))
+        if self.best or self.score in _LOGARITHMS:
+            return values
+        if bool(xp.any(values < 0)):
+            raise TtscaleError(
+                "vote", expected=f"a score {self.score!r} that is never negative, as a weight",
+                got=f"{float(xp.min(values)):g}", fix=f"Use best:{self.score}, or score on a scale from 0.",
+            )  # fmt: skip
+        positive = values > 0
+        return xp.where(positive, xp.log(xp.where(positive, values, xp.ones_like(values))), -np.inf)
+
+
+def get_vote(name: str, outcome: str | None = None) -> Vote | AnswerVote:
+    """The vote of this name.
+
+    Args:
+        name: ``mean``, ``log_mean`` or ``plurality`` for log-probabilities; ``plurality``, ``weighted:SCORE`` or
+            ``best:SCORE`` for answers, where SCORE is ``mean_logprob``, ``sum_logprob``, ``self_certainty`` or a
+            verifier's name; ``auto`` is the mean, or the plurality of answers.
+        outcome: ``"log_probs"``, ``"text"``, or None when it is not yet known.
+
+    Raises:
+        TtscaleError: none such (the nearest names are given), or one for the other kind of outcome.
+    """
+    name = resolve(name, outcome or "log_probs")
+    if outcome != "text" and isinstance(name, str) and name in VOTES:
+        return VOTES[name]
+    found = answer_vote(name)
+    if found is None or (outcome == "log_probs" and name not in VOTES):
+        raise unknown_name("vote", name, vote_names(outcome))
+    return found
+
+
+def answer_vote(name: str) -> AnswerVote | None:
+    """The vote over answers of this name, or None."""
+    if name == "plurality":
+        return AnswerVote("plurality")
+    rule, _, score = name.partition(":") if isinstance(name, str) else ("", "", "")
+    return AnswerVote(name, score, rule == "best") if rule in _RULES and score else None
+
+
+def resolve(name: str, outcome: str) -> str:
+    """``auto`` as the vote that it stands for."""
+    return DEFAULT[outcome] if isinstance(name, str) and name == AUTO else name
+
+
+def vote_names(outcome: str | None, scores: Iterable[str] = OWN_SCORES) -> list[str]:
+    """The votes there are; for answers, with these scores."""
+    answers = ["plurality", *(f"{rule}:{score}" for score in scores for rule in _RULES)]
+    return list(dict.fromkeys([*(VOTES if outcome != "text" else ()), *(answers if outcome != "log_probs" else ())]))
