@@ -37,7 +37,8 @@ def _curve(
         "id": name, "label": f"{kind} of {size or 'all members'} ({decoding})", "kind": kind, "size": size,
         "members": list(members), "vote": vote, "decoding": decoding, "variants": list(variants), "budgets": budgets,
         "multiplier": [f / plain for f in cost], "reference": {"member": members[0], "plain": PLAIN, "flops": plain},
-        "flops": cost, "flops_worst": [1.2 * f for f in cost], "tokens": [tokens * k for k in budgets], "seconds": [0.2 + 0.01 * k for k in budgets],
+        "flops": cost, "flops_worst": [1.2 * f for f in cost], "tokens": [tokens * k for k in budgets],
+        "seconds": [0.2 + 0.01 * k for k in budgets],
         "accuracy": shares, "low": [a - h for a, h in zip(shares, half, strict=True)],
         "high": [a + h for a, h in zip(shares, half, strict=True)], "gain_per_gflop": [NONE, *gains],
         "coverage": {

@@ -55,3 +55,28 @@ def test_item_keys_are_pinned():
         int.from_bytes(__import__("hashlib").blake2b(name, digest_size=8).digest(), "little", signed=True)
         for name in (b"a", b"b")
     ]
+
+
+def test_array_parts_are_the_single_ones():
+    keys, samples, steps = KEYS[:4], np.array([0, 3, 2, 0]), np.array([1, 0, 7, 300])
+    together = keyed.uniforms(5, keys, stream=keyed.SAMPLING, sample=samples, step=steps)
+    for at in range(4):
+        for kind in (int, np.int64):
+            one = keyed.uniforms(
+                5, keys[at : at + 1], stream=keyed.SAMPLING, sample=kind(samples[at]), step=kind(steps[at])
+            )
+            assert together[at] == one[0]
+    in_torch, of_sample, of_step = (torch.from_numpy(x) for x in (keys, samples, steps))
+    drawn = keyed.uniforms(5, in_torch, stream=keyed.SAMPLING, sample=of_sample, step=of_step)
+    assert np.array_equal(together, drawn.numpy())
+    table = keyed.uniforms(5, keys[:, None], stream=keyed.SAMPLING, step=np.arange(3))
+    assert table.shape == (4, 3)
+
+
+def test_row_keys_differ_between_members_items_and_variants_and_are_stable():
+    rows = [("m", "a", "plain"), ("n", "a", "plain"), ("m", "b", "plain"), ("m", "a", "order1"), ("m", "a b", "")]
+    rows.append(("m a", "b", ""))
+    keys = [int(keyed.row_keys(member, [item], [variant])[0]) for member, item, variant in rows]
+    assert len(set(keys)) == len(rows)
+    assert keyed.row_keys("m", ["a", "b"], ["plain", "plain"]).tolist() == [keys[0], keys[2]]
+    assert keys[0] == int(keyed.item_keys(['["m", "a", "plain"]'])[0])

@@ -432,6 +432,22 @@ def test_answers_under_way_when_another_fails_are_kept(tmp_path):
         assert server.paid == 2
 
 
+def test_a_failure_ends_the_pauses_of_others(monkeypatch):
+    monkeypatch.setattr(endpoint_client, "FIRST_WAIT", 20.0)
+
+    def rule(seen):
+        if seen.prompt == "bad?":
+            time.sleep(0.4)
+            return 400, "no"
+        return 500, "busy"
+
+    with ScriptedServer(rules=[rule]) as server:
+        start = time.monotonic()
+        with pytest.raises(TtscaleError, match="'bad'"):
+            ask(server, [request("a", 1), request("bad", 1)], concurrency=2)
+        assert time.monotonic() - start < 10
+
+
 def test_an_interrupt_keeps_what_comes_and_sends_nothing_more(tmp_path):
     with ScriptedServer(slowness=0.2) as server:
         generator = EndpointGenerator(endpoint(server, concurrency=2), seed=3, journal=tmp_path / "journal")

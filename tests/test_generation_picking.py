@@ -85,7 +85,10 @@ def test_frequencies_follow_the_distribution_at_its_temperature():
     uniforms = torch.from_numpy(np.random.default_rng(1).random(n))
     settings = Settings.of([Decoding(0.5)] * n, CPU)
     tokens = pick(torch.from_numpy(np.tile(logits, (n, 1))), settings, uniforms).tokens.numpy()
-    assert stats.chisquare(np.bincount(tokens, minlength=4), n * special.softmax(logits.astype(np.float64) / 0.5)).pvalue > 1e-3
+    assert (
+        stats.chisquare(np.bincount(tokens, minlength=4), n * special.softmax(logits.astype(np.float64) / 0.5)).pvalue
+        > 1e-3
+    )
 
 
 def test_scores_are_the_models_own_whatever_the_decoding():

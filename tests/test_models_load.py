@@ -134,6 +134,13 @@ def test_wrong_specs_are_named(spec, message: str):
         load_model(spec)
 
 
+def test_addresses_and_paths_are_no_globs():
+    specs = ("endpoint:http://[::1]:8000/v1?model=a&n_params=1e6", "hf:/models/a[1]", "gguf:/models/*.gguf")
+    assert expand_specs(specs) == specs
+    with pytest.raises(TtscaleError, match="a glob of zoo: only"):
+        expand_specs("timm:resnet*")
+
+
 def test_a_factory(tmp_path, monkeypatch):
     (tmp_path / "own_models.py").write_text(
         "from ttscale.models.load import load_model\n"

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from language_example import tiny_language_model
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -37,6 +39,20 @@ def test_python_example(tmp_path: Path):
     code = example("In Python", "python")
     assert lines_of_code(code) <= 10
     run([sys.executable, "-c", code], tmp_path)
+
+
+def test_language_example(tmp_path: Path):
+    """With a tiny model of random weights in place of the fetched one."""
+    tiny = tiny_language_model()
+    tiny.module.save_pretrained(tmp_path / "tiny")
+    tiny.tokenizer.save_pretrained(tmp_path / "tiny")
+    code = example("Language models", "python")
+    assert lines_of_code(code) <= 10 and '"pip:smollm2-135m"' in code
+    for there, here in (("pip:smollm2-135m", "hf:tiny"), ("n=40", "n=4"), ("sampling(16", "sampling(3")):
+        assert there in code
+        code = code.replace(there, here)
+    run([sys.executable, "-c", code], tmp_path)
+    assert (tmp_path / "runs" / "sums" / "report" / "report.html").is_file()
 
 
 def test_command_line_example(tmp_path: Path):

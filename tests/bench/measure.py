@@ -44,14 +44,15 @@ def paired_ratio(work: Callable[[], object], baseline: Callable[[], object], *, 
     }
 
 
-def in_process(function: str, *arguments: object) -> dict[str, Any]:
-    """Run ``function`` of ``spine.py`` in a process of its own: its result, peak memory in MiB and seconds."""
+def in_process(function: str, *arguments: object, module: str = "spine") -> dict[str, Any]:
+    """Run ``function`` of a module of rows in a process of its own: its result, peak memory in MiB and seconds."""
     code = (
-        "import json, resource, sys, time; sys.path.insert(0, sys.argv[1]); import spine; start = time.perf_counter();"
-        "result = getattr(spine, sys.argv[2])(*json.loads(sys.argv[3]));"
+        "import importlib, json, resource, sys, time; sys.path.insert(0, sys.argv[1]);"
+        "rows = importlib.import_module(sys.argv[4]); start = time.perf_counter();"
+        "result = getattr(rows, sys.argv[2])(*json.loads(sys.argv[3]));"
         "print(json.dumps({'result': result, 'seconds': time.perf_counter() - start,"
         "'peak_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))"
     )
-    command = [sys.executable, "-c", code, str(Path(__file__).parent), function, json.dumps(arguments)]
+    command = [sys.executable, "-c", code, str(Path(__file__).parent), function, json.dumps(arguments), module]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
     return json.loads(done.stdout.splitlines()[-1])

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import torch
-from spine import ROWS
+from language import ROWS as LANGUAGE
+from spine import ROWS as SPINE
 
 from ttscale.collecting.environment import describe_device, versions
 from ttscale.records.files import write_json
 
+ROWS = SPINE | LANGUAGE
 RESULTS = Path(__file__).parent.parent.parent / "results" / "bench"
 
 

@@ -1,8 +1,9 @@
 """``arithmetic:FAMILY+FAMILY``: generated problems, the same on every machine; nothing is stored.
 
-A family is a grid of operands and a way to write one of them down. Its cases are put in a keyed order: the first
-``POOL`` are the examples of its prompts, the following ones are the items, so that an example is never an item and the
-items of a smaller set are among those of a larger one. Examples of families with several steps show the steps.
+A family is a grid of operands and a way to write one of them down. Its cases are put in order: those that the family
+shows in a plain prompt, then the others in a keyed order. The first ``POOL`` are the examples of its prompts, the
+following ones are the items, so that an example is never an item and the items of a smaller set are among those of a
+larger one. Examples of families with several steps show the steps.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from ttscale.errors import TtscaleError, unknown_name
 POOL = 12
 SHOTS = 5
 PER_FAMILY = 60
-STREAM = 5  # of keyed uniforms: which cases become problems, in which order
 
 TEMPLATES = (
     Template("plain", "{question} {answer}\n", "{question}"),
@@ -69,12 +69,13 @@ def arithmetic(families: Sequence[str], n: int = PER_FAMILY, *, name: str | None
 
 @lru_cache(maxsize=64)
 def ordered_cases(family: str) -> tuple[Case, ...]:
-    """All cases of a family in their keyed order; no two have the same question."""
+    """All cases of a family, those that it shows first, the others keyed; no two have the same question."""
     kind = FAMILIES[family]
-    written = (kind.write(*operands) for operands in product(*kind.operands))
-    cases = tuple({case.question: case for case in written if case is not None}.values())
-    keys = keyed.item_keys(f"arithmetic/{family}: {case.question}" for case in cases)
-    return tuple(cases[at] for at in np.argsort(keyed.uniforms(0, keys, stream=STREAM), kind="stable"))
+    written = [kind.write(*operands) for operands in (*kind.shown, *product(*kind.operands))]
+    shown, cases = len(kind.shown), list({case.question: case for case in written if case is not None}.values())
+    keys = keyed.item_keys(f"arithmetic/{family}: {case.question}" for case in cases[shown:])
+    order = np.argsort(keyed.uniforms(0, keys, stream=keyed.PROBLEMS), kind="stable")
+    return (*cases[:shown], *(cases[shown + at] for at in order))
 
 
 def _check_families(families: Sequence[str]) -> list[str]:

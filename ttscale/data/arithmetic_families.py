@@ -1,4 +1,4 @@
-"""The families of generated arithmetic, by the number of steps; multi-step examples show their steps."""
+"""The families of generated arithmetic, by the number of steps; examples of several steps show every step."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ class Family:
         steps: operations that its worked answers show.
         operands: the values of each operand; their grid holds the family's cases.
         write: puts the operands into words; None leaves them out.
+        shown: operands of the examples of a plain prompt, spread over the range.
         max_tokens: enough for its longest worked answer, one token a character.
     """
 
     steps: int
     operands: tuple[Sequence[int], ...]
     write: Callable[..., Case | None]
+    shown: tuple[tuple[int, ...], ...]
     max_tokens: int
 
 
@@ -40,8 +42,8 @@ def _plain(expression: str, value: int) -> Case:
     return Case(f"{expression} =", str(value), str(value))
 
 
-def _steps(question: str, *steps: tuple[str, int]) -> Case:
-    """``4 * 5 = 20, 20 + 3 = 23``."""
+def _worked(question: str, *steps: tuple[str, int]) -> Case:
+    """``4 * 5 = 20, 20 + 3 = 23``: every step is an equation of its own."""
     worked = ", ".join(f"{expression} = {value}" for expression, value in steps)
     return Case(question, str(steps[-1][1]), worked)
 
@@ -50,72 +52,90 @@ def _difference(a: int, b: int) -> Case | None:
     return _plain(f"{a} - {b}", a - b) if a >= b else None
 
 
-def _quotient(b: int, c: int) -> Case:
-    return _plain(f"{b * c} / {b}", c)
-
-
 def _next_term(start: int, step: int) -> Case:
     terms = [start + i * step for i in range(5)]
     return Case(f"{', '.join(map(str, terms[:4]))},", str(terms[4]), str(terms[4]))
 
 
-def _chain(*expressions: str, value: int) -> Case:
-    """``7 + 4 * 3 = 7 + 12 = 19``: every step restates what is left."""
-    return Case(f"{expressions[0]} =", str(value), " = ".join([*expressions[1:], str(value)]))
+def _sum_of_three(a: int, b: int, c: int) -> Case:
+    return _worked(f"{a} + {b} + {c}:", (f"{a} + {b}", a + b), (f"{a + b} + {c}", a + b + c))
 
 
-def _sum_of_product(a: int, b: int, c: int) -> Case:
-    return _chain(f"{a} + {b} * {c}", f"{a} + {b * c}", value=a + b * c)
+def _product_plus(a: int, b: int, c: int) -> Case:
+    return _worked(f"{a} * {b} + {c}:", (f"{a} * {b}", a * b), (f"{a * b} + {c}", a * b + c))
 
 
 def _sum_of_four(a: int, b: int, c: int, d: int) -> Case:
-    return _chain(f"{a} + {b} + {c} + {d}", f"{a + b} + {c} + {d}", f"{a + b + c} + {d}", value=a + b + c + d)
+    two, three = a + b, a + b + c
+    steps = ((f"{a} + {b}", two), (f"{two} + {c}", three), (f"{three} + {d}", three + d))
+    return _worked(f"{a} + {b} + {c} + {d}:", *steps)
 
 
-def _product_two_digit(a: int, b: int) -> Case | None:
-    tens, ones = a // 10 * 10, a % 10
-    return _chain(f"{a} * {b}", f"{tens * b} + {ones * b}", value=a * b) if ones else None
+THINGS = ("apples", "coins", "books", "pens", "eggs")
+NAMES = ("Tom", "Ann", "Sam", "Mia", "Ben")
 
 
-STORIES_TWO = (
-    "Tom has {b} boxes with {c} apples each and finds {a} more apples. How many apples does Tom have?",
-    "A bus has {b} rows of {c} seats and {a} seats at the back. How many seats does the bus have?",
-    "Ann buys {b} packs of {c} pens and gets {a} pens for free. How many pens does Ann have?",
-    "A farmer plants {b} rows of {c} trees and {a} trees by the house. How many trees does the farmer plant?",
-)
-STORIES_THREE = (
-    "Sam has {b} bags with {c} coins each, finds {a} coins and loses {d} coins. How many coins does Sam have?",
-    "A shop gets {b} crates of {c} melons, has {a} melons already and sells {d}. How many melons are left?",
-    "Mia reads {b} pages a day for {c} days, then {a} pages, of which {d} are empty. How many pages had text?",
-    "A class has {b} tables with {c} children, {a} children come in and {d} leave. How many children are there?",
-)
+def _story(opening: int, *rest: str) -> str:
+    return " ".join([f"{NAMES[opening]} has", *rest])
 
 
-def _words_two(story: int, a: int, b: int, c: int) -> Case:
-    question = STORIES_TWO[story].format(a=a, b=b, c=c)
-    return _steps(question, (f"{b} * {c}", b * c), (f"{b * c} + {a}", b * c + a))
+def _story_one_step(who: int, a: int, b: int) -> Case:
+    return _worked(_story(who, f"{a} {THINGS[who]} and buys {b} more."), (f"{a} + {b}", a + b))
 
 
-def _words_three(story: int, a: int, b: int, c: int, d: int) -> Case | None:
-    question = STORIES_THREE[story].format(a=a, b=b, c=c, d=d)
-    product, total = b * c, b * c + a
-    steps = ((f"{b} * {c}", product), (f"{product} + {a}", total), (f"{total} - {d}", total - d))
-    return _steps(question, *steps) if d < total else None
+def _story_two_steps(who: int, a: int, b: int, c: int) -> Case:
+    question = _story(who, f"{a} {THINGS[who]}, buys {b} and finds {c}.")
+    return _worked(question, (f"{a} + {b}", a + b), (f"{a + b} + {c}", a + b + c))
 
+
+def _story_bags(who: int, a: int, b: int, c: int) -> Case:
+    question = _story(who, f"{a} bags of {b} {THINGS[who]} and buys {c} more.")
+    return _worked(question, (f"{a} * {b}", a * b), (f"{a * b} + {c}", a * b + c))
+
+
+DIGITS = _from(2, 9)
+WHO = range(len(NAMES))
 
 FAMILIES: Mapping[str, Family] = {
-    "sum_digit": Family(1, (_from(1, 20), _from(1, 9)), lambda a, b: _plain(f"{a} + {b}", a + b), 8),
-    "difference_digit": Family(1, (_from(1, 20), _from(1, 9)), _difference, 8),
-    "products_small": Family(1, (_from(1, 12), _from(1, 9)), lambda a, b: _plain(f"{a} * {b}", a * b), 8),
-    "quotients_small": Family(1, (_from(1, 12), _from(1, 9)), _quotient, 8),
-    "next_term": Family(1, (_from(1, 20), _from(2, 9)), _next_term, 8),
-    "sums_two_digit": Family(1, (_from(10, 99), _from(10, 99)), lambda a, b: _plain(f"{a} + {b}", a + b), 8),
-    "differences_two_digit": Family(1, (_from(10, 99), _from(10, 99)), _difference, 8),
-    "sum_of_product": Family(2, (_from(2, 9), _from(2, 9), _from(2, 9)), _sum_of_product, 16),
-    "products_two_digit": Family(3, (_from(11, 99), _from(2, 9)), _product_two_digit, 24),
-    "sum_of_four": Family(3, (_from(2, 9),) * 4, _sum_of_four, 32),
-    "words_two_steps": Family(2, (range(len(STORIES_TWO)), _from(2, 9), _from(2, 9), _from(2, 9)), _words_two, 32),
-    "words_three_steps": Family(
-        3, (range(len(STORIES_THREE)), _from(2, 9), _from(2, 6), _from(2, 9), _from(2, 9)), _words_three, 48
+    "sum_digit": Family(
+        1, (_from(1, 20), _from(1, 9)), lambda a, b: _plain(f"{a} + {b}", a + b),
+        ((12, 7), (3, 5), (18, 4), (9, 9), (15, 2)), 8,
     ),
-}
+    "difference_digit": Family(
+        1, (_from(1, 20), _from(1, 9)), _difference, ((12, 7), (8, 5), (18, 4), (10, 9), (15, 2)), 8
+    ),
+    "products_small": Family(
+        1, (_from(1, 12), _from(1, 9)), lambda a, b: _plain(f"{a} * {b}", a * b),
+        ((12, 7), (3, 5), (8, 4), (6, 9), (10, 2)), 8,
+    ),
+    "quotients_small": Family(
+        1, (_from(1, 12), _from(1, 9)), lambda b, c: _plain(f"{b * c} / {b}", c),
+        ((12, 7), (3, 5), (8, 4), (6, 9), (10, 2)), 8,
+    ),
+    "next_term": Family(1, (_from(1, 20), _from(1, 9)), _next_term, ((2, 2), (5, 5), (10, 3), (1, 6), (7, 1)), 8),
+    "sums_two_digit": Family(
+        1, (_from(10, 99), _from(10, 99)), lambda a, b: _plain(f"{a} + {b}", a + b),
+        ((12, 27), (45, 38), (61, 17), (83, 54), (30, 29)), 8,
+    ),
+    "story_one_step": Family(
+        1, (WHO, DIGITS, DIGITS), _story_one_step, ((0, 2, 7), (1, 6, 3), (2, 4, 4), (3, 9, 5), (4, 8, 2)), 16
+    ),
+    "sum_of_three": Family(
+        2, (DIGITS,) * 3, _sum_of_three, ((2, 7, 4), (6, 3, 5), (8, 8, 2), (5, 9, 9), (3, 4, 6)), 32
+    ),
+    "product_plus": Family(
+        2, (DIGITS,) * 3, _product_plus, ((2, 7, 4), (6, 3, 5), (8, 8, 2), (5, 9, 9), (3, 4, 6)), 32
+    ),
+    "story_two_steps": Family(
+        2, (WHO, *(DIGITS,) * 3), _story_two_steps,
+        ((0, 2, 7, 4), (1, 6, 3, 5), (2, 8, 8, 2), (3, 5, 9, 9), (4, 3, 4, 6)), 32,
+    ),
+    "story_bags": Family(
+        2, (WHO, *(DIGITS,) * 3), _story_bags,
+        ((0, 2, 7, 4), (1, 6, 3, 5), (2, 8, 8, 2), (3, 5, 9, 9), (4, 3, 4, 6)), 32,
+    ),
+    "sum_of_four": Family(
+        3, (DIGITS,) * 4, _sum_of_four,
+        ((2, 7, 4, 5), (6, 3, 5, 2), (8, 8, 2, 7), (5, 9, 9, 3), (3, 4, 6, 6)), 48,
+    ),
+}  # fmt: skip

@@ -50,8 +50,8 @@ EXAMPLES = (
         "Pia is 9 + 5 = 14 years old.\nOmar is 2 * 14 = 28 years old.\n#### 28",
     ),
     Example(
-        "A class of 30 children votes for a trip. Two thirds want to go to the lake and the others to the zoo. How many "
-        "want to go to the zoo?",
+        "A class of 30 children votes for a trip. Two thirds want to go to the lake and the others to the zoo. How "
+        "many want to go to the zoo?",
         "30 / 3 * 2 = 20 children want to go to the lake.\n30 - 20 = 10 children want to go to the zoo.\n#### 10",
     ),
     Example(
@@ -59,14 +59,14 @@ EXAMPLES = (
         "The discount is 80 * 25 / 100 = $20.\nOne coat costs 80 - 20 = $60.\nTwo coats cost 60 * 2 = $120.\n#### 120",
     ),
     Example(
-        "Nina runs 3 kilometers on each of 5 days and 8 kilometers on Saturday. How many kilometers does she run in 4 such "
-        "weeks?",
+        "Nina runs 3 kilometers on each of 5 days and 8 kilometers on Saturday. How many kilometers does she run in 4 "
+        "such weeks?",
         "On the five days she runs 3 * 5 = 15 kilometers.\nIn a week she runs 15 + 8 = 23 kilometers.\n"
         "In 4 weeks she runs 23 * 4 = 92 kilometers.\n#### 92",
     ),
     Example(
-        "A tank holds 200 liters and is half full. A pump takes out 15 liters a minute for 4 minutes. How many liters are "
-        "left in the tank?",
+        "A tank holds 200 liters and is half full. A pump takes out 15 liters a minute for 4 minutes. How many liters "
+        "are left in the tank?",
         "At first there are 200 / 2 = 100 liters.\nThe pump takes out 15 * 4 = 60 liters.\n"
         "There are 100 - 60 = 40 liters left.\n#### 40",
     ),
@@ -75,18 +75,19 @@ EXAMPLES = (
         "There are 3 * 8 = 24 slices.\nEach friend gets 24 / 6 = 4 slices.\n#### 4",
     ),
     Example(
-        "A gardener earns $18 an hour for the first 8 hours of a day and $27 for every hour after that. How many dollars "
-        "does he earn in a day of 10 hours?",
+        "A gardener earns $18 an hour for the first 8 hours of a day and $27 for every hour after that. How many "
+        "dollars does he earn in a day of 10 hours?",
         "For the first 8 hours he earns 18 * 8 = $144.\nHe works 10 - 8 = 2 hours more.\n"
         "For these he earns 27 * 2 = $54.\nIn total he earns 144 + 54 = $198.\n#### 198",
     ),
     Example(
-        "Ken has 15 marbles. Lou has 7 fewer than Ken, and Mo has as many as both together. How many marbles do the three "
-        "have?",
+        "Ken has 15 marbles. Lou has 7 fewer than Ken, and Mo has as many as both together. How many marbles do the "
+        "three have?",
         "Lou has 15 - 7 = 8 marbles.\nMo has 15 + 8 = 23 marbles.\nThe three have 15 + 8 + 23 = 46 marbles.\n#### 46",
     ),
     Example(
-        "A theater has 12 rows of 20 seats. On Friday 5/6 of the seats are taken, at $9 each. How many dollars is that?",
+        "A theater has 12 rows of 20 seats. On Friday 5/6 of the seats are taken, at $9 each. How many dollars is "
+        "that?",
         "There are 12 * 20 = 240 seats.\nOf these 240 / 6 * 5 = 200 are taken.\nThat is 200 * 9 = $1800.\n#### 1800",
     ),
 )  # fmt: skip
@@ -105,5 +106,6 @@ def gsm8k(
     Arguments and errors are those of :func:`ttscale.data.jsonl_problems.jsonl_problems`.
     """
     problems = jsonl_problems(file, fields=fields, gold_pattern=gold_pattern or GOLD, examples=examples, name=name)
-    own = {"examples": EXAMPLES, "shots": SHOTS} if examples is None else {}
-    return replace(problems, templates=TEMPLATES, extract="hash", max_tokens=MAX_TOKENS, stop=STOP, **own)
+    if examples is None:
+        problems = replace(problems, examples=EXAMPLES, shots=SHOTS)
+    return replace(problems, templates=TEMPLATES, extract="hash", max_tokens=MAX_TOKENS, stop=STOP)

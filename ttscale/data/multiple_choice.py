@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ttscale.data.jsonl_problems import Line, column, item_ids, read_lines, split_examples
 from ttscale.data.paths import to_path
@@ -75,9 +76,9 @@ def _question(line: Line) -> str:
 
 def _texts(line: Line) -> list[str]:
     choices = line.values["choices"]
-    texts = choices.get("text") if isinstance(choices, dict) else choices
-    usable = isinstance(texts, list) and 2 <= len(texts) <= len(LETTERS)
-    if not usable or not all(isinstance(text, str | int | float) and str(text).strip() for text in texts):
+    texts: Any = choices.get("text") if isinstance(choices, dict) else choices
+    usable = isinstance(texts, list) and all(isinstance(text, str | int | float) for text in texts)
+    if not usable or not 2 <= len(texts) <= len(LETTERS) or not all(str(text).strip() for text in texts):
         raise line.bad(f"2 to {len(LETTERS)} texts as choices", repr(choices)[:60])
     return [str(text).strip() for text in texts]
 

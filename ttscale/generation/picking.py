@@ -27,14 +27,13 @@ class Settings:
     """Decodings per row: ``temperature`` (1 where greedy), ``min_p`` and ``top_p`` are float32 ``[row]``.
 
     Attributes:
-        greedy: bool ``[row]``. all_greedy, one: whether every row is greedy, or has temperature 1.
+        greedy: the rows that are. all_greedy, one: whether every row is greedy, or has temperature 1.
         top_k: per row with a limit, its row and the limit. nucleus: the rows with top-p below 1.
     """
 
     temperature: Tensor
     greedy: Tensor
     all_greedy: bool
-    any_greedy: bool
     one: bool
     min_p: Tensor | None
     top_k: tuple[Tensor, Tensor] | None
@@ -45,13 +44,13 @@ class Settings:
         def column(values: Sequence[float], dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.tensor(values, dtype=dtype, device=device)
 
-        greedy = [one.greedy for one in decodings]
+        greedy = [row for row, one in enumerate(decodings) if one.greedy]
         cut = [row for row, one in enumerate(decodings) if one.top_k is not None and not one.greedy]
         nucleus = [row for row, one in enumerate(decodings) if one.top_p < 1 and not one.greedy]
         limits = [decodings[row].top_k or 1 for row in cut]
         temperatures = [1.0 if one.greedy else one.temperature for one in decodings]
         return cls(
-            column(temperatures), column(greedy, torch.bool), all(greedy), any(greedy),
+            column(temperatures), column(greedy, torch.int64), len(greedy) == len(decodings),
             all(t == 1 for t in temperatures),
             column([one.min_p for one in decodings]) if any(one.min_p > 0 for one in decodings) else None,
             (column(cut, torch.int64), column(limits, torch.int64)) if cut else None,
@@ -76,21 +75,19 @@ def pick(logits: Tensor, settings: Settings, uniforms: Tensor) -> Picked:
         uniforms: float64 ``[row]``, in [0, 1).
     """
     mean = logits.mean(-1)
-    greedy = logits.argmax(-1) if settings.any_greedy else None
+    greedy = logits[settings.greedy].argmax(-1)
     most = logits.amax(-1, keepdim=True)
     shifted = logits.sub_(most)
     weights = shifted.exp()
     log_total = weights.sum(-1).log()
     certainty = log_total + most[:, 0] - mean - math.log(logits.shape[-1])
     if settings.all_greedy:
-        assert greedy is not None
         tokens = greedy
     else:
         if not settings.one:
             weights = torch.div(shifted, settings.temperature[:, None], out=weights).exp_()
         tokens = inverse_cdf(truncate(weights, settings), uniforms)
-        if greedy is not None:
-            tokens = torch.where(settings.greedy, greedy, tokens)
+        tokens[settings.greedy] = greedy
     log_probs = shifted.gather(-1, tokens[:, None])[:, 0] - log_total
     return Picked(tokens, log_probs, certainty)
 
@@ -113,7 +110,7 @@ def truncate(weights: Tensor, settings: Settings) -> Tensor:
 
 def _nucleus_edge(weights: Tensor, shares: Tensor) -> Tensor:
     """The least weight in the smallest set of largest weights that holds each row's share of the total."""
-    goal = weights.sum(-1, dtype=torch.float64) * shares
+    goal = weights.sum(-1).double() * shares
     best = weights.topk(min(CANDIDATES, weights.shape[-1]), -1).values
     sums = best.cumsum(-1, dtype=torch.float64)
     if bool((sums[:, -1] < goal).any()):
@@ -127,9 +124,10 @@ def inverse_cdf(weights: Tensor, uniforms: Tensor) -> Tensor:
     """The token of each row where its cumulated weights pass ``uniform × total``; never one of weight zero."""
     size = weights.shape[1]
     whole = size // BLOCK * BLOCK
-    sums = weights[:, :whole].unflatten(1, (-1, BLOCK)).sum(-1, dtype=torch.float64)
+    sums = weights[:, :whole].unflatten(1, (-1, BLOCK)).sum(-1)
     if whole < size:
-        sums = torch.cat([sums, weights[:, whole:].sum(-1, keepdim=True, dtype=torch.float64)], 1)
+        sums = torch.cat([sums, weights[:, whole:].sum(-1, keepdim=True)], 1)
+    sums = sums.double()
     cumulated = sums.cumsum(-1)
     target = cumulated[:, -1:] * uniforms[:, None]
     block = _passed(cumulated, sums, target)

@@ -14,7 +14,8 @@ from ttscale.generation.picking import Settings, pick
 from ttscale.generation.rows import PromptTokens, Row
 from ttscale.generation.tokens import Reader
 
-FRESH_TOKENS = 4096  # of prompts prefilled in one forward (padding included); at least one prompt
+MOST_TOKENS = 4096  # of prompts prefilled in one forward (padding included); at least one prompt
+AHEAD_TOKENS = 256  # of waiting prompts that are prefilled along with those that are needed: few tokens are slow
 IDLE = 0.25  # share of seats that may stand empty, or hold a finished row, before the batch is put together anew
 
 
@@ -79,19 +80,33 @@ class Schedule:
             if fresh and not self.runner.mixes and self.waiting[0].prompt != fresh[0].prompt:
                 break
             fresh.append(self.waiting.popleft())
-        self._prefill(list(dict.fromkeys(row.prompt for row in fresh if row.prompt not in self.kept)))
+        self._prefill(self._wanted(fresh))
         logits = torch.stack([self.first_logits[row.prompt] for row in fresh])
         self._take(fresh, logits, Settings.of([row.decoding for row in fresh], logits.device), _uniforms(fresh))
         needed = {row.prompt for row in self.waiting}
         self.first_logits = {prompt: kept for prompt, kept in self.first_logits.items() if prompt in needed}
         self._seat([row for row in fresh if not row.reason])
 
+    def _wanted(self, fresh: Sequence[Row]) -> list[int]:
+        """Prompts to compute for these rows; so few that their forward would leave the machine idle take the prompts of
+        waiting rows along."""
+        wanted = list(dict.fromkeys(row.prompt for row in fresh if row.prompt not in self.kept))
+        tokens = sum(len(self.prompts[prompt].own) for prompt in wanted)
+        if wanted and self.runner.mixes:
+            for prompt in dict.fromkeys(row.prompt for row in self.waiting):
+                tokens += len(self.prompts[prompt].own)
+                if tokens > AHEAD_TOKENS or len(wanted) >= self.seats:
+                    break
+                if prompt not in self.kept and prompt not in wanted:
+                    wanted.append(prompt)
+        return wanted
+
     def _prefill(self, prompts: list[int]) -> None:
         while prompts:
             length, now = 0, 0
             while now < len(prompts):
                 length = max(length, len(self.prompts[prompts[now]].own))
-                if now and length * (now + 1) > FRESH_TOKENS:
+                if now and length * (now + 1) > MOST_TOKENS:
                     break
                 now += 1
             kept, logits = self.runner.prefill([self.prompts[prompt] for prompt in prompts[:now]])

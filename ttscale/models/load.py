@@ -34,6 +34,7 @@ SOURCES: Mapping[str, Callable[[str, Options], Member]] = {
     "gguf": load_gguf,
     "endpoint": load_endpoint,
 }
+PLACES = ("hf", "gguf", "endpoint")  # paths and addresses, in which the signs of a glob mean themselves
 
 
 def load_model(
@@ -102,7 +103,7 @@ def expand_specs(specs: str | Sequence[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for spec in [specs] if isinstance(specs, str) else specs:
         scheme, rest = _split(spec)
-        if not any(sign in rest for sign in "*?["):
+        if scheme in PLACES or not any(sign in rest for sign in "*?["):
             found[spec] = None
         elif scheme != "zoo":
             raise TtscaleError("models", expected="a glob of zoo: only", got=repr(spec), fix="List the models by name.")

@@ -44,13 +44,17 @@ def after_hashes(text: str) -> str | None:
 
 def boxed(text: str) -> str | None:
     """What the last ``\\boxed{…}`` (or ``\\fbox``) that is closed holds, braces within it included (MATH)."""
-    for start in reversed([found.end() for found in re.finditer(r"\\f?boxed\s*\{", text)]):
-        depth = 1
-        for at in range(start, len(text)):
-            depth += (text[at] == "{") - (text[at] == "}")
-            if depth == 0 and text[at - 1] != "\\":
-                return text[start:at]
-    return None
+    opened = {found.end() for found in re.finditer(r"\\(?:boxed|fbox)\s?\{", text)}
+    inside, closed = [], {}
+    for brace in re.finditer(r"(?<!\\)[{}]", text):
+        if brace[0] == "{":
+            inside.append(brace.end())
+        elif inside and inside[-1] in opened:
+            closed[inside.pop()] = brace.start()
+        elif inside:
+            inside.pop()
+    last = max(closed, default=None)
+    return None if last is None else text[last : closed[last]]
 
 
 def last_line(text: str) -> str | None:
@@ -65,8 +69,8 @@ def choice(letters: str = LETTERS) -> Extractor:
     one = f"[{letters}]"
     bold = r"(?:\*\*|\\boxed\{|\\text\{|\$)*"
     rules = (
-        (re.compile(rf"(?i:answer|choice|option)(?i:\s+is)?\s*:?\s*{bold}\s*\(?({one})\b(?!['’])"), -1),
-        (re.compile(rf"\A\s*{bold}\(?({one})\)?{bold}\s*(?:[.):,]|$)", re.MULTILINE), 0),
+        (re.compile(rf"(?i:answer|choice|option)(?i: is)?\s?:?\s{{0,3}}{bold}\(?({one})\b(?!['’])"), -1),
+        (re.compile(rf"\A\s*{bold}\(?({one})\)?{bold} ?(?:[.):,]|$)", re.MULTILINE), 0),
         (re.compile(rf"\(({one})\)"), -1),
         (re.compile(rf"(?<![\w'’])(?!A)({one})(?![\w'’])"), -1),
     )

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ttscale.errors import TtscaleError, unknown_name
+from ttscale.models.callable_key import callable_key
 from ttscale.records.answers import extractor, written
 from ttscale.records.equality import canonical
+from ttscale.records.mathematics import same_mathematics
 
 Checker = Callable[[str, str], bool]
 
@@ -57,29 +59,23 @@ class Grader:
     @property
     def checker_key(self) -> str | None:
         """Names the checker and its code; None where there is none."""
-        if self.checker is None:
-            return None
-        from ttscale.models.callable_key import callable_key
-
-        return callable_key(self.checker)
+        return None if self.checker is None else callable_key(self.checker)
 
     def answer(self, text: str) -> str | None:
         """The answer in a completion, as it is written there; None: the draw abstains."""
         return extractor(self.extract)(text)
 
-    def equal(self, answer: str, other: str) -> bool:
-        """Whether two answers are the same answer."""
+    def equal(self, gold: str, answer: str) -> bool:
+        """Whether two answers are the same answer (math-verify takes the gold, or the earlier one, first)."""
         if self.equality == "math":
-            from ttscale.records.mathematics import same_mathematics
-
-            return answer == other or same_mathematics(answer, other)
-        return self._key(answer) == self._key(other)
+            return gold == answer or same_mathematics(gold, answer)
+        return self._key(gold) == self._key(answer)
 
     def correct(self, answer: str, gold: str) -> bool:
         """Whether an answer is right; what a checker raises is passed on."""
         if self.checker is not None:
             return bool(self.checker(answer, gold))
-        return self.equal(answer, gold)
+        return self.equal(gold, answer)
 
     def check_golds(self, item_ids: Sequence[str], golds: Sequence[str]) -> None:
         """Raise unless a completion that states the gold would be graded as right, for every item.
@@ -160,5 +156,5 @@ def grade(
                     "checker", expected=f"True or False for answer {answer[:80]!r} of item {item_id}",
                     got=f"{type(error).__name__}: {error}", fix="Make it return False for answers it cannot read.",
                 ) from error  # fmt: skip
-    numbers = np.array([row for row, _ in graded], np.int32).reshape(len(texts), -1)
+    numbers = np.stack([row for row, _ in graded]) if graded else np.zeros((0, 0), np.int32)
     return numbers, correct, different

@@ -49,7 +49,7 @@ def accuracy_vs_multiplier(summary: Mapping[str, Any], *, narrow: bool = False) 
                 draw_coverage(ax, group.curves[kind], "multiplier", colour[group.role])
         draw_key(figure, entries, narrow=narrow)
         name_axes(
-            figure, "accuracy, one scale for all sizes", "compute, in multiples of one plain decision",
-            colour=colour["muted"], below=key,
+            figure, "accuracy, one scale for all sizes" if len(panels) > 1 else "accuracy",
+            "compute, in multiples of one plain decision", colour=colour["muted"], below=key,
         )  # fmt: skip
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -160,6 +161,7 @@ def _layout(traces: Sequence[Mapping[str, Any]], colour: Mapping[str, str]) -> d
     muted = colour["muted"]
     costs = [x for trace in traces for x in trace["x"] if x]
     ticks = "D2" if max(costs) < NARROW * min(costs) else 1  # 1, 2 and 5 of each power of ten, or the powers alone
+    edges = [math.log10(min(costs) / 1.15), math.log10(max(costs) * 1.15)]  # plotly.js leaves no room beside lines
     axis = {"gridcolor": colour["grid"], "zeroline": False, "tickfont": {"color": muted}, "automargin": True}
     x_title = {"text": "test-time FLOPs per item, log scale", "font": {"size": 13, "color": muted}}
     y_title = {
@@ -174,8 +176,8 @@ def _layout(traces: Sequence[Mapping[str, Any]], colour: Mapping[str, str]) -> d
             "align": "left", "bgcolor": colour["surface"], "bordercolor": muted, "font": {"color": colour["ink"]},
         },
         "xaxis": {
-            **axis, "type": "log", "showgrid": False, "tickformat": "~s", "dtick": ticks, "ticks": "outside",
-            "tickcolor": muted, "showline": True, "linecolor": muted, "title": x_title,
+            **axis, "type": "log", "range": edges, "showgrid": False, "tickformat": "~s", "dtick": ticks,
+            "ticks": "outside", "tickcolor": muted, "showline": True, "linecolor": muted, "title": x_title,
         },
         "yaxis": {**axis, "tickformat": ".3~p"},
         "annotations": [y_title],

@@ -70,6 +70,8 @@ class Series:
     @property
     def ladder_label(self) -> str:
         """What grows along the ladder."""
+        if len(self.ladder) == 1:
+            return self.plain
         known = all(is_number(row.get("train_flops")) for row in self.ladder)
         grows = "more training" if known else "larger model"
         return grows if self.text else f"{self.plain}, {grows}"

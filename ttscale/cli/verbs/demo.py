@@ -15,6 +15,7 @@ from ttscale.cli.verbs.collect import Inputs, collect_inputs, load_images, load_
 from ttscale.data.dataset import Dataset
 from ttscale.data.problems import Problems
 from ttscale.errors import TtscaleError
+from ttscale.records.grader import Grader
 from ttscale.records.records import Records
 from ttscale.reporting.ready import joined
 from ttscale.reporting.report import report
@@ -144,5 +145,9 @@ def answers(inputs: Inputs, job: Job) -> str:
         better = wrap(inputs.models, job.out / "language_plan.json")
         assert isinstance(better, WrappedLanguage)
         found = [answer.answer for answer in better(some.questions, some.item_ids, families=families)]
-    said = ", ".join(f"{asked} {answer or '(no answer)'}" for asked, answer in zip(some.questions, found, strict=True))
-    return f"The planned strategy, loaded from language_plan.json, on {len(some)} problems: {said}."
+    grader = Grader(some.extract, some.checker, some.equality)
+    right = sum(
+        answer is not None and grader.correct(answer, gold) for answer, gold in zip(found, some.golds, strict=True)
+    )
+    said = "; ".join(f"{asked} {answer or '(no answer)'}" for asked, answer in zip(some.questions, found, strict=True))
+    return f"The planned strategy, loaded from language_plan.json, on {len(some)} problems: {said} ({right} right)."

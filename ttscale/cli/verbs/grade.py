@@ -31,6 +31,7 @@ def run(config: GradeConfig, job: Job) -> None:
 
 def _telling(graded: Graded) -> dict[str, object]:
     """The share of right draws; one that abstains is not right."""
-    items = np.arange(graded.n_items)[:, None]
-    right = graded.correct[items, np.maximum(graded.answers, 0)] & (graded.answers >= 0)
+    right = np.zeros(graded.answers.shape, dtype=bool)
+    item, draw = np.nonzero(graded.answers >= 0)
+    right[item, draw] = graded.correct[item, graded.answers[item, draw]]
     return {"grader": graded.grader, "right": float(right.mean()), "abstained": graded.abstained}
