@@ -177,3 +177,12 @@ def test_a_real_model_of_a_folder(work: Path, monkeypatch):
     given = ["models=hf:tiny", *SUMS, "data.n=2", "draws.n=3", "draws.max_tokens=4", QUICK, "out=runs/tiny"]
     assert main(["sweep", *given]) == 0
     assert summary_of("runs/tiny")["run"]["draws_per_item"] == 4
+    assert main(["profile", "records=runs/tiny", "n_items=1", "repeats=1", "out=runs/timed"]) == 0
+    rows = summary_of("runs/timed")["profile"]
+    assert [(row["decode_id"], row["samples"]) for row in rows] == [
+        ("greedy", 1),
+        ("T0.8", 1),
+        ("T0.8", 2),
+        ("T0.8", 3),
+    ]
+    assert all(row["seconds"] > 0 for row in rows) and read_records("runs/tiny").profiles().num_rows == 4

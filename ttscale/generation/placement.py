@@ -31,7 +31,8 @@ def placed(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Mo
     Buffers keep their format: rotary frequencies in half precision would misplace far tokens.
     """
     parameters = list(module.parameters())
-    if all(p.device.type == device.type and p.dtype == dtype for p in parameters):
+    there = torch.empty(0, device=device).device  # with its number
+    if all(p.device == there and p.dtype == dtype for p in parameters):
         return module
     moved: dict[int, object] = {id(p): nn.Parameter(p.detach().to(device, dtype), False) for p in parameters}
     moved |= {id(b): b.detach().to(device) for b in module.buffers()}

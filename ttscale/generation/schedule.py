@@ -15,7 +15,7 @@ from ttscale.generation.rows import PromptTokens, Row
 from ttscale.generation.tokens import Reader
 
 MOST_TOKENS = 4096  # of prompts prefilled in one forward (padding included); at least one prompt
-AHEAD_TOKENS = 256  # of waiting prompts that are prefilled along with those that are needed: few tokens are slow
+AHEAD_TOKENS = {"cpu": 256, "cuda": 4096}  # up to which waiting prompts are prefilled along with those needed
 IDLE = 0.25  # share of seats that may stand empty, or hold a finished row, before the batch is put together anew
 
 
@@ -44,7 +44,7 @@ class Schedule:
     """One call's rows on their way through the model.
 
     Args:
-        rows: in the order in which they are admitted; rows of one prompt together.
+        rows: in the order of their prompts, which is the order in which they are admitted.
         seats: most rows at a time.
         on_done: called with the number of rows that were finished since the last call.
     """
@@ -83,23 +83,28 @@ class Schedule:
         self._prefill(self._wanted(fresh))
         logits = torch.stack([self.first_logits[row.prompt] for row in fresh])
         self._take(fresh, logits, Settings.of([row.decoding for row in fresh], logits.device), _uniforms(fresh))
-        needed = {row.prompt for row in self.waiting}
-        self.first_logits = {prompt: kept for prompt, kept in self.first_logits.items() if prompt in needed}
+        self.first_logits = {at: kept for at, kept in self.first_logits.items() if at >= self._next_prompt}
         self._seat([row for row in fresh if not row.reason])
 
     def _wanted(self, fresh: Sequence[Row]) -> list[int]:
         """Prompts to compute for these rows; so few that their forward would leave the machine idle take the prompts of
         waiting rows along."""
         wanted = list(dict.fromkeys(row.prompt for row in fresh if row.prompt not in self.kept))
+        if not wanted or not self.runner.mixes:
+            return wanted
         tokens = sum(len(self.prompts[prompt].own) for prompt in wanted)
-        if wanted and self.runner.mixes:
-            for prompt in dict.fromkeys(row.prompt for row in self.waiting):
-                tokens += len(self.prompts[prompt].own)
-                if tokens > AHEAD_TOKENS or len(wanted) >= self.seats:
-                    break
-                if prompt not in self.kept and prompt not in wanted:
-                    wanted.append(prompt)
+        for prompt in range(max(self._next_prompt, wanted[-1] + 1), len(self.prompts)):
+            tokens += len(self.prompts[prompt].own)
+            if tokens > AHEAD_TOKENS.get(self.runner.device.type, 256) or len(wanted) >= self.seats:
+                break
+            if prompt not in self.kept:
+                wanted.append(prompt)
         return wanted
+
+    @property
+    def _next_prompt(self) -> int:
+        """The first prompt with waiting rows; every later one has some."""
+        return self.waiting[0].prompt if self.waiting else len(self.prompts)
 
     def _prefill(self, prompts: list[int]) -> None:
         while prompts:
@@ -120,8 +125,7 @@ class Schedule:
         order: list[tuple[Row, int | None]] = [(self.live[at], at) for at in staying] + [(row, None) for row in joining]
         self.live = [row for row, _ in order]
         used = list(dict.fromkeys(row.prompt for row in self.live))
-        needed = {*used, *(row.prompt for row in self.waiting)}
-        self.kept = {prompt: kept for prompt, kept in self.kept.items() if prompt in needed}
+        self.kept = {at: kept for at, kept in self.kept.items() if at in used or at >= self._next_prompt}
         if not self.live:
             self.flight, self.batch = None, {}
             return

@@ -135,6 +135,10 @@ class GraphFlight(Flight):
         self.tokens = self.positions = self.logits = memory.column
 
     def step(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        with torch.cuda.device(self.runner.device):
+            return self._step(tokens, positions)
+
+    def _step(self, tokens: Tensor, positions: Tensor) -> Tensor:
         column = self.memory.column
         assert column is not None
         column.fill_(self.memory.used)
