@@ -173,7 +173,7 @@ def test_an_option_that_is_chosen_leaves_no_key_of_another(fake_verb):
         (["draws=flip", "draws.n=4"], "draws.n: expected null, got 4. ttscale.draws.grammar.views takes spec"),
         (["draws=samples", "draws.spec=flip"], "draws.spec: expected null, got 'flip'"),
         (["draws=flip", "draws.spec=null"], "draws.spec: expected a value, got null"),
-        (["draws=samples", "draws.temperature=0"], "draws.temperature: expected different numbers above 0"),
+        (["draws=samples", "draws.temperature=0"], "draws.temperature: expected different numbers of at least 0.001"),
     ],
 )
 def test_keys_of_other_draws_are_refused_by_name(given: list[str], said: str, capsys):

@@ -27,6 +27,7 @@ from ttscale.generation.local import LocalGenerator
 from ttscale.generation.request import Request
 from ttscale.models.language import Endpoint
 from ttscale.records.read import read_records
+from ttscale.scaling.curves import accuracy_curve
 
 DRAWS = sampling(3, 0.8, variants="template1")
 SMALL = sampling(4, 0.9, max_tokens=5)
@@ -117,7 +118,7 @@ def test_a_changed_call_is_refused_by_what_changed(tmp_path, engines):
         ({"draws": sampling(3, 0.8)}, "variants was"),
         ({"draws": sampling(3, 0.7, variants="template1")}, "decodings was"),
         ({"seed": 1}, "seed was 3, is 1"),
-        ({"batch_size": 4}, "generation was"),
+        ({"batch_size": 4}, "generation.a.batch_size was 8, is 4"),
         ({"prefill": "per_sample"}, 'prefill was "shared", is "per_sample"'),
         ({"data": replace(fake.sums(), shots=1)}, "shots was 2, is 1"),
         ({"data": replace(fake.sums(), chat=True)}, "chat was false, is true"),
@@ -281,6 +282,70 @@ def test_a_served_run_that_broke_off_pays_for_nothing_twice(tmp_path, monkeypatc
     assert [set(row) for row in records.texts()] == [{" 0", " 1", " 2", " 3"}] * 12
     graded = records.graded()
     assert np.isnan(graded.scores["self_certainty"]).all() and (graded.flops == 10.0 * graded.n_tokens).all()
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_served_run_does_not_go_on_with_another_number_of_parameters(tmp_path, monkeypatch, finished):
+    small_blocks(monkeypatch)
+    with ScriptedServer(text=lambda prompt, i: f" {i}") as server:
+        model = Endpoint("toy", "endpoint:toy", server.url, "toy", concurrency=1, retries=0)
+        if not finished:
+            server.rules = [lambda seen: (400, "no eights") if seen.prompt.endswith("8 + 3 =") else None]
+            with pytest.raises(TtscaleError, match="sums/08"):
+                collect(model, fake.sums(), draws=SMALL, out=tmp_path, progress=False)
+            server.rules = []
+        else:
+            collect(model, fake.sums(), draws=SMALL, out=tmp_path, progress=False)
+        paid = server.paid
+        with pytest.raises(TtscaleError, match=r"generation\.toy\.n_params was null, is 5\.0"):
+            collect(replace(model, n_params=5.0), fake.sums(), draws=SMALL, out=tmp_path, progress=False)
+        assert server.paid == paid
+
+
+def test_a_served_prompt_is_charged_for_every_request_in_curves_too(tmp_path):
+    flops = {}
+    for most in (1, 1000):
+        with ScriptedServer(text=lambda prompt, i: f" {i}", most_choices=most) as server:
+            model = Endpoint("toy", "endpoint:toy", server.url, "toy", n_params=0.5, concurrency=1)
+            records = collect(model, fake.sums(10), draws=sampling(4, 0.8), out=tmp_path / str(most), progress=False)
+        flops[most] = accuracy_curve(records).flops
+        length = len(server.seen[0].prompt)  # all are as long: a token a character in this server
+    budgets = np.arange(1, 5)
+    np.testing.assert_allclose(flops[1], budgets * (length + 2))
+    np.testing.assert_allclose(flops[1000], length + 2 * budgets)
+
+
+def test_a_journal_that_a_killed_run_left_behind_goes_with_the_next_call(tmp_path):
+    with ScriptedServer(text=lambda prompt, i: f" {i}") as server:
+        model = Endpoint("toy", "endpoint:toy", server.url, "toy", n_params=5.0)
+        collect(model, fake.sums(4), draws=SMALL, out=tmp_path, progress=False)
+        (tmp_path / "journal-0123.jsonl").write_text("{}\n")  # as after a kill between the last block and this
+        collect(model, fake.sums(4), draws=SMALL, out=tmp_path, progress=False)
+    assert not list(tmp_path.glob("journal-*"))
+
+
+@pytest.mark.parametrize("changed", ["families", "clusters"])
+def test_a_run_does_not_go_on_with_other_families_or_clusters(tmp_path, monkeypatch, changed):
+    small_blocks(monkeypatch)
+    groups = [np.array(names, dtype=object) for names in (["x", "y"] * 6, ["y", "x"] * 6)]
+    fake.install(monkeypatch, die_at=9)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replace(fake.sums(), **{changed: groups[0]}))
+    fake.install(monkeypatch)
+    with pytest.raises(TtscaleError, match="dataset was"):
+        run(tmp_path, replace(fake.sums(), **{changed: groups[1]}))
+    assert run(tmp_path, replace(fake.sums(), **{changed: groups[0].copy()})).n_items == 12
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"stop": ("",)}, "stop: expected"), ({"max_tokens": 0}, "max_tokens: expected"),
+     ({"shots": 3}, "shots: expected"), ({"golds": ("",) * 12}, "gold of item sums/00")],
+)  # fmt: skip
+def test_problems_made_by_hand_are_checked_too(tmp_path, engines, changed, message):
+    with pytest.raises(TtscaleError, match=message):
+        run(tmp_path / "r", replace(fake.sums(), **changed))
+    assert not (tmp_path / "r").exists()
 
 
 # Verifiers.

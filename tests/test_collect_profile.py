@@ -11,6 +11,7 @@ import ttscale as tts
 from ttscale.collecting.profile import profile
 from ttscale.draws.sampling import sampling
 from ttscale.errors import TtscaleError
+from ttscale.generation.request import Answered, Completion
 from ttscale.records.profiles import PROFILES, seconds_of
 
 
@@ -39,7 +40,39 @@ def test_the_samples_timed_are_those_of_the_records(timed):
     for row in records.profiles().to_pylist():
         way = row["decode_id"], row["samples"]
         columns = [i for i, d in enumerate(graded.draws) if d.decoding == way[0] and d.sample < way[1]]
-        assert row["n_tokens"] == pytest.approx(graded.n_tokens[:2, columns].sum(axis=1).mean())
+        # two of six items, from the middle of each half
+        assert row["n_tokens"] == pytest.approx(graded.n_tokens[[1, 4]][:, columns].sum(axis=1).mean())
+
+
+class Watch:
+    """Records what is asked while the clock runs, in place of an engine."""
+
+    def __init__(self) -> None:
+        self.prepared: list = []
+        self.asked: list = []
+
+    def prepare(self, requests) -> None:
+        self.prepared += requests
+
+    def generate(self, requests, on_done):
+        assert set(requests) <= set(self.prepared)
+        self.asked += [request.item_id for request in requests]
+        one = lambda sample: Completion(sample, "1", 1, -1.0, -1.0, 1.0, "stop", 1.0)  # noqa: E731
+        return [Answered(tuple(map(one, request.samples)), 9, 0, 1.0, 0.0) for request in requests]
+
+
+def test_items_of_every_family_are_timed_with_the_prompts_of_the_whole_run_at_hand(tmp_path, monkeypatch):
+    data = tts.load_data("arithmetic:products_small+sum_digit+quotients_small", n=5)
+    order = [i for start in range(5) for i in range(start, 15, 5)]  # by turns, so that a stride could miss families
+    model = tiny_language_model()
+    draws = sampling(2, 0.8, max_tokens=2)
+    tts.collect(model, data.subset(order), draws=draws, out=tmp_path, progress=False, device="cpu")
+    watch = Watch()
+    monkeypatch.setattr("ttscale.collecting.profile.generator_for", lambda *_, **__: watch)
+    profile(tmp_path, model, n_items=3, repeats=1, device="cpu", progress=False)
+    assert {item.split("/")[1] for item in watch.asked} == {"products_small", "sum_digit", "quotients_small"}
+    assert len(set(watch.asked)) == 3
+    assert {request.item_id for request in watch.prepared} == set(data.item_ids)
 
 
 def test_curves_tell_the_seconds_of_their_budgets(timed):

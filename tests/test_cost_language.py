@@ -5,6 +5,7 @@ import torch
 from language_example import tiny_language_model
 from torch.utils.flop_counter import FlopCounterMode
 
+from ttscale.collecting.members import describe
 from ttscale.cost.language import LanguageCost
 
 
@@ -89,3 +90,10 @@ def test_gpt2_keeps_its_matrices_the_other_way_round():
     cost = LanguageCost.of(module)
     assert cost.body_params == 2 * 12 * 16 * 16
     assert counted(module, 8, use_cache=False) == cost.prefill(8, logits_at=8)
+
+
+def test_a_member_moves_the_bytes_of_the_format_that_it_runs_in():
+    model = tiny_language_model()
+    whole = describe(model).bytes
+    assert whole == LanguageCost.of(model.module).step_bytes(1, 1, item_bytes=4)
+    assert describe(model, dtype=torch.bfloat16).bytes == whole / 2

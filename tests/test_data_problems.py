@@ -116,7 +116,7 @@ def test_built_in_sets_give_their_variants(spec):
         ({"spec": "arithmetic:sum_digit", "max_tokens": 0}, "max_tokens: expected at least 1"),
         ({"spec": "arithmetic:sum_digit", "stop": [""]}, "stop: expected texts"),
         ({"spec": "arithmetic:sum_digit", "checker": "no.such:thing"}, "checker.*ModuleNotFoundError"),
-        ({"spec": "arithmetic:sum_digit", "checker": "math:pi"}, "checker: expected a function"),
+        ({"spec": "arithmetic:sum_digit", "checker": "math:pi"}, "checker: expected an importable.*cannot be called"),
         ({"spec": "arithmetics:sum_digit"}, r"'arithmetics:sum_digit'.*arithmetic"),
         ({"spec": "fashion-mnist", "n": 5}, "n: expected nothing for fashion-mnist"),
         ({"spec": "fashion-mnist", "chat": True}, "chat: expected nothing for fashion-mnist"),

@@ -18,7 +18,8 @@ from ttscale.draws.sampling import sampling
 from ttscale.errors import TtscaleError
 from ttscale.models.language import Endpoint
 from ttscale.records.graded import TextDraw
-from ttscale.scaling.plan import Half, Plan
+from ttscale.scaling import sampled
+from ttscale.scaling.plan import Half, Plan, load_plan
 from ttscale.voting.answers import decide
 from ttscale.voting.votes import get_vote
 
@@ -104,6 +105,30 @@ def test_the_answers_cost_what_the_records_say(run):
     judged = tts.wrap(models, replace(plan, vote="best:vowels"), verifiers={"vowels": vowels})
     more = [answer.flops for answer in judged(DATA.questions, DATA.item_ids)]
     np.testing.assert_allclose(np.subtract(more, got), 3.0 * len(draws), rtol=1e-6, atol=1e-3)
+
+
+@pytest.mark.parametrize("prefill", ["shared", "per_sample"])
+@pytest.mark.parametrize("at_once", [24, 1])
+def test_answers_cost_what_the_plan_says_however_many_questions_come_at_a_time(run, tmp_path, prefill, at_once):
+    models, records = run
+    if prefill == "per_sample":
+        records = collect(
+            models, DATA, draws=sampling(6, 0.6, variants="template1"), out=tmp_path, seed=SEED, device="cpu",
+            batch_size=16, progress=False, prefill=prefill,
+        )  # fmt: skip
+    chosen = tts.plan(records, max_flops=1e12, n_boot=100)
+    assert load_plan(chosen.save(tmp_path / "plan.json")).prefill == chosen.prefill == prefill
+    every = sampled.samples(records, "a")  # at its largest budget, which has no luck of the draw in its cost
+    better = tts.wrap(models, make_plan(records, every.draws, prefill=chosen.prefill))
+    got = [
+        answer.flops
+        for i in range(0, 24, at_once)
+        for answer in better(DATA.questions[i : i + at_once], DATA.item_ids[i : i + at_once])
+    ]
+    expected = tts.accuracy_curve(records, every).flops[-1]
+    assert np.mean(got) == pytest.approx(expected)
+    if prefill == "shared":  # else this test shows nothing
+        assert records.graded().prefix_flops["a", "plain"].min() > 0.02 * expected
 
 
 def test_without_ids_the_noise_follows_the_question(run):

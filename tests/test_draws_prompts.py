@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import combinations, permutations
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from ttscale.data.problems import Example, Problems, Template
 from ttscale.draws.phrasing import prompt_variants, variant_named
 from ttscale.draws.prompts import PLAIN, Prompt, PromptVariant, check_variants, nth_choice, nth_order, render
-from ttscale.draws.sampling import Decoding, sampling
+from ttscale.draws.sampling import Decoding, Sampling, sampling
 from ttscale.errors import TtscaleError
 
 TEMPLATES = (
@@ -161,12 +162,23 @@ def test_greedy_comes_first_and_every_variant_is_sampled():
     assert sampling(3, 1, greedy=False).decodings == ((Decoding(1.0), 3),)
 
 
+def test_close_decodings_have_ids_of_their_own():
+    made = sampling([1, 1, 1], [0.8, 0.8000001, 1.0], top_p=0.9999999)
+    assert [d.id for d, _ in made.decodings[1:]] == ["T0.8-p0.9999999", "T0.8000001-p0.9999999", "T1-p0.9999999"]
+    assert Decoding.of({**asdict(made.decodings[1][0]), "id": "x", "samples": 3, "stop": []}).id == "T0.8-p0.9999999"
+
+
+def test_two_decodings_of_one_id_are_refused():
+    with pytest.raises(TtscaleError, match=r"T0\.8 2 times"):
+        Sampling(((Decoding(0.8, max_tokens=4), 1), (Decoding(0.8, max_tokens=9), 1)), (PLAIN,))
+
+
 @pytest.mark.parametrize(
     "arguments, names",
     [
         ({"n": 0}, "n"), ({"n": 1.5}, "n"), ({"n": [1, 2, 3], "temperature": [0.5, 1]}, "n"), ({"n": "16"}, "n"),
         ({"temperature": 0}, "temperature"), ({"temperature": [1, 1]}, "temperature"),
-        ({"temperature": []}, "temperature"),
+        ({"temperature": []}, "temperature"), ({"temperature": 1e-4}, "temperature"),
         ({"temperature": float("inf")}, "temperature"), ({"temperature": float("nan")}, "temperature"),
         ({"top_k": 0}, "top_k"), ({"top_k": True}, "top_k"), ({"top_p": 0}, "top_p"), ({"top_p": 1.1}, "top_p"),
         ({"min_p": -0.1}, "min_p"), ({"min_p": "0.1"}, "min_p"), ({"max_tokens": 0}, "max_tokens"),

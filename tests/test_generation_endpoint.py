@@ -27,9 +27,11 @@ from scripted_server import ScriptedServer, body, cut, hang, status
 from ttscale.draws.prompts import Prompt
 from ttscale.draws.sampling import Decoding
 from ttscale.errors import TtscaleError
+from ttscale.generation import endpoint as endpoint_module
 from ttscale.generation import endpoint_client
 from ttscale.generation.endpoint import EndpointGenerator
 from ttscale.generation.endpoint_client import retry_after
+from ttscale.generation.endpoint_costs import prompts_paid
 from ttscale.generation.endpoint_features import Features, trials
 from ttscale.generation.endpoint_reply import (
     Choice,
@@ -70,6 +72,10 @@ def request(item: str, n: int = 4, *, decoding: Decoding = DECODING, chat: bool 
 def slow(exchange) -> None:
     """Answered well, after 0.4 s."""
     time.sleep(0.4)
+    exchange.send_json(200, exchange.server.answer(exchange.seen))
+
+
+def answer_now(exchange) -> None:
     exchange.send_json(200, exchange.server.answer(exchange.seen))
 
 
@@ -173,6 +179,56 @@ def test_without_log_probs_tokens_of_several_samples_add_up_to_usage():
 def test_a_server_without_usage_is_refused(silent: dict):
     with ScriptedServer(**silent) as server, pytest.raises(TtscaleError, match=r"usage.*never guessed"):
         ask(server, [request("a", 2)])
+
+
+# --- what a prompt costs ---
+
+
+def spent(answered) -> float:
+    """FLOPs of all samples of a request and of its prompt."""
+    return answered.prompt_flops + sum(completion.flops for completion in answered.completions)
+
+
+@pytest.mark.parametrize(("most", "requests"), [(1000, 1), (4, 4), (3, 6), (1, 16)])
+def test_a_prompt_is_charged_for_every_request_that_brought_samples(most: int, requests: int):
+    with ScriptedServer(most_choices=most) as server:
+        greedy, sampled = ask(server, [request("ab", 1, decoding=GREEDY), request("ab", 16)])
+    assert len(server.seen) == 1 + requests
+    prompt, tokens = 2000.0 * 3, 2000.0 * sum(c.n_tokens for c in sampled.completions)
+    assert spent(sampled) == pytest.approx(requests * prompt + tokens)
+    assert spent(greedy) == pytest.approx(prompt + 2000.0 * greedy.completions[0].n_tokens)
+    assert greedy.prompt_flops == sampled.prompt_flops  # one group of costs in the Records
+    first = sampled.completions[0]
+    assert sampled.prompt_flops + first.flops == pytest.approx(prompt + 2000.0 * first.n_tokens)
+
+
+def test_what_a_prompt_costs_is_the_same_after_a_break(tmp_path):
+    asked = [request("a", 6), request("b", 6)]
+    with ScriptedServer(most_choices=2) as server:
+        whole = ask(server, asked)
+        server.rules = [lambda seen: (400, "no b") if seen.prompt == "b?" else None]
+        with pytest.raises(TtscaleError, match="'b'"):
+            ask(server, asked, journal=tmp_path / "journal")
+        server.rules = []
+        broken = ask(server, asked, journal=tmp_path / "journal")
+    assert [one.prompt_flops for one in broken] == [one.prompt_flops for one in whole]
+    assert broken[0].prompt_flops == pytest.approx(6000.0 * (1 - 2 / 5) * 2 / 3)  # 3 requests, 2 tokens a prompt
+
+
+def test_prompts_paid_by_hand():
+    assert prompts_paid([(1, 1)]) == (1, [0])
+    assert prompts_paid([(1, 1), (16, 1)]) == (1, [0, 0])
+    assert prompts_paid([(1, 1), (16, 16)]) == (0, [1, 1])
+    once, (four, nine) = prompts_paid([(4, 2), (9, 9)])
+    assert (once, once + 4 * four, once + 9 * nine) == (pytest.approx(2 / 3), pytest.approx(2), pytest.approx(9))
+
+
+def test_the_number_of_parameters_is_part_of_the_plan():
+    with ScriptedServer() as server:
+        assert EndpointGenerator(endpoint(server), seed=3).plan()["n_params"] == 1000.0
+
+
+# --- what is sent ---
 
 
 def test_only_what_is_set_is_sent():
@@ -463,6 +519,39 @@ def test_an_interrupt_keeps_what_comes_and_sends_nothing_more(tmp_path):
         assert server.paid == 8
 
 
+def test_an_interrupt_waits_for_a_slow_server_only_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr(endpoint_module, "PATIENCE", 0.3)
+
+    def interrupted(n: int) -> None:
+        raise KeyboardInterrupt
+
+    with ScriptedServer(faults=deque([answer_now, hang])) as server:
+        generator = EndpointGenerator(endpoint(server, concurrency=2), seed=3, journal=tmp_path / "journal")
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            generator.generate([request(item, 1) for item in "ab"], interrupted)
+        assert time.monotonic() - start < 5  # and not the 10 s after which a request is given up
+
+
+def test_a_fault_in_keeping_answers_under_way_does_not_hide_the_first_error(monkeypatch):
+    class Full(Exception):
+        pass
+
+    def full(journal, key, record) -> None:
+        raise Full
+
+    def rule(seen):
+        if seen.prompt == "bad?":
+            return 400, "no"
+        time.sleep(0.4)
+        return None
+
+    with ScriptedServer(rules=[rule]) as server:
+        monkeypatch.setattr(Journal, "add", full)
+        with pytest.raises(TtscaleError, match="'bad'"):
+            ask(server, [request("bad", 1), request("a", 1)], concurrency=2)
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -533,7 +622,7 @@ def test_more_samples_of_a_prompt_cost_only_the_new_ones(tmp_path):
     with ScriptedServer() as server:
         before = ask(server, [request("a", 2)], journal=tmp_path / "journal")
         after = ask(server, [request("a", 6)], journal=tmp_path / "journal")
-    assert server.paid == 6 and after[0].completions[:2] == before[0].completions
+    assert server.paid == 6 and texts(after)[0][:2] == texts(before)[0]
 
 
 def test_a_journal_of_half_a_first_line_starts_again(tmp_path):

@@ -9,6 +9,7 @@ from language_example import tiny_language_model
 from ttscale.generation.attention import attend, reading, shared_attention
 from ttscale.generation.memory import Grid, Memory, Part, Stored
 from ttscale.generation.packed import PackedLinears, can_pack
+from ttscale.generation.placement import placed
 from ttscale.generation.rows import PromptTokens
 from ttscale.generation.shared import Flight, SharedRunner
 
@@ -136,3 +137,11 @@ def test_packing_is_left_out_where_memory_is_small_or_numbers_are_not_float32(mo
     assert not can_pack(module.bfloat16())
     monkeypatch.setattr("ttscale.generation.packed.os.sysconf", lambda name: 200)
     assert not can_pack(module.float())
+
+
+def test_a_device_with_and_without_its_number_is_the_same():
+    module = tiny_language_model().module
+    assert placed(module, torch.device("cpu", 0), torch.float32) is module
+    moved = placed(module, torch.device("meta"), torch.float32)
+    assert moved is not module
+    assert {p.device.type for p in moved.parameters()} == {"meta"}

@@ -8,6 +8,7 @@ import torch
 from scipy import special, stats
 
 from ttscale.draws.sampling import Decoding
+from ttscale.generation import picking
 from ttscale.generation.picking import BLOCK, Settings, inverse_cdf, pick, truncate
 
 CPU = torch.device("cpu")
@@ -79,6 +80,37 @@ def test_the_ends_of_the_uniform_never_pick_a_token_without_weight(uniform: floa
     assert (weights.gather(1, tokens[:, None]) > 0).all()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_target_at_the_edge_of_a_block_never_picks_its_first_token_without_weight(seed: int):
+    """Weights over many binades, so that sums of blocks round; every block begins with a token of weight zero."""
+    rng = np.random.default_rng(seed)
+    blocks = 40
+    values = np.exp(rng.normal(scale=8, size=(blocks, BLOCK))).astype(np.float32)
+    values[:, 0] = 0
+    weights = torch.from_numpy(values.reshape(1, -1))
+    cumulated = weights.unflatten(1, (-1, BLOCK)).sum(-1).double().cumsum(-1)[0].numpy()
+    edges = cumulated[:-1] / cumulated[-1]
+    uniforms = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, 1)])
+    uniforms = torch.from_numpy(uniforms[uniforms < 1])
+    tokens = inverse_cdf(weights.expand(len(uniforms), -1), uniforms)
+    assert (weights[0, tokens] > 0).all()
+
+
+def test_a_rest_that_rounding_makes_negative_still_picks_a_token_with_weight(monkeypatch):
+    """The sum before a block, rounded up past the target."""
+    weights = torch.zeros(1, 2 * BLOCK)
+    weights[0, [5, BLOCK + 5]] = 1.0
+    real = picking._passed
+
+    def passed(cumulated, weights, target):
+        if cumulated.shape[1] == 2:  # the level of blocks
+            return torch.ones(1, 1, dtype=torch.int64)
+        return real(cumulated, weights, target)
+
+    monkeypatch.setattr(picking, "_passed", passed)
+    assert inverse_cdf(weights, torch.tensor([0.4], dtype=torch.float64)).tolist() == [BLOCK + 5]
+
+
 def test_frequencies_follow_the_distribution_at_its_temperature():
     logits = np.array([0.0, 1.0, 2.0, -1.0], np.float32)
     n = 20_000
@@ -100,6 +132,28 @@ def test_scores_are_the_models_own_whatever_the_decoding():
     assert np.allclose(picked.log_probs.numpy(), log_p[range(4), picked.tokens.numpy()], atol=1e-5)
     divergence = (np.log(1 / 600) - log_p).mean(1)  # Σ (1/V) log((1/V) / p)
     assert np.allclose(picked.self_certainty.numpy(), divergence, atol=1e-5)
+
+
+def test_tokens_that_the_model_rules_out_leave_the_scores_finite():
+    """Padding of the vocabulary at minus infinity: the scores are those over the other tokens."""
+    logits = random_logits(3, 300)
+    padded = np.concatenate([logits, np.full((3, 20), -np.inf, np.float32)], 1)
+    some, all_ = (
+        pick(torch.from_numpy(x.copy()), Settings.of([Decoding(0.9)] * 3, CPU), torch.full((3,), 0.7).double())
+        for x in (logits, padded)
+    )
+    assert torch.equal(some.tokens, all_.tokens)
+    assert torch.allclose(some.log_probs, all_.log_probs, atol=1e-6)
+    assert torch.allclose(some.self_certainty, all_.self_certainty, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_logits_that_are_no_numbers_give_scores_that_are_none(value: float):
+    logits = torch.from_numpy(random_logits(2, 50))
+    logits[1, 7] = value
+    picked = pick(logits, Settings.of([Decoding(1.0)] * 2, CPU), torch.full((2,), 0.3).double())
+    assert [math.isfinite(x) for x in picked.log_probs.tolist()] == [True, False]
+    assert [math.isfinite(x) for x in picked.self_certainty.tolist()] == [True, False]
 
 
 def test_a_uniform_distribution_has_no_self_certainty():

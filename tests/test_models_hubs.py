@@ -13,7 +13,7 @@ from PIL import Image
 
 from ttscale.data.imagenet import imagenet_classes
 from ttscale.errors import TtscaleError
-from ttscale.models import timm_models
+from ttscale.models import hub
 from ttscale.models.load import load_model
 
 
@@ -60,7 +60,7 @@ def test_an_unreachable_hub_is_one_clear_error_at_once(tmp_path, monkeypatch):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(timm_models, "_resolves", lambda host: False)
+    monkeypatch.setattr(hub, "_resolves", lambda host: False)
     monkeypatch.setattr("urllib.request.getproxies", dict)
     with pytest.raises(TtscaleError, match=r"weights of timm:resnet18.*checkpoint=FILE"):
         load_model("timm:resnet18.a1_in1k")

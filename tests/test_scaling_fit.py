@@ -13,6 +13,7 @@ from ttscale.scaling.backtest import folds_of
 from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.fit import _status, fit_law, log_spaced
 from ttscale.scaling.halves import first_half
+from ttscale.scaling.headline import law_words
 from ttscale.scaling.laws import LAWS, Law
 from ttscale.scaling.separable import fit_many, fit_points, mean_covariance, with_misfit
 from ttscale.scaling.strategy import ensemble
@@ -166,6 +167,19 @@ def test_a_law_stays_on_a_curve_that_rises_and_then_is_flat(seed):
     seen = np.array([fit.predict(int(k)).value for k in curve.budgets])
     assert fit.r2 > 0.8 and np.abs(seen - rise).max() < 0.006
     assert all(c.r2 > -1 for c in fit.candidates)
+
+
+@pytest.mark.parametrize("law", ["log_linear", "power_floor", "saturating_exponential"])
+def test_a_law_that_falls_has_no_ceiling(law):
+    """Best-of-n by a bad score: ever more samples find ever worse answers."""
+    k = np.arange(1, 33)
+    means = 0.25 + 0.2 * np.exp(-0.05 * (k - 1))
+    curve = curve_with(correlated_credits(means, 400, np.random.default_rng(0)), n_boot=100)
+    fit = fit_law(curve, law)
+    assert fit.status == "falls"
+    assert "falls with more compute" in law_words(fit) and "ceiling of" not in law_words(fit)
+    rising = curve_with(correlated_credits(means[::-1], 400, np.random.default_rng(0)), n_boot=100)
+    assert fit_law(rising, law).status != "falls"
 
 
 def test_a_law_that_is_worse_than_the_mean_says_so():

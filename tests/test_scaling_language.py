@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +20,7 @@ from ttscale.scaling.curves import accuracy_curve, paired_difference
 from ttscale.scaling.fit import fit_law
 from ttscale.scaling.plan import load_plan, plan
 from ttscale.scaling.strategy import Strategy
+from ttscale.scaling.summary import summarize
 from ttscale.scaling.tradeoff import tradeoff
 from ttscale.scaling.words import draws_words, kind_words, option_words
 
@@ -45,8 +47,9 @@ def test_strategies(records):
     team = sampled.ensemble(records, ["small", "big"])
     assert [d.member for d in team.draws] == ["small", "big"] * 12 and team.name == "ensemble/small+big/T0.8"
     names = [s.name for s in candidates(records, votes=("plurality", "weighted:judge"))]
-    assert len(set(names)) == len(names) == 2 * 6 + 2
+    assert len(set(names)) == len(names) == 2 * 6 + 3
     assert {"greedy/big", "samples/big/T1.2", "samples/big/T0.8/weighted:judge", "ensemble/all/T0.8"} <= set(names)
+    assert names[-1] == "quotas/all/T0.8"
     assert plan_votes(records) == (
         "plurality", "weighted:mean_logprob", "weighted:self_certainty", "weighted:judge"
     )  # fmt: skip
@@ -199,14 +202,57 @@ def test_vote_coverage_and_ceiling(records):
     vote, covered = accuracy_curve(records, strategy, n_boot=100), coverage_curve(records, strategy, n_boot=100)
     assert (vote.accuracy <= covered.accuracy + 0.01).all() and (np.diff(covered.accuracy) >= 0).all()
     assert covered.accuracy[0] == pytest.approx(vote.accuracy[0]) and covered.vote == "coverage"
-    ceiling = vote_ceiling(records, strategy, n_boot=100)
     plurality = accuracy_curve(records, sampled.samples(records, "small"), n_boot=100)
-    assert (ceiling.value, ceiling.low, ceiling.high) == pytest.approx(
-        (plurality.accuracy[-1], plurality.low[-1], plurality.high[-1])
-    )
+    for name, curve in (("weighted:judge", vote), ("plurality", plurality)):
+        ceiling = vote_ceiling(records, sampled.samples(records, "small", vote=name), n_boot=100)
+        assert (ceiling.value, ceiling.low, ceiling.high) == pytest.approx(
+            (curve.accuracy[-1], curve.low[-1], curve.high[-1])
+        )
+    assert math.isnan(vote_ceiling(records, sampled.samples(records, "small", vote="best:judge"), n_boot=50).value)
     assert covered.flops.tolist() == plurality.flops.tolist() != vote.flops.tolist()
     sure = samples_of(np.zeros((30, 2), int), np.ones((30, 1)))
     assert vote_ceiling(sure, n_boot=50).low == pytest.approx(30 / (30 + 1.959964**2))
+
+
+def test_the_ceiling_of_an_ensemble_weighs_members_by_their_shares():
+    """Three of four samples say 1, all six of the other member 0: 1 leads where the first has most of the draws."""
+    draws = [TextDraw(m, "plain", "T1", s) for m, n in (("a", 4), ("b", 6)) for s in range(n)]
+    answers = np.tile([1, 1, 1, 0, 0, 0, 0, 0, 0, 0], (8, 1))
+    records = Records.from_graded(graded_of(answers, np.eye(2, dtype=bool)[np.ones(8, int)], draws))
+    for shares, leads in (({"a": 3, "b": 1}, 1.0), ({"a": 1, "b": 1}, 0.0)):
+        strategy = sampled.ensemble(records, ["a", "b"], shares=shares)
+        assert vote_ceiling(records, strategy, n_boot=50).value == leads
+
+
+def local_and_served(n=60):
+    """Two members, of which the second is served and tells no log-probabilities."""
+    graded = make_text_records(n).graded()
+    served = np.array([draw.member == "big" for draw in graded.draws])
+    scores = {name: np.where(served, np.nan, values) for name, values in graded.scores.items()}
+    return Records.from_graded(replace(graded, scores=scores))
+
+
+def test_a_member_without_log_probs_takes_no_votes_from_another():
+    records = local_and_served()
+    whole = make_text_records(60)
+    for vote in ("weighted:mean_logprob", "best:self_certainty"):
+        curve = accuracy_curve(records, sampled.samples(records, "small", vote=vote), n_boot=50)
+        same = accuracy_curve(whole, sampled.samples(whole, "small", vote=vote), n_boot=50)
+        assert np.array_equal(curve.credit, same.credit)
+    names = [s.name for s in candidates(records, votes=plan_votes(records))]
+    assert "samples/small/T0.8/weighted:mean_logprob" in names and "ensemble/all/T0.8" in names
+    assert not [name for name in names if "weighted" in name and "small" not in name]
+    assert plan(records, min_accuracy=0.3, n_boot=50).k >= 1
+    votes = summarize(records, n_boot=50)["language"]["votes"]
+    assert {row["vote"] for row in votes if row["member"] == "small"} >= {"best:sum_logprob", "weighted:sum_logprob"}
+    assert {row["vote"] for row in votes if row["member"] == "big"} <= {"plurality"}
+    with pytest.raises(TtscaleError, match="a known score 'mean_logprob' of every draw that answers"):
+        accuracy_curve(records, sampled.samples(records, "big", vote="weighted:mean_logprob"), n_boot=50)
+    nobody = records.graded()
+    nobody = Records.from_graded(replace(nobody, scores={"judge": np.full(nobody.answers.shape, np.nan)}))
+    assert plan_votes(nobody) == ("plurality",)
+    with pytest.raises(TtscaleError, match="a known score 'judge'"):
+        plan(nobody, min_accuracy=0.3, votes=("plurality", "weighted:judge"), n_boot=50)
 
 
 def test_an_item_without_any_answer_scores_nothing():
@@ -268,6 +314,10 @@ def test_words(records):
         "4 samples of big (T0.8) over 2 prompt variants"
     )
     assert draws_words(sampled.greedy(records, "big").draws, "plurality") == "one greedy answer of big"
+    team = sampled.ensemble(records, ["small", "big"], shares={"small": 3, "big": 1}, kind="quotas", subject="all")
+    assert draws_words(team.draws[:8], "plurality") == "8 samples: 6 of small, 2 of big (T0.8)"
+    words = option_words(accuracy_curve(records, team, n_boot=50), 8)
+    assert words == "8 samples of all members (T0.8) at equal compute each"
 
 
 def test_a_plan_is_made_saved_and_loaded(records, tmp_path):

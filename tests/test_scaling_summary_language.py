@@ -6,13 +6,17 @@ import sys
 
 import numpy as np
 import pytest
-from text_example import make_text_records, samples_of
+from scaling_example import make_records
+from text_example import graded_of, make_text_records, samples_of
 
 from ttscale.errors import TtscaleError
+from ttscale.records.graded import TextDraw
+from ttscale.records.records import Records
 from ttscale.scaling import sampled
 from ttscale.scaling.candidates import plan_votes
 from ttscale.scaling.coverage import coverage_curve, vote_ceiling
 from ttscale.scaling.curves import accuracy_curve, paired_difference
+from ttscale.scaling.entries import json_ready
 from ttscale.scaling.fit import fit_law
 from ttscale.scaling.plan import plan
 from ttscale.scaling.summary import summarize
@@ -59,7 +63,7 @@ def test_curves_carry_their_coverage_and_ceiling(summary, records):
         for key in ("budgets", "flops", "flops_worst", "tokens", "multiplier", "accuracy", "low", "high"):
             assert shown[key] == pytest.approx(getattr(curve, key).tolist())
         assert shown["coverage"]["low"] == pytest.approx(covered.low.tolist())
-        assert shown["ceiling"] == pytest.approx(vote_ceiling(records, strategy, n_boot=100).as_dict())
+        assert shown["ceiling"] == json_ready(vote_ceiling(records, strategy, n_boot=100))
     assert next(c for c in summary["curves"] if c["id"] == "mixture/big/T0.8")["variants"] == ["plain", "order1"]
 
 
@@ -87,7 +91,9 @@ def test_votes_are_compared_with_the_plurality(summary, records):
         for v in ("best:judge", "plurality")
     )
     assert rows["samples/big/T0.8/best:judge"]["difference"] == pytest.approx(paired_difference(a, 12, b, 12).as_dict())
-    assert {row["vote"] for row in rows.values()} >= {"plurality", "weighted:mean_logprob", "best:self_certainty"}
+    scores = ("mean_logprob", "sum_logprob", "self_certainty", "judge")
+    scored = {f"{rule}:{score}" for rule in ("weighted", "best") for score in scores}
+    assert {row["vote"] for row in rows.values() if row["member"] == "big"} == {"plurality", *scored}
 
 
 def test_variants_against_samples(summary, records):
@@ -127,6 +133,42 @@ def test_ensembles(summary):
     )
 
 
+def test_ensembles_have_curves_at_finite_budgets(summary, records):
+    shown = {curve["kind"]: curve for curve in summary["curves"]}
+    learned, quotas = shown["learned"], shown["quotas"]
+    assert (learned["id"], quotas["id"]) == ("learned/all/T0.8", "quotas/all/T0.8")
+    assert "in learned shares" in learned["label"] and "at equal compute each" in quotas["label"]
+    n = len(learned["budgets"])
+    assert n == len(learned["coverage"]["accuracy"]) == len(learned["tokens"]) == len(learned["flops"]) > 4
+    assert np.all(np.array(learned["accuracy"]) <= np.array(learned["coverage"]["accuracy"]) + 1e-9)
+    row = next(row for row in summary["language"]["ensembles"] if row["kind"] == "learned")
+    assert learned["ceiling"]["value"] == pytest.approx(row["accuracy"])  # where ever more samples lead
+    assert {fit["of"] for fit in summary["fits"] if fit["covers"] == "learned/all/T0.8"} == {"accuracy", "coverage"}
+    curve = accuracy_curve(records, sampled.ensemble(
+        records, ["small", "big"], shares=next(r for r in summary["language"]["ensembles"] if r["kind"] == "quotas")[
+            "weights"]
+    ), n_boot=100)  # fmt: skip
+    assert quotas["accuracy"] == pytest.approx(curve.accuracy.tolist())
+
+
+def test_an_item_that_most_samples_get_right_is_an_example():
+    answers = np.tile([0, 0, 0, 1], (40, 1))
+    found = summarize(samples_of(answers, np.eye(2, dtype=bool)[np.zeros(40, int)]), n_boot=50)
+    assert found["language"]["examples"] == []  # one sample is the plain decision here, and earns 3/4
+    draws = [TextDraw("m", "plain", "greedy", 0), *(TextDraw("m", "plain", "T1", s) for s in range(4))]
+    given = graded_of(np.insert(answers, 0, 0, axis=1), np.eye(2, dtype=bool)[np.zeros(40, int)], draws)
+    (one,) = summarize(Records.from_graded(given), n_boot=50)["language"]["examples"]
+    assert one["case"] == "right by most" and [answer["count"] for answer in one["answers"]] == [3, 1]
+
+
+def test_conventions_that_both_kinds_share_are_the_same(summary):
+    images = summarize(make_records(60, sizes=("s",), seeds=1, views=2), n_boot=50)["conventions"]
+    text = summary["conventions"]
+    assert {key for key in images if images[key] == text[key]} == {"choices", "fits", "pareto", "detectable"}
+    assert "1 − C(n−c, k)/C(n, k)" in text["samples"] and "one greedy answer" in text["multiplier"]
+    assert "training seeds" in images["intervals"] and "training seeds" not in text["intervals"]
+
+
 def test_examples_show_answers_with_counts_and_a_text(summary, records):
     shown = {one["case"]: one for one in summary["language"]["examples"]}
     assert "the vote repairs it" in shown
@@ -157,6 +199,14 @@ def test_headline(summary):
     text = " ".join(summary["headline"])
     assert "view" not in text and "one greedy answer of" in text and "samples of" in text
     assert "The cheapest plan for 40% accuracy is" in summary["headline"][-1]
+
+
+def test_the_headline_is_about_the_vote_asked_for(records):
+    text = " ".join(summarize(records, vote="best:judge", n_boot=50)["headline"])
+    assert "under the best:judge vote" in text and "best-of-n picks it for" in text
+    assert "most frequent" not in text
+    weighted = " ".join(summarize(records, vote="weighted:judge", n_boot=50)["headline"])
+    assert "it leads the weighted:judge vote" in weighted
 
 
 def test_one_member_without_greedy_variants_or_families():

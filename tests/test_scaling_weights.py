@@ -1,5 +1,8 @@
 """Learned ensemble weights against search on a grid, planted optima, and cross-fitting."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from text_example import graded_of
@@ -58,6 +61,32 @@ def test_three_members_reach_the_best_of_a_grid(seed):
     assert weighted_credit(shares, correct, found).sum() >= best - 1e-9
 
 
+def test_the_solver_prints_nothing():
+    """HiGHS repairs a solution of this programme and says so on stdout, from C++."""
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "from test_scaling_weights import random_shares\n"
+        "from ttscale.scaling.weights import learn_weights\n"
+        "print('before')\n"
+        "learn_weights(*random_shares(4, items=50, seed=1))\n"
+        "print('after')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "before\nafter\n"), done.stderr
+
+
+def test_a_process_without_stdout_learns_too():
+    code = (
+        "import os, sys; sys.path.insert(0, 'tests'); os.close(1)\n"
+        "from test_scaling_weights import random_shares\n"
+        "from ttscale.scaling.weights import learn_weights\n"
+        "assert abs(learn_weights(*random_shares(3, items=20)).sum() - 1) < 1e-9\n"
+        "os._exit(0)\n"  # at a normal end Python itself complains about its closed stdout
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_planted_optimum_is_found_in_its_middle():
     """Item 1 is right for shares of the first member above 1/3, item 2 below 3/5, and item 3 for none."""
     shares = np.array([[[0.8, 0.2], [0.3, 0.7], [0.1, 0.9]], [[0.35, 0.65], [0.8, 0.2], [0.2, 0.8]]])
@@ -100,3 +129,4 @@ def test_cross_fitting_by_hand():
     correct = np.array([[True, False]] * 8)
     found = cross_fitted(shares, correct, np.arange(8) < 4)
     assert found.credit.tolist() == [0.0] * 8 and found.optimism == 1
+    assert [half[0] > half[1] for half in found.halves] == [True, False]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from measure import in_process, paired_ratio, seconds
+from measure import in_process, paired_ratio
 from torch import Tensor
 
 import ttscale as tts
@@ -124,6 +126,7 @@ def decode_over_machine_limit() -> dict[str, Any]:
 
     The limit of a step is the longer of its FLOPs at the best measured rate of a large matrix product, and its bytes
     (weights once, the prompt's keys and values once, those of the rows' own tokens) at the measured rate of reading.
+    All times are CPU seconds of the one thread, which other processes disturb less than wall time.
     """
     model = endless()
     text, _ = prompt_of(model)
@@ -136,7 +139,8 @@ def decode_over_machine_limit() -> dict[str, Any]:
         )  # fmt: skip
         engine.generate(many)
         times = [
-            (seconds(lambda a=many: engine.generate(a)), seconds(lambda a=few: engine.generate(a))) for _ in range(11)
+            (cpu_seconds(lambda a=many: engine.generate(a)), cpu_seconds(lambda a=few: engine.generate(a)))
+            for _ in range(11)
         ]
         step = sorted((long - short) / (2 * NEW_TOKENS) for long, short in times)[len(times) // 2]
         context = PROMPT_TOKENS + 2 * NEW_TOKENS
@@ -165,7 +169,7 @@ def peak_flops() -> float:
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, 1024)
     with torch.inference_mode():
         best = min(
-            seconds(lambda: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")) for _ in range(20)
+            cpu_seconds(lambda: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")) for _ in range(20)
         )
     return 2 * x.numel() * weight.shape[0] / best
 
@@ -173,7 +177,14 @@ def peak_flops() -> float:
 def peak_bandwidth() -> float:
     """Bytes/s of reading 512 MB, best of 10."""
     x = torch.ones(128 * 2**20)
-    return 4 * x.numel() / min(seconds(lambda: x.sum()) for _ in range(10))
+    return 4 * x.numel() / min(cpu_seconds(lambda: x.sum()) for _ in range(10))
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """CPU time of one call, in one thread."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def changed_by_regrouping() -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from ttscale.cli.groups import GROUPS
+from ttscale.data.importing import named_function
 from ttscale.errors import TtscaleError
 
 
@@ -70,39 +70,8 @@ def naming(*groups: Any) -> Iterator[None]:
 
 
 def factory(target: str) -> Callable[..., Any]:
-    """The function at ``package.module.name``.
-
-    Raises:
-        TtscaleError: there is none, or its module cannot be imported.
-    """
-    module, _, name = target.rpartition(".")
-    problem = "It cannot be called."
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        found, problem = None, f"{error}."
-    if not callable(found):
-        raise TtscaleError(
-            "_target_", expected="an importable package.module.function", got=repr(target), fix=problem
-        )  # fmt: skip
-    return found
-
-
-def function(argument: str, name: str) -> Callable[..., Any]:
-    """The function of the user's at ``package.module:function``.
-
-    Raises:
-        TtscaleError: there is none, or its module cannot be imported.
-    """
-    module, _, attribute = name.partition(":")
-    problem = "It cannot be called."
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        found, problem = None, f"{error}; put the module's folder on PYTHONPATH."
-    if not callable(found):
-        raise TtscaleError(argument, expected="an importable package.module:function", got=repr(name), fix=problem)
-    return found
+    """The function at ``package.module.name``; TtscaleError when there is none."""
+    return named_function("_target_", target, sign=".")
 
 
 def strings(argument: str, value: Any) -> Sequence[str]:

@@ -40,14 +40,16 @@ class Data:
     name: str | None = key(None, "name in reports; null: from spec")
     families: Any = key(None, "arithmetic: families of problems, a list or A+B")
     n: int | None = key(None, "arithmetic: problems of each family")
-    fields: dict[str, str] | None = key(
+    fields: Any = key(
         None, "problems in a file: where question, answer, id, family, cluster and choices stand: {question: problem}"
     )
     gold_pattern: str | None = key(None, "problems in a file: regular expression that finds the gold answer")
     examples: Any = key(None, "problems in a file: few-shot examples, another file or how many of its first lines")
     shots: int | None = key(None, "problems: examples in a prompt; this and what follows: null leaves it to the set")
     extract: str | None = key(
-        None, "problems: how an answer is read: last_number, hash, boxed, choice, last_line, regex:PATTERN"
+        None,
+        "problems: how an answer is read: last_number, first_number, hash, boxed, choice, last_line, text, "
+        "regex:PATTERN",
     )
     checker: str | None = key(None, "problems: package.module:function(answer, gold) that tells whether it is right")
     equality: str | None = key(None, "problems: when answers are equal: numeric, text or math")

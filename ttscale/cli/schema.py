@@ -111,7 +111,9 @@ class TrainConfig(VerbConfig):
 class GradeConfig(VerbConfig):
     records: str = key(MISSING, RECORDS + ", of language models; the new grades lie beside the old ones")
     extract: str | None = key(
-        None, "how an answer is read: last_number, hash, boxed, choice, last_line, regex:PATTERN; null: as before"
+        None,
+        "how an answer is read: last_number, first_number, hash, boxed, choice, last_line, text, regex:PATTERN; "
+        "null: as before",
     )
     checker: str | None = key(None, "package.module:function(answer, gold) that tells whether it is right")
     equality: str | None = key(None, "when answers are equal: numeric, text or math; null: as before")

@@ -14,12 +14,9 @@ from ttscale.data.dataset import Dataset
 from ttscale.data.problems import Problems
 from ttscale.draws.sampling import Sampling, sampling
 from ttscale.draws.views import ViewSet
-from ttscale.models.language import Endpoint, LanguageModel
-from ttscale.models.model import Model
+from ttscale.models.load import AnyModel
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
-
-AnyModel = Model | LanguageModel | Endpoint
 
 
 def collect(
@@ -45,7 +42,8 @@ def collect(
 
     A run that was killed goes on at its last complete block when it is called again with the same arguments (batch size
     included) and versions, and gives the Records of an unbroken run; what a served model had already answered is not
-    asked again. A batch that does not fit in memory is halved. The modules are as they were after the run.
+    asked again. A batch that does not fit in memory is halved, from where on results are the same within rounding. The
+    modules are as they were after the run.
 
     Args:
         models: one or several members: classifiers with the same classes, or language models (local, served, or both).
@@ -65,8 +63,10 @@ def collect(
         on_bad_item: vision: ``"error"`` stops at an unreadable item and names it; ``"skip"`` leaves it out, counts and
             reports it.
         dtype: language: numeric format of local models, ``"auto"`` (bfloat16 on CUDA, else float32), or one of these.
-        prefill: language: ``"shared"`` charges the prefill of a prompt once for all of its samples, ``"per_sample"``
-            charges it in full with every sample, as a server without a cache of prompts does. It is run once anyway.
+        prefill: language: ``"shared"`` charges the prefill of a prompt once for all of its samples, and a beginning
+            that prompts share once a run, in equal parts to the items that begin with it (so a share depends on their
+            number); ``"per_sample"`` charges the whole prompt with every sample. A local model runs it once anyway. A
+            server is charged it for every request that brought samples of it: with every one where it ignores ``n``.
         progress: show a bar with the time left.
         command: the command line, kept in the manifest.
 

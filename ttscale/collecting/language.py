@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ttscale.data.problems import Example, Problems, Template
-from ttscale.draws.prompts import render
-from ttscale.draws.sampling import Sampling
+from ttscale.draws.prompts import PromptVariant, render
+from ttscale.draws.sampling import Decoding, Sampling
 from ttscale.errors import TtscaleError
 from ttscale.generation.request import Answered, Generator, Request
 
+Asked = tuple[PromptVariant, Decoding, Sequence[int]]  # the numbers of the samples wanted
 Columns = dict[str, list[Any]]
 
 _OF_A_COMPLETION = (
@@ -23,16 +24,21 @@ _OF_A_DRAW = ("item_id", "member", "variant", "decode_id", "cost_group", *_OF_A_
 _OF_A_COST = ("scope", "key", "flops", "member", "variant", "item_id", "prefix", "tokens")
 
 
-def requests_of(data: Problems, asked: Sampling) -> list[list[Request]]:
-    """What is asked on each item, variant by variant and then decoding by decoding: the order of the draws."""
+def everything(asked: Sampling) -> list[Asked]:
+    """All samples, variant by variant and then decoding by decoding: the order of the draws."""
+    return [(variant, decoding, range(n)) for variant in asked.variants for decoding, n in asked.decodings]
+
+
+def requests_of(data: Problems, asked: Sequence[Asked]) -> list[list[Request]]:
+    """What is asked on each item, in the order of ``asked``."""
+    variants = {variant.name: variant for variant, _, _ in asked}
+    prompts = [{name: render(data, at, variant) for name, variant in variants.items()} for at in range(len(data))]
     return [
         [
-            Request(item_id, variant.name, prompt, decoding, tuple(range(n)))
-            for variant in asked.variants
-            for prompt in [render(data, position, variant)]
-            for decoding, n in asked.decodings
+            Request(item_id, variant.name, prompts[at][variant.name], decoding, tuple(samples))
+            for variant, decoding, samples in asked
         ]
-        for position, item_id in enumerate(data.item_ids)
+        for at, item_id in enumerate(data.item_ids)
     ]
 
 

@@ -11,9 +11,10 @@ import torch
 
 from ttscale.collecting.checks import check_choices
 from ttscale.collecting.environment import describe_device, pick_device, torch_threads, versions
-from ttscale.collecting.language import answer_block, requests_of
+from ttscale.collecting.language import answer_block, everything, requests_of
 from ttscale.collecting.members import Member, describe, generator_for, journals
 from ttscale.collecting.progress import bar
+from ttscale.data.problem_checks import check_problems
 from ttscale.data.problems import Problems
 from ttscale.draws.prompts import check_variants
 from ttscale.draws.sampling import Sampling
@@ -42,12 +43,13 @@ def collect_texts(
     check_choices(
         ("prefill", prefill, ("shared", "per_sample")), ("dtype", dtype, ("auto", "float32", "bfloat16", "float16"))
     )
+    check_problems(data)
     check_variants(data, sampling.variants)
     grader = Grader(data.extract, data.checker, data.equality)
     grader.check_golds(data.item_ids, data.golds)
     asked = resolved(sampling, data)
     target = pick_device(device)
-    requests = requests_of(data, asked)
+    requests = requests_of(data, everything(asked))
     with torch_threads(threads):
         generators = {}
         for model in members:
@@ -71,8 +73,8 @@ def collect_texts(
                     if isinstance(model, Endpoint)
                 }
                 _run(generators, requests, writer, data, int(manifest.config["block_items"]), progress)
-                for journal in journals(Path(out)):
-                    journal.unlink()
+            for journal in journals(Path(out)):  # of a run that was killed after its last block, too
+                journal.unlink()
     return grade_folder(out, grader)
 
 

@@ -13,8 +13,12 @@ from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.records.schema import Member
 
 
-def describe(model: LanguageModel | Endpoint) -> Member:
-    """The member with the cost of one token's forward: its FLOPs, and the bytes of the weights that it reads."""
+def describe(model: LanguageModel | Endpoint, *, dtype: torch.dtype | None = None) -> Member:
+    """The member with the cost of one token's forward: its FLOPs, and the bytes of the weights that it reads.
+
+    Args:
+        dtype: numeric format that the run works in; default: that of the weights.
+    """
     if isinstance(model, Endpoint):
         flops, source, moved = math.nan, "unknown", math.nan
         if model.n_params:
@@ -25,7 +29,7 @@ def describe(model: LanguageModel | Endpoint) -> Member:
 
         cost = LanguageCost.of(model.module).checked(model.module)
         flops, source, n_params = cost.decode(1), cost.source, cost.n_params
-        moved = cost.step_bytes(1, 1, item_bytes=next(model.module.parameters()).element_size())
+        moved = cost.step_bytes(1, 1, item_bytes=(dtype or next(model.module.parameters()).dtype).itemsize)
     return Member(
         name=model.name, spec=model.spec, fingerprint=model.fingerprint(), flops=flops, flops_source=source,
         bytes=moved, uncounted={}, input_size=(), n_params=n_params, card=dict(model.card),

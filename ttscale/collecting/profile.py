@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from ttscale.collecting.environment import describe_device, pick_device, torch_threads
-from ttscale.collecting.language import problems_of
+from ttscale.collecting.language import Asked, problems_of, requests_of
 from ttscale.collecting.members import generator_for
 from ttscale.collecting.progress import bar
+from ttscale.data.problems import Problems
 from ttscale.draws.phrasing import variant_named
-from ttscale.draws.prompts import render
 from ttscale.draws.sampling import Decoding
 from ttscale.errors import TtscaleError
-from ttscale.generation.request import Generator, Request
+from ttscale.generation.request import Generator
 from ttscale.models.language import LanguageModel
 from ttscale.records.profiles import PROFILES
 from ttscale.records.read import read_records
@@ -41,14 +40,16 @@ def profile(
     """Time one decision with 1, 2, 4, … samples, up to those collected, for every decoding of the plain prompt.
 
     An item is alone on the device, as a question to a deployed plan is: its prompt is prefilled, then all its samples
-    step together. The beginning that prompts share is computed before the clock starts. The samples are those of the
-    Records, so their lengths are, too. Every repeat goes once through all of it, so that a slow minute of the machine
-    hits all numbers of samples alike. A profile of the same device takes the place of an older one.
+    step together. The beginning that it shares with prompts of the run is computed before the clock starts. The samples
+    are those of the Records, so their lengths are, too. Every repeat goes once through all of it, so that a slow minute
+    of the machine hits all numbers of samples alike. A profile of the same device takes the place of an older one.
+
+    The seconds of served models are not measured: they depend on who else asks the server.
 
     Args:
         records: of text, in a folder (or its path).
         models: local members of these Records; the others are left without a profile.
-        n_items: from the front of the Records; repeats: of which the median is kept.
+        n_items: spread evenly over the Records, family after family. repeats: of which the median is kept.
         device, dtype, threads: as in :func:`ttscale.collect`.
 
     Returns:
@@ -86,8 +87,10 @@ def _timed(
     records: Records, member: str, generator: Generator, n_items: int, repeats: int, advance: Callable[[int], None]
 ) -> list[dict[str, object]]:
     ways = _ways(records)
-    requests = {way: _requests(records, way, n_items) for way in ways}
-    generator.prepare([request for asked in requests.values() for request in asked])
+    rows = requests_of(_problems(records), _asked(records, ways))
+    generator.prepare([request for row in rows for request in row])
+    timed = [rows[at] for at in _spread(records, n_items)]
+    requests = {way: [row[number] for row in timed] for number, way in enumerate(ways)}
     seconds: dict[tuple[str, int], list[float]] = {way: [] for way in ways}
     answers = {}
     for repeat, way in product(range(repeats + 1), ways):  # the first round warms up
@@ -117,23 +120,25 @@ def _ways(records: Records) -> list[tuple[str, int]]:
     ]
 
 
-def _requests(records: Records, way: tuple[str, int], n_items: int) -> list[Request]:
+def _asked(records: Records, ways: Sequence[tuple[str, int]]) -> list[Asked]:
+    decodings = {one["id"]: Decoding.of(one) for one in records.manifest.decodings}
+    plain = variant_named(records.variants[0])
+    return [(plain, decodings[name], range(n)) for name, n in ways]
+
+
+def _problems(records: Records) -> Problems:
+    """All of the run, so that its prompts share what they shared there."""
     assert records.manifest.prompting is not None and records.questions is not None
-    first = slice(0, n_items)
-    problems = problems_of(
-        records.manifest.prompting, list(records.questions[first]), list(records.item_ids[first]),
-        families=None if records.families is None else list(records.families[first]),
-    )  # fmt: skip
-    settings = next(one for one in records.manifest.decodings if one["id"] == way[0])
-    decoding = replace(
-        Decoding(), **{name: settings[name] for name in ("temperature", "top_k", "top_p", "min_p", "max_tokens")},
-        stop=tuple(settings["stop"]),
-    )  # fmt: skip
-    variant = variant_named(records.variants[0])
-    return [
-        Request(item_id, variant.name, render(problems, at, variant), decoding, tuple(range(way[1])))
-        for at, item_id in enumerate(problems.item_ids)
-    ]
+    families = None if records.families is None else list(records.families)
+    return problems_of(records.manifest.prompting, list(records.questions), list(records.item_ids), families=families)
+
+
+def _spread(records: Records, n: int) -> np.ndarray:
+    """Positions of ``n`` items: the middle ones of equal stretches of the Records, sorted by family."""
+    total = records.n_items
+    order = np.arange(total) if records.families is None else np.argsort(records.families.astype(str), kind="stable")
+    n = min(n, total)
+    return order[(np.arange(n) * total + total // 2) // n]
 
 
 def _decisions(records: Records, members: Sequence[LanguageModel], n_items: int, repeats: int) -> int:

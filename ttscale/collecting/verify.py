@@ -42,11 +42,25 @@ class Scorer:
 
     Attributes:
         key: names the verifier and all that decides its scores.
-        score: of (question, text) pairs: scores and FLOPs, ``float64 [pair]`` each.
+        judge: scores and FLOPs, ``float64 [pair]`` each, of (question, text) pairs and the items that they belong to.
     """
 
     key: str
-    score: Callable[[Sequence[tuple[str, str]]], tuple[np.ndarray, np.ndarray]]
+    judge: Callable[[Sequence[tuple[str, str]], Sequence[str] | None], tuple[np.ndarray, np.ndarray]]
+
+    def score(
+        self, pairs: Sequence[tuple[str, str]], items: Sequence[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and FLOPs, ``float64 [pair]`` each, of (question, text) pairs.
+
+        Args:
+            items: id of each pair's item, for errors; default: none are named.
+
+        Raises:
+            TtscaleError: a verifier that raises or gives something else than a finite number, or a pair that does not
+                fit in its context.
+        """
+        return self.judge(pairs, items)
 
 
 def verify(
@@ -76,7 +90,8 @@ def verify(
 
     Raises:
         TtscaleError: Records of vision or without questions, a name that is taken by another score, a verifier that
-            raises or gives something else than a finite number (item named).
+            raises or gives something else than a finite number, or a draw that does not fit in its context (item
+            named).
     """
     given = records if isinstance(records, Records) else read_records(records)
     _check(given, name)
@@ -106,8 +121,8 @@ def scorer_for(
         engine: Any = generator_for(verifier, seed=0, device=pick_device(device), batch_size=batch_size, dtype=dtype)
         chat = bool(verifier.tokenizer.chat_template)
 
-        def ask(pairs: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray]:
-            return engine.yes_probability([_question(prompt, *pair, chat) for pair in pairs])
+        def ask(pairs: Sequence[tuple[str, str]], items: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+            return engine.yes_probability([_question(prompt, *pair, chat) for pair in pairs], labels=items)
 
         return Scorer(key, ask)
     if not callable(verifier):
@@ -116,8 +131,9 @@ def scorer_for(
             got=type(verifier).__name__, fix="A served model gives no probabilities of its own: wrap it in a function.",
         )  # fmt: skip
 
-    def call(pairs: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray]:
-        both = np.array([_call(verifier, *pair) for pair in pairs]).reshape(-1, 2)
+    def call(pairs: Sequence[tuple[str, str]], items: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+        names = [f" of item {item!r}" for item in items] if items is not None else [""] * len(pairs)
+        both = np.array([_call(verifier, *pair, name) for pair, name in zip(pairs, names, strict=True)]).reshape(-1, 2)
         return both[:, 0], both[:, 1]
 
     return Scorer(callable_key(verifier), call)
@@ -131,21 +147,21 @@ def _question(prompt: str, question: str, text: str, chat: bool) -> Prompt:
     return Prompt(prompt[:first], own, chat)
 
 
-def _call(verifier: Callable[[str, str], Any], question: str, text: str) -> tuple[float, float]:
+def _call(verifier: Callable[[str, str], Any], question: str, text: str, where: str) -> tuple[float, float]:
     try:
         given = verifier(question, text)
         score, flops = given if isinstance(given, tuple) else (given, 0.0)
         score, flops = float(score), float(flops)
     except Exception as error:  # the user's function may raise anything
-        raise _unusable(question, text, f"{type(error).__name__}: {error}") from error
+        raise _unusable(question, text, where, f"{type(error).__name__}: {error}") from error
     if not np.isfinite(score):
-        raise _unusable(question, text, str(score))
+        raise _unusable(question, text, where, str(score))
     return score, flops
 
 
-def _unusable(question: str, text: str, got: str) -> TtscaleError:
+def _unusable(question: str, text: str, where: str, got: str) -> TtscaleError:
     return TtscaleError(
-        "verifier", expected=f"a finite number for {text[:60]!r} as the answer to {question[:60]!r}", got=got,
+        "verifier", expected=f"a finite number for {text[:60]!r} as the answer to {question[:60]!r}{where}", got=got,
         fix="Make it return one for every text, empty ones too.",
     )  # fmt: skip
 
@@ -194,8 +210,12 @@ def _block(records: Records, scorer: Scorer, items: slice) -> pa.Table:
     texts = records.texts(at)
     assert texts is not None and records.questions is not None
     pairs = [(str(records.questions[i]), text) for i, row in zip(at, texts, strict=True) for text in row]
-    once = {pair: number for number, pair in enumerate(dict.fromkeys(pairs))}
-    scores, flops = scorer.score(list(once))
+    owners = [str(records.item_ids[i]) for i, row in zip(at, texts, strict=True) for _ in row]
+    owner: dict[tuple[str, str], str] = {}
+    for pair, item in zip(pairs, owners, strict=True):
+        owner.setdefault(pair, item)
+    once = {pair: number for number, pair in enumerate(owner)}
+    scores, flops = scorer.score(list(once), list(owner.values()))
     which = np.array([once[pair] for pair in pairs])
     columns = {**draw_columns(records.item_ids[at], records.text_draws()), "score": scores[which],
                "flops": flops[which]}  # fmt: skip

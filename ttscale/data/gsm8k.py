@@ -6,11 +6,10 @@ The file is the user's own; the examples of the prompt are written for ttscale a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ttscale.data.jsonl_problems import jsonl_problems
+from ttscale.data.jsonl_problems import FileOptions, jsonl_problems
 from ttscale.data.problems import Example, Problems, Template
 
 GOLD = r"####[ \t]*(\S.*?)[ \t]*(?:\n|$)"
@@ -93,19 +92,12 @@ EXAMPLES = (
 )  # fmt: skip
 
 
-def gsm8k(
-    file: str | Path,
-    *,
-    fields: Mapping[str, str] | None = None,
-    gold_pattern: str | None = None,
-    examples: str | Path | int | None = None,
-    name: str | None = None,
-) -> Problems:
+def gsm8k(file: str | Path, options: FileOptions) -> Problems:
     """The problems of such a file, with 12 examples in the same format unless ``examples`` gives others.
 
-    Arguments and errors are those of :func:`ttscale.data.jsonl_problems.jsonl_problems`.
+    Errors are those of :func:`ttscale.data.jsonl_problems.jsonl_problems`.
     """
-    problems = jsonl_problems(file, fields=fields, gold_pattern=gold_pattern or GOLD, examples=examples, name=name)
-    if examples is None:
+    problems = jsonl_problems(file, replace(options, gold_pattern=options.gold_pattern or GOLD))
+    if options.examples is None:
         problems = replace(problems, examples=EXAMPLES, shots=SHOTS)
     return replace(problems, templates=TEMPLATES, extract="hash", max_tokens=MAX_TOKENS, stop=STOP)

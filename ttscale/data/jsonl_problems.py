@@ -31,6 +31,26 @@ STOP = ("\n\nQuestion:", "\n\nQ:", "\n\nProblem:")
 
 
 @dataclass(frozen=True)
+class FileOptions:
+    """How a file of problems is read.
+
+    Attributes:
+        fields: where question, answer, id, family and cluster stand, for example ``{"question": "problem"}``; by
+            default under their own names. Id, family and cluster may be missing: the id is then ``STEM/00000``, by the
+            position in the file.
+        gold_pattern: regular expression whose first group (or all of it) is the gold within the answer field, for
+            files that hold a whole solution there; its last match counts. The examples keep the whole solution.
+        examples: the few-shot pool: another such file, or the number of items at the beginning that become examples.
+        name: in reports; by default the file's stem.
+    """
+
+    fields: Mapping[str, str] | None = None
+    gold_pattern: str | None = None
+    examples: str | Path | int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
 class Line:
     """One line of a file.
 
@@ -57,38 +77,22 @@ class Line:
         )
 
 
-def jsonl_problems(
-    file: str | Path,
-    *,
-    fields: Mapping[str, str] | None = None,
-    gold_pattern: str | None = None,
-    examples: str | Path | int | None = None,
-    name: str | None = None,
-) -> Problems:
+def jsonl_problems(file: str | Path, options: FileOptions) -> Problems:
     """Problems from a file of JSON objects, one a line; empty lines are skipped.
-
-    Args:
-        fields: where question, answer, id, family and cluster stand, for example ``{"question": "problem"}``; by
-            default under their own names. Id, family and cluster may be missing: the id is then ``STEM/00000``, by the
-            position in the file.
-        gold_pattern: regular expression whose first group (or all of it) is the gold within the answer field, for
-            files that hold a whole solution there; its last match counts. The examples keep the whole solution.
-        examples: the few-shot pool: another such file, or the number of items at the beginning that become examples.
-        name: in reports; by default the file's stem.
 
     Raises:
         TtscaleError: no such file, or a line (which is named) that is not an object, lacks a field, holds something
             else than text or a number there, or whose answer the pattern does not match.
     """
     path = to_path("data", file)
-    lines = read_lines(path, fields)
-    pool, lines = split_examples(lines, examples, fields)
+    lines = read_lines(path, options.fields)
+    pool, lines = split_examples(lines, options)
     shown = [Example(line.text("question"), line.text("answer"), _text_or_none(line, "family")) for line in pool]
     return Problems(
-        name=name or path.stem,
+        name=options.name or path.stem,
         item_ids=item_ids(path, lines),
         questions=tuple(line.text("question") for line in lines),
-        golds=tuple(gold_of(line, gold_pattern) for line in lines),
+        golds=tuple(gold_of(line, options.gold_pattern) for line in lines),
         templates=TEMPLATES,
         examples=tuple(shown),
         shots=min(SHOTS, _smallest_pool(shown, lines)),
@@ -114,13 +118,14 @@ def read_lines(path: Path, fields: Mapping[str, str] | None = None, needed: Sequ
 
 
 def split_examples(
-    lines: list[Line], examples: str | Path | int | None, fields: Mapping[str, str] | None, needed: Sequence[str] = ()
+    lines: list[Line], options: FileOptions, needed: Sequence[str] = ()
 ) -> tuple[list[Line], list[Line]]:
     """(examples, items): the examples of a file of their own, or the first lines of this one."""
+    examples = options.examples
     if examples is None:
         return [], lines
     if not isinstance(examples, int):
-        return read_lines(to_path("examples", examples), fields, needed), lines
+        return read_lines(to_path("examples", examples), options.fields, needed), lines
     if isinstance(examples, bool) or not 0 <= examples < max(len(lines), 1):
         raise TtscaleError(
             "examples", expected=f"a file, or fewer than the {len(lines)} lines", got=repr(examples), fix="Give fewer."

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ttscale.data.jsonl_problems import Line, column, item_ids, read_lines, split_examples
+from ttscale.data.jsonl_problems import FileOptions, Line, column, item_ids, read_lines, split_examples
 from ttscale.data.paths import to_path
 from ttscale.data.problems import Example, Problems, Template
 from ttscale.errors import TtscaleError
@@ -26,35 +26,28 @@ TEMPLATES = (
 )  # fmt: skip
 
 
-def multiple_choice(
-    file: str | Path,
-    *,
-    fields: Mapping[str, str] | None = None,
-    gold_pattern: str | None = None,
-    examples: str | Path | int | None = None,
-    name: str | None = None,
-) -> Problems:
+def multiple_choice(file: str | Path, options: FileOptions) -> Problems:
     """Questions with their choices under A, B, C, …; the gold is a letter, and ``choice:LETTERS`` reads it.
 
     Choices are a list of texts, or ``{"text": [...], "label": [...]}`` (as in ARC). The answer is, in this order, one
     of the labels, a position from 0 (a JSON number), a letter from A, or the text of one choice.
 
     Args:
-        fields, examples, name: as in :func:`ttscale.data.jsonl_problems.jsonl_problems`, with a field ``choices``.
-        gold_pattern: not used here.
+        options: with a field ``choices``, and without ``gold_pattern``.
 
     Raises:
-        TtscaleError: no such file, or a line (which is named) without usable choices or whose answer is none of them.
+        TtscaleError: a ``gold_pattern``, no such file, or a line (which is named) without usable choices or whose
+            answer is none of them.
     """
-    if gold_pattern is not None:
+    if options.gold_pattern is not None:
         raise TtscaleError(
-            "gold_pattern", expected="nothing for choices", got=repr(gold_pattern), fix="Leave gold_pattern out."
+            "gold_pattern", expected="nothing for choices", got=repr(options.gold_pattern), fix="Leave it out."
         )
     path = to_path("data", file)
-    pool, lines = split_examples(read_lines(path, fields, ["choices"]), examples, fields, ["choices"])
+    pool, lines = split_examples(read_lines(path, options.fields, ["choices"]), options, ["choices"])
     most = max((len(_texts(line)) for line in lines), default=2)
     return Problems(
-        name=name or path.stem,
+        name=options.name or path.stem,
         item_ids=item_ids(path, lines),
         questions=tuple(_question(line) for line in lines),
         golds=tuple(_letter(line) for line in lines),

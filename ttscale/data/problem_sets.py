@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import Any
 
 from ttscale.data.arithmetic import PER_FAMILY, arithmetic
 from ttscale.data.gsm8k import gsm8k
-from ttscale.data.jsonl_problems import jsonl_problems
+from ttscale.data.importing import named_function
+from ttscale.data.jsonl_problems import FileOptions, jsonl_problems
 from ttscale.data.multiple_choice import multiple_choice
 from ttscale.data.problem_checks import check_problems
 from ttscale.data.problems import Problems
 from ttscale.errors import TtscaleError
 
 SPECS = ("arithmetic", "choices", "gsm8k", "jsonl")
-FROM_FILES: Mapping[str, Callable[..., Problems]] = {
+FROM_FILES: Mapping[str, Callable[[str | Path, FileOptions], Problems]] = {
     "choices": multiple_choice, "gsm8k": gsm8k, "jsonl": jsonl_problems,
 }  # fmt: skip
 
@@ -73,7 +73,8 @@ def load_problems(spec: str, options: ProblemOptions, root: str | Path | None, n
             raise TtscaleError("data", expected=f"{scheme}:FILE", got=repr(spec), fix="Give the path of the file.")
         if rest and root is not None:
             raise TtscaleError("root", expected=f"nothing for {spec}", got=repr(root), fix="Leave root out.")
-        problems = FROM_FILES[scheme](file, name=name, **options.given("fields", "gold_pattern", "examples"))
+        given = options.given("fields", "gold_pattern", "examples")
+        problems = FROM_FILES[scheme](file, FileOptions(name=name, **given))
     return with_options(problems, options)
 
 
@@ -87,7 +88,8 @@ def with_options(problems: Problems, options: ProblemOptions) -> Problems:
     if options.stop is not None:
         changed["stop"] = (options.stop,) if isinstance(options.stop, str) else tuple(options.stop)
     if options.checker is not None:
-        changed["checker"] = _checker(options.checker)
+        given = options.checker
+        changed["checker"] = given if callable(given) else named_function("checker", str(given))
     problems = replace(problems, **changed)
     check_problems(problems)
     return problems
@@ -106,21 +108,3 @@ def _whole(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TtscaleError(name, expected="a whole number", got=repr(value), fix="Give one, or leave it out.")
     return value
-
-
-def _checker(checker: Callable[[str, str], bool] | str) -> Callable[[str, str], bool]:
-    """A function, or the one that ``package.module:function`` names."""
-    if callable(checker):
-        return checker
-    module, _, attribute = str(checker).partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # the user's module may raise anything
-        raise TtscaleError(
-            "checker", expected="a function, or an importable package.module:function",
-            got=f"{checker!r} ({type(error).__name__}: {error})",
-            fix="Check the name, and put the module's folder on PYTHONPATH.",
-        ) from error  # fmt: skip
-    if not callable(found):
-        raise TtscaleError("checker", expected="a function", got=f"{checker!r}", fix="Name a function of it.")
-    return found

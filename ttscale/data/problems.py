@@ -72,9 +72,11 @@ class Problems:
         return len(self.item_ids)
 
     def digest(self) -> str:
-        """SHA-256 over ids, questions, golds, examples and templates in order."""
+        """SHA-256 over ids, questions, golds, examples and templates in order, and over families and clusters: the
+        family of an item chooses its examples, and both are kept with the Records."""
         digest = hashlib.sha256()
-        for part in (self.item_ids, self.questions, self.golds, self.examples, self.templates):
+        groups = [None if one is None else [str(name) for name in one] for one in (self.families, self.clusters)]
+        for part in (self.item_ids, self.questions, self.golds, self.examples, self.templates, *groups):
             digest.update(repr(part).encode())
         return digest.hexdigest()
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ttscale.collecting.language import problems_of
+from ttscale.collecting.language import Asked, problems_of, requests_of
 from ttscale.collecting.members import generator_for
 from ttscale.collecting.verify import Scorer
 from ttscale.data.problems import Problems
 from ttscale.draws import keyed
 from ttscale.draws.phrasing import variant_named
-from ttscale.draws.prompts import render
 from ttscale.draws.sampling import Decoding
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.generation.request import Answered, Completion, Request
@@ -37,8 +35,10 @@ class Answer:
         answer: as a model first wrote it; None where no draw gave one.
         share: of the draws, those that gave it; 0 where none did.
         texts: what was generated, in the order of the plan's draws.
-        n_tokens: generated. flops: of samples, prompts and verifier (1 multiply-add = 2 FLOPs); a beginning that
-            several questions of a call share is charged to them in equal parts. NaN where unknown.
+        n_tokens: generated. flops: of samples, prompts and verifier (1 multiply-add = 2 FLOPs); NaN where unknown. A
+            beginning that prompts share is computed once and kept: the questions of the first call that needs it are
+            charged equal parts of it, later ones none. Over the items of the Records that is what the plan charges;
+            over a longer life it is less. A plan whose Records charge a prompt ``per_sample`` does so here.
     """
 
     answer: str | None
@@ -65,15 +65,17 @@ class WrappedLanguage:
                 "plan", expected="a plan that says how to ask", got="one made from Records without prompts",
                 fix="Plan from Records that `collect` wrote.",
             )  # fmt: skip
-        asked = self._asked = plan.prompting
+        asked = self._prompting = plan.prompting
         self._grader = Grader(asked["extract"], None, asked["equality"])
         self._draws = tuple(TextDraw(*draw) for draw in plan.draws)
-        self._decodings = {one["id"]: _decoding(one) for one in plan.decodings}
+        decodings = {one["id"]: Decoding.of(one) for one in plan.decodings}
+        self._asks = {model.name: _asked_of(model.name, self._draws, decodings) for model in models}
         vote = get_vote(plan.vote, "text")
         assert isinstance(vote, AnswerVote)
         self._vote = vote
         if vote.score and vote.score not in (*LOG_PROB_SCORES, *scorers):
             raise unknown_name("verifiers", vote.score, scorers, fix=f"The plan's vote {plan.vote!r} needs it.")
+        self._begun: set[tuple[str, str]] = set()  # (member, beginning) of earlier calls
         self._generators = {
             model.name: generator_for(model, seed=plan.seed, device=device, batch_size=None, dtype="auto")
             for model in models
@@ -92,12 +94,12 @@ class WrappedLanguage:
         Raises:
             TtscaleError: lists of different lengths, a question whose prompt does not fit, or a server that fails.
         """
-        problems = problems_of(self._asked, questions, item_ids, families)
+        problems = problems_of(self._prompting, questions, item_ids, families)
         n = len(problems)
         drawn: dict[tuple[int, TextDraw], Completion] = {}
         flops = np.zeros(n)
         for member, generator in self._generators.items():
-            requests = self._requests(problems, member)
+            requests = requests_of(problems, self._asks[member])
             flat = [request for row in requests for request in row]
             generator.prepare(flat)
             answers = generator.generate(flat, lambda done: None)
@@ -106,9 +108,27 @@ class WrappedLanguage:
                 for completion in answered.completions:
                     draw = TextDraw(member, request.variant, request.decoding.id, completion.sample)
                     drawn[at // width, draw] = completion
-            flops += _prompt_flops(flat, answers, width)
+            flops += self._prompt_flops(member, flat, answers, width)
         rows = [[drawn[item, draw] for draw in self._draws] for item in range(n)]
         return self._decide(problems, rows, flops)
+
+    def _prompt_flops(
+        self, member: str, flat: Sequence[Request], answers: Sequence[Answered], width: int
+    ) -> np.ndarray:  # fmt: skip
+        """What the prompts of each question cost, ``[item]``: each once, and an equal part of a beginning that no
+        earlier call had; or all of it with every sample, where the plan charges so."""
+        if self.plan.prefill == "per_sample":
+            whole = [len(got.completions) * (got.prompt_flops + got.prefix_flops) for got in answers]
+            return np.array(whole).reshape(-1, width).sum(axis=1)
+        pairs = enumerate(zip(flat, answers, strict=True))
+        prompts = {(at // width, request.variant): got for at, (request, got) in pairs}
+        begun = {prefix for name, prefix in self._begun if name == member}
+        users = Counter(got.prefix for got in prompts.values() if got.prefix and got.prefix not in begun)
+        self._begun |= {(member, prefix) for prefix in users}
+        out = np.zeros(len(flat) // width)
+        for (item, _), got in prompts.items():
+            out[item] += got.prompt_flops + (got.prefix_flops / users[got.prefix] if got.prefix in users else 0.0)
+        return out
 
     def _decide(
         self, problems: Problems, rows: Sequence[Sequence[Completion]], prompt_flops: np.ndarray
@@ -144,36 +164,14 @@ class WrappedLanguage:
         values, flops = (column.reshape(len(rows), -1) for column in self._scorers[name].score(pairs))
         return {name: values.T}, flops.sum(axis=1)
 
-    def _requests(self, problems: Problems, member: str) -> list[list[Request]]:
-        """Per question what this member is asked: variants and decodings in the order of their first draw."""
-        samples: dict[tuple[str, str], list[int]] = {}
-        for draw in self._draws:
-            if draw.member == member:
-                samples.setdefault((draw.variant, draw.decoding), []).append(draw.sample)
-        variants = {variant: variant_named(variant) for variant, _ in samples}
-        return [
-            [
-                Request(
-                    item_id, variant, render(problems, at, variants[variant]), self._decodings[decoding],
-                    tuple(sorted(numbers)),
-                )
-                for (variant, decoding), numbers in samples.items()
-            ]
-            for at, item_id in enumerate(problems.item_ids)
-        ]  # fmt: skip
 
-
-def _prompt_flops(flat: Sequence[Request], answers: Sequence[Answered], width: int) -> np.ndarray:
-    """What the prompts of each question cost, ``[item]``: each once, and an equal part of what it shares."""
-    prompts = {(at // width, request.variant): got for at, (request, got) in enumerate(zip(flat, answers, strict=True))}
-    users = Counter(got.prefix for got in prompts.values())
-    out = np.zeros(len(flat) // width)
-    for (item, _), got in prompts.items():
-        out[item] += got.prompt_flops + (got.prefix_flops / users[got.prefix] if got.prefix else 0.0)
-    return out
-
-
-def _decoding(settings: Mapping[str, Any]) -> Decoding:
-    """As it stands in the manifest, without its id and number of samples."""
-    values = {field.name: settings[field.name] for field in fields(Decoding)}
-    return Decoding(**{**values, "stop": tuple(settings["stop"])})
+def _asked_of(member: str, draws: Sequence[TextDraw], decodings: Mapping[str, Decoding]) -> list[Asked]:
+    """What a member is asked on every question: variants and decodings in the order of their first draw."""
+    samples: dict[tuple[str, str], list[int]] = {}
+    for draw in draws:
+        if draw.member == member:
+            samples.setdefault((draw.variant, draw.decoding), []).append(draw.sample)
+    return [
+        (variant_named(variant), decodings[decoding], sorted(numbers))
+        for (variant, decoding), numbers in samples.items()
+    ]

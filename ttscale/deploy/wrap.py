@@ -17,7 +17,7 @@ from ttscale.draws.steps import PixelSpace
 from ttscale.draws.views import View, apply_view
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.models.language import Endpoint, LanguageModel
-from ttscale.models.load import load_model
+from ttscale.models.load import AnyModel, load_model
 from ttscale.models.model import Model
 from ttscale.scaling.plan import Plan, load_plan
 from ttscale.voting.decisions import decide
@@ -145,9 +145,6 @@ class Wrapped(nn.Module):
         if len(item_ids) != len(x):
             raise TtscaleError("item_ids", expected=f"{len(x)} ids", got=str(len(item_ids)), fix="Give one a row of x.")
         return torch.from_numpy(keyed.item_keys(item_ids)).to(x.device, non_blocking=True)
-
-
-AnyModel = Model | LanguageModel | Endpoint
 
 
 def wrap(

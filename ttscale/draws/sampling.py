@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from ttscale.draws.phrasing import prompt_variants
 from ttscale.draws.prompts import PromptVariant
 from ttscale.errors import TtscaleError
+
+LOWEST = 1e-3  # temperature of sampling: logits divided by less leave the range of float32
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,20 @@ class Decoding:
 
     @property
     def id(self) -> str:
-        """Short and unique within a run: ``greedy``, ``T0.8``, ``T0.8-k50-p0.9-m0.05``."""
+        """Unique within a run, with every digit: ``greedy``, ``T0.8``, ``T1-k50-p0.9-m0.05``."""
         if self.greedy:
             return "greedy"
-        parts = [f"T{self.temperature:g}"]
+        parts = [f"T{_exact(self.temperature)}"]
         parts += [f"k{self.top_k}"] if self.top_k is not None else []
-        parts += [f"p{self.top_p:g}"] if self.top_p < 1 else []
-        parts += [f"m{self.min_p:g}"] if self.min_p > 0 else []
+        parts += [f"p{_exact(self.top_p)}"] if self.top_p < 1 else []
+        parts += [f"m{_exact(self.min_p)}"] if self.min_p > 0 else []
         return "-".join(parts)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Decoding:
+        """The decoding whose settings stand in a manifest or a plan, beside its id and its number of samples."""
+        values = {field.name: settings[field.name] for field in fields(cls)}
+        return cls(**{**values, "stop": None if settings["stop"] is None else tuple(settings["stop"])})
 
 
 @dataclass(frozen=True)
@@ -54,10 +64,21 @@ class Sampling:
     Attributes:
         decodings: with the number of samples of each; greedy decoding has one.
         variants: of the prompt; the first is the plain one.
+
+    Raises:
+        TtscaleError: two decodings of one id, so that their samples could not be told apart.
     """
 
     decodings: tuple[tuple[Decoding, int], ...]
     variants: tuple[PromptVariant, ...]
+
+    def __post_init__(self) -> None:
+        for decoding_id, times in Counter(decoding.id for decoding, _ in self.decodings).items():
+            if times > 1:
+                raise TtscaleError(
+                    "temperature", expected="decodings that differ in temperature, top_k, top_p or min_p",
+                    got=f"{decoding_id} {times} times", fix="Name each once, with as many samples as you want.",
+                )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.variants) * sum(n for _, n in self.decodings)
@@ -79,7 +100,8 @@ def sampling(
 
     Args:
         n: samples a prompt; a list goes with a list of temperatures.
-        temperature: above 0; one, or several different ones.
+        temperature: at least 0.001 (below it, sampling is greedy decoding in all but name); one, or several different
+            ones.
         greedy: also decode greedily, once: it is the plain decision that multiplier 1 stands for.
         variants: of the prompt, as :func:`ttscale.draws.phrasing.prompt_variants` takes them; every variant is sampled
             ``n`` times.
@@ -102,9 +124,9 @@ def sampling(
     for count in counts:
         if count < 1 or count != int(count):
             raise TtscaleError("n", expected="whole numbers of at least 1", got=repr(n), fix="Give for example 16.")
-    if len(set(temperatures)) < len(temperatures) or not all(0 < t < math.inf for t in temperatures):
+    if len(set(temperatures)) < len(temperatures) or not all(LOWEST <= t < math.inf for t in temperatures):
         raise TtscaleError(
-            "temperature", expected="different numbers above 0", got=repr(temperature),
+            "temperature", expected=f"different numbers of at least {LOWEST}", got=repr(temperature),
             fix="Greedy decoding is `greedy=True`; give for example 0.8.",
         )  # fmt: skip
     _check_truncation(top_k, top_p, min_p, max_tokens)
@@ -116,6 +138,11 @@ def sampling(
     if greedy:
         made.insert(0, (Decoding(0.0, None, 1.0, 0.0, max_tokens, stops), 1))
     return Sampling(tuple(made), prompt_variants(variants))
+
+
+def _exact(number: float) -> str:
+    """With as many digits as tell it from every other number."""
+    return repr(float(number)).removesuffix(".0")
 
 
 def _numbers(argument: str, value: float | Sequence[float]) -> list[float]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ttscale.errors import require
-from ttscale.generation.memory import Memory
+from ttscale.generation.memory import Grid, Memory
 
 NAME = "ttscale_shared"
 _open: ContextVar[Memory] = ContextVar("memory that attention reads")
@@ -83,7 +83,7 @@ def attend(
     return out.view(rows, heads, length, -1).transpose(1, 2), None
 
 
-def _shared_product(grid: Any, x: Tensor, shared: Tensor) -> Tensor:
+def _shared_product(grid: Grid, x: Tensor, shared: Tensor) -> Tensor:
     """``x [row, key head, query, a] @ shared [group, key head, a, b]``: one product per group over all its rows."""
     queries = x.shape[2]
     by_group = grid.spread(x).transpose(1, 2).flatten(2, 3)

@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 import math
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,16 @@ from typing import Any
 from ttscale.draws.sampling import Decoding
 from ttscale.errors import TtscaleError
 from ttscale.generation.endpoint_client import Ask, Client, Refused, Stopped, Unanswered
+from ttscale.generation.endpoint_costs import prompts_paid
 from ttscale.generation.endpoint_features import Features, trials
 from ttscale.generation.endpoint_reply import Choice, Reply, split_tokens
 from ttscale.generation.journal import Journal
 from ttscale.generation.request import Answered, Completion, Request
 from ttscale.models.language import Endpoint
+from ttscale.records.schema import nan_if_none
 
 FINAL = (401, 403, 404, 429)  # refusals that no other way of asking can mend: key, name, credit
+PATIENCE = 10.0  # seconds in which answers under way may still come after an interrupt: they are paid for
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,16 @@ class EndpointGenerator:
     most ``endpoint.concurrency`` requests are under way. Each sample is written into the journal when it comes, and
     read back instead of being asked for again.
 
-    A sample has ``2 · n_params`` FLOPs a token, and its prompt the same once; NaN where ``n_params`` is unknown. Tokens
-    are those of ``usage`` (:func:`ttscale.generation.endpoint_reply.split_tokens` for requests of several samples).
-    Log-probs are the server's: most give those of the model at temperature 1. Single samples are sent with a seed of
-    their own, which a server may ignore: what it gives cannot be had twice.
+    A sample has ``2 · n_params`` FLOPs a token, and its prompt the same for every request that brought samples of it
+    (:func:`ttscale.generation.endpoint_costs.prompts_paid`): once from a server that takes ``n``, with every sample
+    from one that does not. NaN where ``n_params`` is unknown. What a server keeps of a prompt between requests it does
+    not tell, so nothing is taken off for it. Tokens are those of ``usage``
+    (:func:`ttscale.generation.endpoint_reply.split_tokens` for requests of several samples). Log-probs are the
+    server's: most give those of the model at temperature 1. Single samples are sent with a seed of their own, which a
+    server may ignore: what it gives cannot be had twice. Seconds are not measured: they depend on who else asks.
+
+    When a run breaks off, answers under way are waited for and kept; after an interrupt for at most ``PATIENCE``
+    seconds, and not after a second one.
 
     Args:
         endpoint: the server. seed: of the run.
@@ -61,7 +71,7 @@ class EndpointGenerator:
 
     def __init__(self, endpoint: Endpoint, *, seed: int, journal: Path | None = None) -> None:
         self.endpoint, self.seed = endpoint, seed
-        head = {"journal": 1, "url": endpoint.url, "model": endpoint.model, "api": endpoint.api, "seed": seed}
+        head = {"journal": 2, "url": endpoint.url, "model": endpoint.model, "api": endpoint.api, "seed": seed}
         self._journal = Journal(journal, head)
         self._features = Features()
         self._proved: set[str] = set()
@@ -86,7 +96,8 @@ class EndpointGenerator:
                 )  # fmt: skip
 
     def plan(self) -> Mapping[str, Any]:
-        return {"engine": "endpoint", "api": self.endpoint.api}
+        """Its number of parameters too: the FLOPs of all blocks of a run are of one scale."""
+        return {"engine": "endpoint", "api": self.endpoint.api, "n_params": self.endpoint.n_params}
 
     def generate(self, requests: Sequence[Request], on_done: Callable[[int], None]) -> list[Answered]:
         """Answer the requests.
@@ -102,26 +113,26 @@ class EndpointGenerator:
         todo = deque(Call(i, tuple(samples)) for i, samples in enumerate(missing) if samples)
         if todo:
             self._work(requests, todo, on_done)
-        answered = [self._answered(request) for request in requests]
+        answered = self._answers(requests)
         self._journal.forget(self._key(request, sample) for request in requests for sample in request.samples)
         return answered
 
     def _work(self, requests: Sequence[Request], todo: deque[Call], on_done: Callable[[int], None]) -> None:
         running: dict[Future[Reply], tuple[Call, Ask]] = {}
-        with Client(self.endpoint) as client, ThreadPoolExecutor(self.endpoint.concurrency) as pool:
+        with Client(self.endpoint) as client:
             try:
                 while todo or running:
                     while todo and len(running) < self.endpoint.concurrency:
                         call, ask = self._next(requests, todo)
-                        running[pool.submit(client.send, ask)] = call, ask
+                        running[_sent(client, ask)] = call, ask
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         todo.extendleft(self._settle(requests, *running[future], future, on_done))
                         del running[future]
-            except BaseException:
+            except BaseException as error:
                 client.stop()
-                for future, (call, ask) in running.items():  # they are paid for
-                    with contextlib.suppress(TtscaleError, Refused, Unanswered, Stopped):
-                        self._keep(requests[call.request], call, ask, future.result())
+                for future in wait(running, timeout=None if isinstance(error, Exception) else PATIENCE).done:
+                    with contextlib.suppress(Exception, Stopped):  # the first error is the one to tell
+                        self._keep(requests[running[future][0].request], *running[future], future.result())
                 raise
 
     def _next(self, requests: Sequence[Request], todo: deque[Call]) -> tuple[Call, Ask]:
@@ -171,7 +182,7 @@ class EndpointGenerator:
             self._features = replace(self._features, choices=min(len(reply.choices), self._features.choices))
         pairs = list(zip(call.samples, reply.choices, tokens, strict=False))
         for sample, choice, n_tokens in pairs:
-            self._journal.add(self._key(request, sample), _record(request, sample, choice, n_tokens, reply))
+            self._journal.add(self._key(request, sample), _record(request, call, sample, choice, n_tokens, reply))
         return len(pairs)
 
     def _check_model(self, reply: Reply) -> None:
@@ -212,19 +223,33 @@ class EndpointGenerator:
             got=str(failure), fix=fix,
         )  # fmt: skip
 
-    def _answered(self, request: Request) -> Answered:
-        records = [self._journal.get(self._key(request, sample)) or {} for sample in request.samples]
+    def _answers(self, requests: Sequence[Request]) -> list[Answered]:
+        """What is in the journal, with the prompts charged by the requests that its samples came in."""
+        kept = [[self._journal.get(self._key(one, sample)) or {} for sample in one.samples] for one in requests]
+        prompts: dict[tuple[str, str], list[int]] = {}
+        for at, request in enumerate(requests):
+            prompts.setdefault((request.item_id, request.variant), []).append(at)
+        answered: dict[int, Answered] = {}
+        for places in prompts.values():
+            counts = [(len(kept[at]), len({record["request"] for record in kept[at]})) for at in places]
+            once, each = prompts_paid(counts)
+            answered |= {at: self._answered(kept[at], once, share) for at, share in zip(places, each, strict=True)}
+        return [answered[at] for at in range(len(requests))]
+
+    def _answered(self, records: Sequence[Mapping[str, Any]], once: float, each: float) -> Answered:
+        """Of one request; ``once`` and ``each``: prompts charged for all of its samples, and with every one."""
         per_token = math.nan if self.endpoint.n_params is None else 2.0 * self.endpoint.n_params
         completions = tuple(
             Completion(
                 sample=record["sample"], text=record["text"], n_tokens=record["n_tokens"],
-                sum_logprob=_or_nan(record["sum_logprob"]), mean_logprob=_or_nan(record["mean_logprob"]),
-                self_certainty=math.nan, finish_reason=record["finish_reason"], flops=per_token * record["n_tokens"],
+                sum_logprob=nan_if_none(record["sum_logprob"]), mean_logprob=nan_if_none(record["mean_logprob"]),
+                self_certainty=math.nan, finish_reason=record["finish_reason"],
+                flops=per_token * (record["n_tokens"] + each * record["prompt_tokens"]),
             )
             for record in records
         )  # fmt: skip
         prompt_tokens = records[0]["prompt_tokens"]
-        return Answered(completions, prompt_tokens, 0, per_token * prompt_tokens, 0.0)
+        return Answered(completions, prompt_tokens, 0, per_token * once * prompt_tokens, 0.0)
 
     def _key(self, request: Request, sample: int) -> str:
         """Of a sample in the journal: all that its text depends on, but for the server and the run's seed."""
@@ -238,13 +263,30 @@ class EndpointGenerator:
         return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:4], "big") >> 1
 
 
-def _record(request: Request, sample: int, choice: Choice, n_tokens: int, reply: Reply) -> dict[str, Any]:
-    """A line of the journal."""
+def _sent(client: Client, ask: Ask) -> Future[Reply]:
+    """The answer to come, in a thread that does not keep an interrupted process alive."""
+    future: Future[Reply] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(client.send(ask))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
+
+
+def _record(
+    request: Request, call: Call, sample: int, choice: Choice, n_tokens: int, reply: Reply
+) -> dict[str, Any]:  # fmt: skip
+    """A line of the journal; ``request`` names what it came in, among the requests of its prompt and decoding."""
     text = _before_stop(choice.text, request.decoding.stop or ())
     logprobs = choice.logprobs
     return {
         "item": request.item_id, "variant": request.variant, "decoding": request.decoding.id, "sample": sample,
-        "text": text, "n_tokens": n_tokens, "sum_logprob": None if logprobs is None else math.fsum(logprobs),
+        "request": call.samples[0], "text": text, "n_tokens": n_tokens,
+        "sum_logprob": None if logprobs is None else math.fsum(logprobs),
         "mean_logprob": None if not logprobs else math.fsum(logprobs) / len(logprobs),
         "finish_reason": choice.finish_reason if text == choice.text else "stop",
         "prompt_tokens": reply.prompt_tokens, "served": reply.model,
@@ -258,7 +300,3 @@ def _resolved(decoding: Decoding) -> Decoding:
 def _before_stop(text: str, stops: Sequence[str]) -> str:
     """The text before the first stop string, for servers that leave it in."""
     return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value

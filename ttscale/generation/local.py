@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,21 +26,24 @@ from ttscale.generation.plain import PlainRunner
 from ttscale.generation.probe import takes_shared_attention
 from ttscale.generation.request import Answered, Completion, Request
 from ttscale.generation.rows import PromptTokens, Row, rows_of
-from ttscale.generation.schedule import Runner, Schedule
+from ttscale.generation.schedule import Runner, Schedule, batches
 from ttscale.generation.shared import SharedRunner
-from ttscale.generation.tokens import Reader, common_beginning, encode, end_tokens
-from ttscale.generation.verdict import answer_tokens, yes_share
+from ttscale.generation.tokens import Reader, beginnings, encode, end_tokens, shared_length
+from ttscale.generation.verdict import answer_tokens, yes_shares
 from ttscale.models.language import LanguageModel
 
 VERDICT = "yes or no"  # stands for the variant where a prompt has none
+ONE_TOKEN = Decoding(0.0, max_tokens=1)
+Prompts = dict[tuple[str, Prompt], PromptTokens]  # by variant and prompt
 
 
 class LocalGenerator:
     """One local member at work: a :class:`~ttscale.generation.request.Generator`.
 
-    A prompt is computed once, whatever the number of its samples and decodings; a beginning that prompts share (of one
-    variant and one ``Prompt.shared``), once a run. Rows attend to these by shared-prefix attention where the model can
-    take it (tried when the generator is made); else each prompt's rows run by themselves on the model's own cache.
+    A prompt is computed once, whatever the number of its samples and decodings, and the beginning that it shares with
+    others (the tokens of ``Prompt.shared``) once as long as it is in use, from call to call. Rows attend to these by
+    shared-prefix attention where the model can take it (tried when the generator is made); else nothing is shared
+    between prompts, and each prompt's rows run by themselves on the model's own cache.
     Noise is keyed by seed, member, item, variant, sample and step, and so does not depend on batches. Floating-point
     results do: they are the same to the bit for the same calls under the same plan, and else within rounding.
 
@@ -76,34 +81,36 @@ class LocalGenerator:
             if shared
             else PlainRunner(self.module, self.device)
         )
-        self.prompts: dict[tuple[str, Prompt], PromptTokens] = {}
+        self.prompts: Prompts = {}
 
     def prepare(self, requests: Sequence[Request]) -> None:
-        """Tokenise every prompt of the run, check that each fits, and find the beginnings that prompts share.
+        """Tokenise every prompt of the run, check that each fits, and find the beginnings that prompts share. Prompts
+        of an earlier run are forgotten.
 
         Raises:
             TtscaleError: an empty prompt, one that does not fit the context with its completion (the item is named), a
                 decoding without a number of tokens, or a prompt for a chat template that the tokenizer does not have.
         """
+        self.prompts = self._tokenised(requests)
+
+    def _tokenised(self, requests: Sequence[Request]) -> Prompts:
         distinct = list(dict.fromkeys((request.variant, request.prompt) for request in requests))
         encoded = dict(zip(distinct, encode(self.model, [prompt for _, prompt in distinct]), strict=True))
         longest = 0
         for request in requests:
             length = len(encoded[request.variant, request.prompt])
             longest = max(longest, checked_length(request, length, self.model.context))
-        groups: dict[tuple[str, str], list[tuple[str, Prompt]]] = {}
-        for variant, prompt in distinct:
-            groups.setdefault((variant, prompt.shared), []).append((variant, prompt))
-        for members in groups.values():
-            shared = common_beginning(encoded[one] for one in members)
-            for one in members:
-                name = _name(encoded[one][:shared]) if shared else ""
-                self.prompts[one] = PromptTokens(encoded[one], shared, name)
+        begins = beginnings(self.model, (prompt for _, prompt in distinct)) if self.runner.shares else {}
+        prompts: Prompts = {}
+        for one, tokens in encoded.items():
+            shared = shared_length(tokens, begins.get(one[1], ()))
+            prompts[one] = PromptTokens(tokens, shared, _name(tokens[:shared]) if shared else "")
         if self.batch_size is None and requests:
             vocabulary = self.module.get_output_embeddings().weight.shape[0]
             self.batch_size = room.seats(
                 self.cost, tokens=longest, vocabulary=vocabulary, item_bytes=self.dtype.itemsize, device=self.device
             )
+        return prompts
 
     def plan(self) -> Mapping[str, Any]:
         """What can change an outcome: batch size (None before ``prepare``), device, numeric format, and the ways that
@@ -120,92 +127,97 @@ class LocalGenerator:
 
     def generate(self, requests: Sequence[Request], on_done: Callable[[int], None] = lambda n: None) -> list[Answered]:
         """Answer the requests, in their order; ``on_done`` hears how many samples were finished since it was last
-        called. Requests that ``prepare`` has not seen are prepared now, with beginnings of their own.
+        called. Requests that ``prepare`` has not seen are checked now, and forgotten afterwards.
 
         Raises:
-            TtscaleError: as ``prepare``; or memory runs out with a single row.
+            TtscaleError: as ``prepare``; the model gives numbers that are not finite (member, item, variant and sample
+                are named); or memory runs out with a single row.
         """
         unseen = [request for request in requests if (request.variant, request.prompt) not in self.prompts]
-        if unseen:
-            self.prepare(unseen)
+        prompts = {**self.prompts, **self._tokenised(unseen)} if unseen else self.prompts
         asked = [(request.item_id, request.variant, request.prompt) for request in requests]
-        order = sorted(dict.fromkeys(asked), key=lambda one: self._place(one[1:]))  # neighbours share and are as long
+        order = sorted(dict.fromkeys(asked), key=lambda one: _place(prompts[one[1:]]))
         number = {one: at for at, one in enumerate(order)}
         rows = rows_of(requests, [number[one] for one in asked], self.model.name, self.seed)
-        self._run([self.prompts[one[1:]] for one in order], sorted(rows, key=lambda row: row.prompt), on_done)
+        self._run([prompts[one[1:]] for one in order], sorted(rows, key=lambda row: row.prompt), on_done)
         mine: list[list[Row]] = [[] for _ in requests]
         for row in rows:
             mine[row.request].append(row)
         return [
-            self._answered(self.prompts[request.variant, request.prompt], done)
+            self._answered(prompts[request.variant, request.prompt], done)
             for request, done in zip(requests, mine, strict=True)
         ]
 
     def yes_probability(
         self, prompts: Sequence[Prompt], yes: Sequence[str] = ("Yes", "yes", " Yes", " yes"),
-        no: Sequence[str] = ("No", "no", " No", " no"),
+        no: Sequence[str] = ("No", "no", " No", " no"), *, labels: Sequence[str] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
         """How sure the model is that the next word is yes: a verifier.
 
         Args:
             yes, no: words, each read as its first token; tokens that begin words of both kinds are left out.
+            labels: item of each prompt, for errors; default: its number.
 
         Returns:
             float64 ``[prompt]``: P(yes) / (P(yes) + P(no)), and the FLOPs of each, a shared beginning split evenly.
 
         Raises:
-            TtscaleError: as ``prepare``; or no token tells yes from no.
+            TtscaleError: as ``prepare``; no token tells yes from no; the model gives numbers that are not finite; or
+                memory runs out with a single prompt.
         """
-        positive, negative = answer_tokens(self.model, yes, no)
-        tokens = self._verdict_tokens(prompts)
-        logits: dict[tuple[int, ...], torch.Tensor] = {}
-        order = sorted(set(tokens), key=lambda one: (one.beginning, len(one.own), one.tokens))
-        with self._running():
-            for at in range(0, len(order), self.batch_size or 1):
-                batch = order[at : at + (self.batch_size or 1)]
-                found = self.runner.prefill(batch)[1]
-                logits |= {one.tokens: row for one, row in zip(batch, found, strict=True)}
-        shares = np.array([yes_share(logits[one.tokens], positive, negative) for one in tokens])
-        users = {one.prefix: sum(other.prefix == one.prefix for other in tokens) for one in tokens}
+        words = answer_tokens(self.model, yes, no)
+        names = [str(at) for at in range(len(prompts))] if labels is None else list(labels)
+        known = self._tokenised(
+            [Request(name, VERDICT, prompt, ONE_TOKEN, (0,)) for name, prompt in zip(names, prompts, strict=True)]
+        )
+        tokens = [known[VERDICT, prompt] for prompt in prompts]
+        order = sorted(set(tokens), key=lambda one: (*_place(one), one.tokens))
+        found: dict[PromptTokens, float] = {}
+
+        def judge(seats: int) -> None:
+            left = order[len(found) :]
+            for batch in batches(left, seats):
+                shares = yes_shares(self.runner.prefill(left[batch])[1], *words)
+                found.update(zip(left[batch], shares, strict=True))
+
+        self._with_room(judge)
+        for name, one in zip(names, tokens, strict=True):
+            if math.isnan(found[one]):
+                raise TtscaleError(
+                    f"verifier {self.model.name!r}, item {name!r}", expected="finite logits", got="NaN or infinity",
+                    fix="Check the weights; if they are sound, take a wider numeric format (dtype=float32).",
+                )  # fmt: skip
+        users = Counter(one.prefix for one in tokens)
         flops = [self._prompt_flops(one) + self._prefix_flops(one) / users[one.prefix] for one in tokens]
-        return shares, np.array(flops)
-
-    def _verdict_tokens(self, prompts: Sequence[Prompt]) -> list[PromptTokens]:
-        one_token = Decoding(0.0, max_tokens=1)
-        self.prepare([Request(str(at), VERDICT, prompt, one_token, (0,)) for at, prompt in enumerate(prompts)])
-        found = [self.prompts[VERDICT, prompt] for prompt in prompts]
-        for prompt in set(prompts):
-            del self.prompts[VERDICT, prompt]
-        return found
-
-    def _place(self, one: tuple[str, Prompt]) -> tuple[Any, ...]:
-        tokens = self.prompts[one]
-        return tokens.beginning, len(tokens.own)
+        return np.array([found[one] for one in tokens]), np.array(flops)
 
     def _run(self, prompts: Sequence[PromptTokens], rows: Sequence[Row], on_done: Callable[[int], None]) -> None:
-        """All rows to their end, in smaller batches each time that memory runs out."""
-        left = list(rows)
-        while left:
-            assert self.batch_size is not None
+        """All rows to their end."""
+
+        def sample(seats: int) -> None:
+            left = [row for row in rows if not row.reason]
+            for row in left:
+                row.restart()
+            Schedule(self.runner, prompts, left, seats=seats, ends=self.ends, reader=self.reader, on_done=on_done).run()
+
+        self._with_room(sample)
+
+    def _with_room(self, work: Callable[[int], None]) -> None:
+        """Do the work in batches of the size that it is told; with half of it, for what is left, each time that memory
+        runs out."""
+        while True:
             try:
                 with self._running():
-                    Schedule(
-                        self.runner, prompts, left, seats=self.batch_size, ends=self.ends, reader=self.reader,
-                        on_done=on_done,
-                    ).run()  # fmt: skip
+                    return work(self.batch_size or 1)
             except (RuntimeError, MemoryError) as error:
                 if not room.out_of_memory(error):
                     raise
-                full = str(error)
-            else:
-                return
-            self._halve(full)
-            left = [row for row in left if not row.reason]
-            for row in left:
-                row.restart()
+                said = str(error)
+            self._halve(said)  # out of the handler, which holds on to the tensors of the work
 
     def _halve(self, said: str) -> None:
         assert self.batch_size is not None
+        self.runner.forget()
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -234,7 +246,8 @@ class LocalGenerator:
         )  # fmt: skip
 
     def _prompt_flops(self, prompt: PromptTokens) -> float:
-        return self.cost.prefill(len(prompt.own), cached=prompt.shared, logits_at=1)
+        own = len(prompt.own)
+        return self.cost.prefill(own, cached=prompt.shared, logits_at=own if self.runner.all_logits else 1)
 
     def _prefix_flops(self, prompt: PromptTokens) -> float:
         return self.cost.prefill(prompt.shared, logits_at=0) if prompt.shared else 0.0
@@ -242,7 +255,14 @@ class LocalGenerator:
     def _completion(self, prompt: PromptTokens, row: Row) -> Completion:
         n = len(row.tokens)
         flops = self.cost.generate(len(prompt.tokens), n)
+        if self.runner.recomputes and n > 1:  # a row that its first token ends is never fed
+            flops += self._prompt_flops(prompt)
         return Completion(row.sample, row.text, n, row.log_prob, row.log_prob / n, row.certainty / n, row.reason, flops)
+
+
+def _place(prompt: PromptTokens) -> tuple[tuple[int, ...], int]:
+    """Sorts prompts so that neighbours share their beginning and are about as long."""
+    return prompt.beginning, len(prompt.own)
 
 
 def _name(tokens: Sequence[int]) -> str:

@@ -8,7 +8,6 @@ blocks and the tokens of one block, so that it costs one pass over the logits.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,17 +23,21 @@ CANDIDATES = 512  # tokens that are sorted for top-p before a whole row is
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """Decodings per row: ``temperature`` (1 where greedy), ``min_p`` and ``top_p`` are float32 ``[row]``.
+    """The decodings of rows, as tensors on the device of their logits.
 
     Attributes:
-        greedy: the rows that are. all_greedy, one: whether every row is greedy, or has temperature 1.
-        top_k: per row with a limit, its row and the limit. nucleus: the rows with top-p below 1.
+        temperature: float32 ``[row]``, 1 where greedy.
+        greedy: int64 ``[greedy row]``: which rows are.
+        all_greedy, all_one: whether every row is greedy; whether every temperature is 1.
+        min_p: float32 ``[row]``; None where no row has one.
+        top_k: int64 ``[limited row]`` twice: the rows with a limit, and their limits; None without any.
+        nucleus: int64 and float32 ``[nucleus row]``: the rows with top-p below 1, and it; None without any.
     """
 
     temperature: Tensor
     greedy: Tensor
     all_greedy: bool
-    one: bool
+    all_one: bool
     min_p: Tensor | None
     top_k: tuple[Tensor, Tensor] | None
     nucleus: tuple[Tensor, Tensor] | None
@@ -49,18 +52,22 @@ class Settings:
         nucleus = [row for row, one in enumerate(decodings) if one.top_p < 1 and not one.greedy]
         limits = [decodings[row].top_k or 1 for row in cut]
         temperatures = [1.0 if one.greedy else one.temperature for one in decodings]
+        shares = [decodings[row].top_p for row in nucleus]
         return cls(
-            column(temperatures), column(greedy, torch.int64), len(greedy) == len(decodings),
-            all(t == 1 for t in temperatures),
-            column([one.min_p for one in decodings]) if any(one.min_p > 0 for one in decodings) else None,
-            (column(cut, torch.int64), column(limits, torch.int64)) if cut else None,
-            (column(nucleus, torch.int64), column([decodings[row].top_p for row in nucleus])) if nucleus else None,
-        )  # fmt: skip
+            temperature=column(temperatures),
+            greedy=column(greedy, torch.int64),
+            all_greedy=len(greedy) == len(decodings),
+            all_one=all(t == 1 for t in temperatures),
+            min_p=column([one.min_p for one in decodings]) if any(one.min_p > 0 for one in decodings) else None,
+            top_k=(column(cut, torch.int64), column(limits, torch.int64)) if cut else None,
+            nucleus=(column(nucleus, torch.int64), column(shares)) if nucleus else None,
+        )
 
 
 class Picked(NamedTuple):
     """Tokens ``int64 [row]``; and float32 ``[row]``, their log-probabilities under the model itself (temperature 1,
-    nothing cut), and the Kullback-Leibler divergence from the uniform distribution to the model's."""
+    nothing cut), and the Kullback-Leibler divergence from the uniform distribution to the model's. Logits of NaN or
+    plus infinity make these two NaN."""
 
     tokens: Tensor
     log_probs: Tensor
@@ -71,25 +78,37 @@ def pick(logits: Tensor, settings: Settings, uniforms: Tensor) -> Picked:
     """The next token of each row.
 
     Args:
-        logits: float32 ``[row, vocabulary]``; overwritten.
+        logits: float32 ``[row, vocabulary]``; overwritten. Tokens at minus infinity, which the model rules out, are
+            no part of the uniform distribution either.
         uniforms: float64 ``[row]``, in [0, 1).
     """
-    mean = logits.mean(-1)
+    mean, n_tokens = _mean(logits)
     greedy = logits[settings.greedy].argmax(-1)
     most = logits.amax(-1, keepdim=True)
     shifted = logits.sub_(most)
     weights = shifted.exp()
     log_total = weights.sum(-1).log()
-    certainty = log_total + most[:, 0] - mean - math.log(logits.shape[-1])
+    certainty = log_total + most[:, 0] - mean - n_tokens.log()
     if settings.all_greedy:
         tokens = greedy
     else:
-        if not settings.one:
+        if not settings.all_one:
             weights = torch.div(shifted, settings.temperature[:, None], out=weights).exp_()
         tokens = inverse_cdf(truncate(weights, settings), uniforms)
         tokens[settings.greedy] = greedy
     log_probs = shifted.gather(-1, tokens[:, None])[:, 0] - log_total
     return Picked(tokens, log_probs, certainty)
+
+
+def _mean(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Float32 ``[row]``: the mean of the logits above minus infinity, and their number."""
+    mean = logits.mean(-1)
+    n_tokens = torch.full_like(mean, logits.shape[-1])
+    if bool(torch.isneginf(mean).any()):
+        given = ~torch.isneginf(logits)
+        n_tokens = given.sum(-1).to(mean.dtype)
+        mean = logits.masked_fill(~given, 0).sum(-1) / n_tokens
+    return mean, n_tokens
 
 
 def truncate(weights: Tensor, settings: Settings) -> Tensor:
@@ -135,7 +154,8 @@ def inverse_cdf(weights: Tensor, uniforms: Tensor) -> Tensor:
     inside = block * BLOCK + torch.arange(BLOCK, device=weights.device)
     chosen = weights.gather(1, inside.clamp(max=size - 1)).double()
     chosen = chosen.masked_fill_(inside >= size, 0)
-    return (block * BLOCK + _passed(chosen.cumsum(-1), chosen, target - before))[:, 0]
+    inner = (target - before).clamp(min=0)  # rounding may leave less, and a first token of weight zero is below none
+    return (block * BLOCK + _passed(chosen.cumsum(-1), chosen, inner))[:, 0]
 
 
 def _passed(cumulated: Tensor, weights: Tensor, target: Tensor) -> Tensor:

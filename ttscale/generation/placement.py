@@ -31,9 +31,17 @@ def placed(module: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Mo
     Buffers keep their format: rotary frequencies in half precision would misplace far tokens.
     """
     parameters = list(module.parameters())
-    there = torch.empty(0, device=device).device  # with its number
-    if all(p.device == there and p.dtype == dtype for p in parameters):
+    there = _numbered(device)
+    if all(_numbered(p.device) == there and p.dtype == dtype for p in parameters):
         return module
     moved: dict[int, object] = {id(p): nn.Parameter(p.detach().to(device, dtype), False) for p in parameters}
     moved |= {id(b): b.detach().to(device) for b in module.buffers()}
     return copy.deepcopy(module, moved)  # the memo makes every parameter and buffer the moved one
+
+
+def _numbered(device: torch.device) -> tuple[str, int]:
+    """Which device it is: one named without a number is the current one of its type."""
+    index = device.index
+    if index is None:
+        index = torch.cuda.current_device() if device.type == "cuda" else 0
+    return device.type, index

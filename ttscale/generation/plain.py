@@ -23,50 +23,58 @@ class Kept(NamedTuple):
 
 
 class PlainRunner:
-    """Prefills each prompt by itself and repeats its cache for its rows."""
+    """A :class:`~ttscale.generation.schedule.Runner` that prefills each prompt whole and repeats its cache for its
+    rows. Where that cannot be done (recurrent states), the rows compute their prompt again."""
 
-    mixes = False
+    mixes = shares = False
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
         self.module: Any = module
         self.device = device
-        self.slot = next(name for name in SLOTS if name in inspect.signature(self.module.forward).parameters)
+        takes = inspect.signature(self.module.forward).parameters
+        self.slot = next(name for name in SLOTS if name in takes)
+        self.all_logits = "logits_to_keep" not in takes
+        self.recomputes = False
 
     def prefill(self, prompts: Sequence[PromptTokens]) -> tuple[list[Kept], Tensor]:
-        """Caches of prompts, and float32 logits ``[prompt, vocabulary]`` after each."""
         kept, logits = [], []
         for prompt in prompts:
             cache, last = self.run(torch.tensor([prompt.tokens], device=self.device))
+            self.recomputes = not _can(cache, "batch_repeat_interleave")
             kept.append(Kept(prompt.tokens, cache))
             logits.append(last[0])
         return kept, torch.stack(logits)
 
     def run(self, tokens: Tensor, cache: Any = None) -> tuple[Any, Tensor]:
         """Cache and float32 logits ``[row, vocabulary]`` after more tokens ``[row, token]``."""
-        known = {} if cache is None else {self.slot: cache}
-        out = self.module(input_ids=tokens, use_cache=True, **known)
+        more: dict[str, Any] = {} if cache is None else {self.slot: cache}
+        if not self.all_logits:
+            more["logits_to_keep"] = 1
+        out = self.module(input_ids=tokens, use_cache=True, **more)
         return getattr(out, self.slot), out.logits[:, -1].float()
 
     def flight(self, prompts: Sequence[Kept], rows: Sequence[int], steps: int) -> Flight:
-        """Rows that go on from one prompt."""
-        prompt = prompts[0]
-        if _can(prompt.cache, "batch_repeat_interleave"):
+        prompt = prompts[0]  # the only one: rows of several do not mix
+        if self.recomputes:
+            cache, _ = self.run(torch.tensor([prompt.tokens] * len(rows), device=self.device))
+        else:
             cache = copy.deepcopy(prompt.cache)
             cache.batch_repeat_interleave(len(rows))
-        else:
-            cache, _ = self.run(torch.tensor([prompt.tokens] * len(rows), device=self.device))
         return Flight(self, cache)
 
     def regroup(
         self, flight: Flight, prompts: Sequence[Kept], rows: Sequence[int], old: Sequence[int | None], steps: int
     ) -> Flight:
-        """The rows ``old`` of a flight; a cache that cannot be cut keeps all its rows, and they are passed over."""
+        """As every runner; a cache that cannot be cut keeps the rows that are not wanted, and they are passed over."""
         places = torch.tensor([row for row in old if row is not None], device=self.device)
         if _can(flight.cache, "batch_select_indices"):
             flight.cache.batch_select_indices(places)
             return Flight(self, flight.cache)
         at = places if flight.rows is None else flight.rows[places]
         return Flight(self, flight.cache, at, flight.size)
+
+    def forget(self) -> None:
+        """Nothing is kept."""
 
 
 class Flight:
@@ -76,7 +84,6 @@ class Flight:
         self.runner, self.cache, self.rows, self.size = runner, cache, rows, size
 
     def step(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """Feed each row its next token ``[row]``: float32 logits ``[row, vocabulary]``."""
         if self.rows is None:
             self.size = len(tokens)
             self.cache, logits = self.runner.run(tokens[:, None], self.cache)

@@ -15,7 +15,8 @@ class Request:
     """Some samples of one prompt under one decoding.
 
     Attributes:
-        item_id, variant: with the member's name, the run's seed and the sample, they key the noise of every step.
+        item_id, variant: with the member's name, the run's seed and the sample, they key the noise of every step. The
+            decoding does not: samples of equal number share their noise under every decoding (common random numbers).
         samples: numbers of the samples wanted, each different; ``(0,)`` for greedy decoding.
     """
 

@@ -11,7 +11,9 @@ from ttscale.cost.language import LanguageCost
 
 MOST_ROWS = {"cpu": 64, "cuda": 256}  # beyond these, matrix products hardly run faster
 SHARE = 0.5  # of the free memory that a batch may take
-LOGITS_COPIES = 4  # float32 arrays of the vocabulary's size that picking a token holds per row
+BUFFERS = 2  # of a row's keys and values: a batch that is put together anew is copied from the old buffer to a new one
+LOGITS_COPIES = 8  # float32 numbers a row and token of the vocabulary that picking holds at most: logits, weights, and
+# where top-p sorts whole rows their weights, sorted values, places (int64) and sums (float64)
 
 
 def seats(cost: LanguageCost, *, tokens: int, vocabulary: int, item_bytes: int, device: torch.device) -> int:
@@ -21,7 +23,7 @@ def seats(cost: LanguageCost, *, tokens: int, vocabulary: int, item_bytes: int, 
         tokens: most tokens of a row, prompt and completion.
         item_bytes: of one number in the cache.
     """
-    per_row = cost.kv_values * item_bytes * tokens * 2 + 4 * LOGITS_COPIES * vocabulary
+    per_row = BUFFERS * cost.kv_values * item_bytes * tokens + 4 * LOGITS_COPIES * vocabulary
     fit = int(SHARE * free_bytes(device) / per_row)
     most = MOST_ROWS.get(device.type, 64)
     return min(most, 1 << max(0, fit.bit_length() - 1))

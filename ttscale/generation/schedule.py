@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,22 +22,52 @@ IDLE = 0.25  # share of seats that may stand empty, or hold a finished row, befo
 class Flight(Protocol):
     """Rows under way together."""
 
-    def step(self, tokens: Tensor, positions: Tensor) -> Tensor: ...
+    def step(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """Feed each row its next token ``[row]``, at its position ``[row]``: float32 logits ``[row, vocabulary]``."""
+
+
+def batches(prompts: Sequence[PromptTokens], most: int) -> Iterator[slice]:
+    """Prompts to prefill together: neighbours, of at most MOST_TOKENS tokens (padding included), at most so many."""
+    start = length = 0
+    for at, prompt in enumerate(prompts):
+        length = max(length, len(prompt.own))
+        if at > start and (length * (at + 1 - start) > MOST_TOKENS or at - start >= most):
+            yield slice(start, at)
+            start, length = at, len(prompt.own)
+    if prompts:
+        yield slice(start, len(prompts))
 
 
 class Runner(Protocol):
-    """Runs the model for a schedule. ``Any`` stands for what the runner keeps of a prompt."""
+    """Runs the model for a schedule. ``Any`` stands for what the runner keeps of a prompt.
+
+    Attributes:
+        mixes: rows of several prompts can fly together, and join a flight under way.
+        shares: a beginning that prompts share is computed once; else every prompt is computed whole.
+        all_logits: a prefill computes logits at every token, not at the last alone.
+        recomputes: what is kept of a prompt cannot be repeated, and every row that flies computes its prompt again;
+            known after the first prefill.
+    """
 
     device: torch.device
-    mixes: bool  # rows of several prompts can fly together, and join a flight under way
+    mixes: bool
+    shares: bool
+    all_logits: bool
+    recomputes: bool
 
-    def prefill(self, prompts: Sequence[PromptTokens]) -> tuple[list[Any], Tensor]: ...
+    def prefill(self, prompts: Sequence[PromptTokens]) -> tuple[list[Any], Tensor]:
+        """What is kept of each prompt, and float32 logits ``[prompt, vocabulary]`` after it."""
 
-    def flight(self, prompts: Sequence[Any], rows: Sequence[int], steps: int) -> Flight: ...
+    def flight(self, prompts: Sequence[Any], rows: Sequence[int], steps: int) -> Flight:
+        """Rows that go on from kept prompts, ``rows[i]`` being the prompt of row i, for at most so many steps."""
 
     def regroup(
         self, flight: Any, prompts: Sequence[Any], rows: Sequence[int], old: Sequence[int | None], steps: int
-    ) -> Flight: ...
+    ) -> Flight:
+        """Other rows, ``old`` naming the row of ``flight`` that each goes on from (None: it is new)."""
+
+    def forget(self) -> None:
+        """Give back the memory of what is kept from call to call."""
 
 
 class Schedule:
@@ -107,17 +137,10 @@ class Schedule:
         return self.waiting[0].prompt if self.waiting else len(self.prompts)
 
     def _prefill(self, prompts: list[int]) -> None:
-        while prompts:
-            length, now = 0, 0
-            while now < len(prompts):
-                length = max(length, len(self.prompts[prompts[now]].own))
-                if now and length * (now + 1) > MOST_TOKENS:
-                    break
-                now += 1
-            kept, logits = self.runner.prefill([self.prompts[prompt] for prompt in prompts[:now]])
-            self.kept |= zip(prompts[:now], kept, strict=True)
-            self.first_logits |= zip(prompts[:now], logits, strict=True)
-            prompts = prompts[now:]
+        for batch in batches([self.prompts[prompt] for prompt in prompts], len(prompts)):
+            kept, logits = self.runner.prefill([self.prompts[prompt] for prompt in prompts[batch]])
+            self.kept |= zip(prompts[batch], kept, strict=True)
+            self.first_logits |= zip(prompts[batch], logits, strict=True)
 
     def _seat(self, joining: list[Row]) -> None:
         """Put the batch together anew: unfinished rows, and those that join."""

@@ -26,13 +26,15 @@ class Kept(NamedTuple):
 
 
 class SharedRunner:
-    """Prefills prompts behind shared prefixes, and steps rows; to be used inside :func:`shared_attention`.
+    """A :class:`~ttscale.generation.schedule.Runner` that prefills prompts behind shared prefixes; to be used inside
+    :func:`~ttscale.generation.attention.shared_attention`.
 
     Args:
         graphs: record the decode step of a batch as a CUDA graph, and replay it.
     """
 
-    mixes = True
+    mixes = shares = True
+    all_logits = recomputes = False
 
     def __init__(self, module: nn.Module, device: torch.device, *, graphs: bool = False) -> None:
         self.module: Any = module
@@ -41,7 +43,6 @@ class SharedRunner:
         self.prefixes: OrderedDict[tuple[int, ...], Stored] = OrderedDict()
 
     def prefill(self, prompts: Sequence[PromptTokens]) -> tuple[list[Kept], Tensor]:
-        """Keys and values of prompts behind their prefixes, and float32 logits ``[prompt, vocabulary]`` after each."""
         prefixes = [self._prefix(prompt.beginning) if prompt.shared else None for prompt in prompts]
         stored, logits = self._store([prompt.own for prompt in prompts], prefixes)
         return [Kept(*pair) for pair in zip(stored, prefixes, strict=True)], logits
@@ -92,18 +93,19 @@ class SharedRunner:
         return out.logits
 
     def flight(self, prompts: Sequence[Kept], rows: Sequence[int], steps: int) -> Flight:
-        """Rows that go on from stored prompts, ``rows[i]`` being the prompt of row i, for that many steps."""
         return self._flight(Memory(_parts(prompts, rows), len(rows), steps, self.device), [0] * len(rows), steps)
 
     def regroup(
         self, flight: Flight, prompts: Sequence[Kept], rows: Sequence[int], old: Sequence[int | None], steps: int
     ) -> Flight:
-        """Other rows, ``old`` naming the row of ``flight`` that each goes on from (None: it is new)."""
         past = flight.memory
         first = min((flight.first[row] for row in old if row is not None), default=past.used)
         used = past.used - first
         memory = past.regroup(_parts(prompts, rows), old, first, used + steps)
         return self._flight(memory, [used if row is None else flight.first[row] - first for row in old], steps)
+
+    def forget(self) -> None:
+        self.prefixes.clear()
 
     def _flight(self, memory: Memory, first: list[int], steps: int) -> Flight:
         return (GraphFlight if self.graphs and steps >= WORTH_RECORDING else Flight)(self, memory, first)
@@ -116,7 +118,6 @@ class Flight:
         self.runner, self.memory, self.first = runner, memory, first
 
     def step(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """Feed each row its next token ``[row]``, at its position ``[row]``: float32 logits ``[row, vocabulary]``."""
         return self.runner.forward(self.memory, tokens[:, None], positions[:, None], None, ())[:, 0].float()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ttscale.draws.prompts import Prompt
 from ttscale.errors import TtscaleError
 from ttscale.models.language import LanguageModel
+
+SEAMS = ("0", "a", " a", "\n")  # what may follow a text: a tokenizer joins each with its end in another way
 
 
 def encode(model: LanguageModel, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
@@ -34,14 +36,28 @@ def encode(model: LanguageModel, prompts: Sequence[Prompt]) -> list[tuple[int, .
     return encoded
 
 
-def common_beginning(sequences: Iterable[Sequence[int]]) -> int:
-    """How many first tokens are the same in all sequences; at least one of each is left over. 0 for one sequence."""
-    listed = sorted({tuple(sequence) for sequence in sequences})
-    if len(listed) < 2:
-        return 0
-    low, high = listed[0], listed[-1]  # in sorted order, what these two share all share
-    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
-    return min(same, min(len(sequence) for sequence in listed) - 1)
+def beginnings(model: LanguageModel, prompts: Iterable[Prompt]) -> dict[Prompt, tuple[int, ...]]:
+    """Per prompt the tokens of its shared text (with what a chat template puts before it) that stay as they are
+    whatever text follows. They do not depend on the company that a prompt is asked in; none without a shared text,
+    unless it stands in a chat template.
+    """
+    stem_of = {prompt: replace(prompt, own="") for prompt in prompts}
+    found: dict[Prompt, tuple[int, ...]] = {}
+    for stem in dict.fromkeys(stem_of.values()):
+        first, *others = encode(model, [replace(stem, own=seam) for seam in SEAMS])
+        same = min(_agreeing(first, other) for other in others) if stem.shared or stem.chat else 0
+        found[stem] = first[:same]
+    return {prompt: found[stem] for prompt, stem in stem_of.items()}
+
+
+def shared_length(tokens: Sequence[int], beginning: Sequence[int]) -> int:
+    """How many tokens of a prompt are those of the beginning; one of its own is left over."""
+    return min(_agreeing(tokens, beginning), len(tokens) - 1)
+
+
+def _agreeing(a: Sequence[int], b: Sequence[int]) -> int:
+    differs = (i for i, (one, other) in enumerate(zip(a, b, strict=False)) if one != other)
+    return next(differs, min(len(a), len(b)))
 
 
 def end_tokens(model: LanguageModel) -> frozenset[int]:

@@ -30,8 +30,8 @@ def answer_tokens(model: LanguageModel, yes: Sequence[str], no: Sequence[str]) -
     return positive, negative
 
 
-def yes_share(logits: Tensor, yes: Sequence[int], no: Sequence[int]) -> float:
-    """P(yes) / (P(yes) + P(no)) under the softmax of ``logits [vocabulary]``; the other tokens do not matter."""
-    wide = logits.double()
-    for_yes, for_no = (torch.logsumexp(wide[list(tokens)], 0) for tokens in (yes, no))
-    return float(torch.sigmoid(for_yes - for_no))
+def yes_shares(logits: Tensor, yes: Sequence[int], no: Sequence[int]) -> list[float]:
+    """P(yes) / (P(yes) + P(no)) of each prompt under the softmax of ``logits [prompt, vocabulary]``; the other tokens
+    do not matter. NaN where their logits are no numbers."""
+    for_yes, for_no = (torch.logsumexp(logits[:, list(tokens)].double(), -1) for tokens in (yes, no))
+    return torch.sigmoid(for_yes - for_no).tolist()

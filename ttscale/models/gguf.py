@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -16,12 +15,13 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from ttscale.data.cache import CACHE_VARIABLE, cache_folder
+from ttscale.data.cache import cache_folder, writing_to_cache
+from ttscale.data.files import sha256_file
 from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError, require
-from ttscale.models.hf_models import CARD_FILE, VISION_OPTIONS, load_folder, quietly
+from ttscale.models.hf_models import CARD_FILE, load_folder, quietly
 from ttscale.models.language import LanguageModel
-from ttscale.models.module import Options
+from ttscale.models.module import VISION_OPTIONS, Options
 
 CONVERSION = 1  # of folders; raised when what a conversion writes changes
 
@@ -32,7 +32,7 @@ def load_gguf(file: str, options: Options) -> LanguageModel:
     path = to_path("models", file)
     if not path.is_file():
         raise TtscaleError("models", expected="a GGUF file", got=f"no file {path}", fix="Check the path.")
-    digest = file_sha256(path)
+    digest = sha256_file(path)
     folder = cache_folder() / "gguf" / f"{path.stem}-{digest[:16]}"
     converted(path, digest, folder, {"source": path.name})
     return load_folder(folder, spec=f"gguf:{file}", name=options.name or path.stem)
@@ -50,7 +50,7 @@ def converted(file: Path, sha256: str, folder: Path, facts: Mapping[str, Any], *
     Raises:
         TtscaleError: not a GGUF file, an architecture that transformers cannot read, or a cache that cannot be written.
     """
-    try:
+    with writing_to_cache():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock"):
             if is_whole(folder, sha256):
@@ -62,11 +62,6 @@ def converted(file: Path, sha256: str, folder: Path, facts: Mapping[str, Any], *
                 _write_card(made, {**facts, "dequantised_from": f"{file.name} (sha256 {sha256})"}, sha256)
                 shutil.rmtree(folder, ignore_errors=True)
                 os.replace(made, folder)
-    except OSError as error:
-        raise TtscaleError(
-            CACHE_VARIABLE, expected="a cache folder that can be written", got=f"{type(error).__name__}: {error}",
-            fix=f"Free space there, or set {CACHE_VARIABLE} to another folder.",
-        ) from error  # fmt: skip
     return folder
 
 
@@ -89,15 +84,10 @@ def is_whole(folder: Path, sha256: str) -> bool:
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
         made = card["files"]
         return (made["gguf"], made["conversion"]) == (sha256, CONVERSION) and all(
-            file_sha256(folder / name) == digest for name, digest in made["sha256"].items()
+            sha256_file(folder / name) == digest for name, digest in made["sha256"].items()
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _convert(file: Path, into: Path) -> None:
@@ -134,8 +124,8 @@ def _write_card(folder: Path, facts: Mapping[str, Any], sha256: str) -> None:
     """The card, last, with the SHA-256 of every file; all of it on disk before the folder gets its name."""
     digests = {}
     for path in sorted(folder.iterdir()):
+        digests[path.name] = sha256_file(path)
         with path.open("rb") as file:
-            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
     made = {"gguf": sha256, "conversion": CONVERSION, "sha256": digests}
     with (folder / CARD_FILE).open("w", encoding="utf-8") as out:

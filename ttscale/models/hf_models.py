@@ -15,15 +15,14 @@ from torch import nn
 
 from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError, require
+from ttscale.models.hub import offline_when_unreachable
 from ttscale.models.language import LanguageModel
-from ttscale.models.module import Options
-from ttscale.models.timm_models import offline_when_unreachable
+from ttscale.models.module import VISION_OPTIONS, Options
 
 CARD_FILE = "ttscale.json"  # facts beside the weights, where ttscale wrote the folder
 UNREACHABLE = {"OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectionError", "ConnectError", "ConnectTimeout"}
 UNKNOWN = {"RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError"}
 NO_LIMIT = 2**31 - 1  # context of an architecture that has no longest input
-VISION_OPTIONS = ("preprocess", "input_size", "mean", "std", "class_names", "n_classes", "checkpoint", "pretrained")
 
 
 def load_hf(name: str, options: Options) -> LanguageModel:

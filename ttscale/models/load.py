@@ -23,9 +23,9 @@ from ttscale.models.torchvision_models import load_torchvision
 from ttscale.models.weights import load_strictly, read_weights
 from ttscale.models.zoo import ZOO_FOLDER, load_zoo, match_zoo, zoo_names
 
-Member = Model | LanguageModel | Endpoint
+AnyModel = Model | LanguageModel | Endpoint
 
-SOURCES: Mapping[str, Callable[[str, Options], Member]] = {
+SOURCES: Mapping[str, Callable[[str, Options], AnyModel]] = {
     "timm": load_timm,
     "torchvision": load_torchvision,
     "zoo": load_zoo,
@@ -49,7 +49,7 @@ def load_model(
     name: str | None = None,
     checkpoint: str | Path | None = None,
     pretrained: bool = True,
-) -> Member:
+) -> AnyModel:
     """A classifier with everything that running it on raw images needs, or a language model; in eval mode on the CPU.
 
     Where a classifier's preprocessing comes from: ``preprocess`` if given; else timm's eval transform for ``timm:`` and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from ttscale.data.imagenet import names_of_config
+from ttscale.data.importing import named_function
 from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError
 from ttscale.models.model import Model
@@ -40,6 +40,9 @@ class Options:
                     name, expected=f"nothing for {spec}, which says it itself", got=repr(getattr(self, name)),
                     fix=f"Leave {name} out, or load the module yourself and give it to load_model.",
                 )  # fmt: skip
+
+
+VISION_OPTIONS = tuple(field.name for field in fields(Options) if field.name != "name")  # no use for language models
 
 
 def make_options(
@@ -191,18 +194,16 @@ def count_classes(module: nn.Module, input_size: tuple[int, int, int]) -> int:
 
 def load_factory(spec: str, options: Options) -> Model:
     """``package.module:factory``, called without arguments; it gives an ``nn.Module`` or a :class:`Model`."""
-    path, _, attribute = spec.partition(":")
+    factory = named_function("models", spec)
     try:
-        factory = getattr(importlib.import_module(path), attribute)
         made = factory()
     except Exception as error:  # the user's code may raise anything
         raise TtscaleError(
-            "models", expected="an importable package.module:factory that can be called without arguments",
-            got=f"{spec!r}, which failed: {type(error).__name__}: {error}",
-            fix="Check the name, and put the module's folder on PYTHONPATH.",
+            "models", expected="a package.module:factory that can be called without arguments",
+            got=f"{spec!r}, which failed: {type(error).__name__}: {error}", fix="Mend the factory.",
         ) from error  # fmt: skip
     if isinstance(made, Model):
-        options.refuse(spec, *(field.name for field in fields(Options) if field.name != "name"))
+        options.refuse(spec, *VISION_OPTIONS)
         return replace(made, spec=spec, name=options.name or made.name)
     if not isinstance(made, nn.Module):
         raise TtscaleError(
@@ -214,4 +215,4 @@ def load_factory(spec: str, options: Options) -> Model:
         from ttscale.models.weights import load_strictly, read_weights
 
         load_strictly(made, read_weights(options.checkpoint), source=str(options.checkpoint))
-    return wrap_module(made, options if options.name else replace(options, name=attribute), spec=spec)
+    return wrap_module(made, options if options.name else replace(options, name=spec.rpartition(":")[2]), spec=spec)

@@ -11,10 +11,10 @@ from torch import nn
 from ttscale.data.imagenet import imagenet_classes
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.models.fetch import FETCHABLE, fetch
-from ttscale.models.hf_models import VISION_OPTIONS, load_folder
+from ttscale.models.hf_models import load_folder
 from ttscale.models.language import LanguageModel
 from ttscale.models.model import Model
-from ttscale.models.module import Options, assemble, data_config, module_preprocessing, timm_config
+from ttscale.models.module import VISION_OPTIONS, Options, assemble, data_config, module_preprocessing, timm_config
 from ttscale.models.preprocess import timm_preprocessing
 from ttscale.models.weights import load_strictly, read_weights
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 from ttscale.data.imagenet import names_of_config
 from ttscale.errors import TtscaleError, require, unknown_name
+from ttscale.models.hub import offline_when_unreachable
 from ttscale.models.model import Model
 from ttscale.models.module import Options, assemble, data_config, module_preprocessing, timm_config
 from ttscale.models.preprocess import timm_preprocessing
@@ -92,26 +89,3 @@ def _has_fixed_size(name: str) -> bool:
 
     config = timm.get_pretrained_cfg(name)
     return config is not None and bool(config.fixed_input_size)
-
-
-@contextlib.contextmanager
-def offline_when_unreachable() -> Iterator[None]:
-    """Where the hub's address does not resolve, use the local cache at once; its client would retry for a minute."""
-    from huggingface_hub import constants
-
-    host = urllib.parse.urlsplit(constants.ENDPOINT).hostname
-    before = constants.HF_HUB_OFFLINE
-    if not urllib.request.getproxies().keys() & {"http", "https", "all"} and not _resolves(host):
-        constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def _resolves(host: str | None) -> bool:
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return True

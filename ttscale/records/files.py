@@ -1,8 +1,7 @@
-"""Files that are never seen half-written: temporary name, flush, rename; and their checksums."""
+"""Files that are never seen half-written: temporary name, flush, rename."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -39,9 +38,3 @@ def write_array(path: Path, values: np.ndarray) -> None:
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a table as Parquet."""
     write_atomic(path, lambda file: pq.write_table(table, file))
-
-
-def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -35,7 +35,8 @@ class Graded:
             of verifiers; NaN where unknown.
         score_flops: per verifier ``float64 [item, draw]``, what a score cost; a score without an entry was free.
         prompt_flops: per (member, variant), ``float64 [item]``: the prefill that the item pays itself, once; where the
-            run's ``prefill`` is ``"per_sample"``, that of its whole prompt, with every sample.
+            run's ``prefill`` is ``"per_sample"``, that of its whole prompt, with every sample. What a server read again
+            for further requests is in the ``flops`` of their samples.
         prompt_tokens: per (member, variant), ``int64 [item]``: of the whole prompt.
         prefix_flops: per (member, variant), ``float64 [item]``: the item's share of the prefill of its shared
             beginning (equal shares among the run's prompts that begin with it); 0 for ``"per_sample"``.

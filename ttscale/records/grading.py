@@ -69,7 +69,7 @@ def grade_folder(folder: str | Path, grader: Grader) -> Records:
     """
     records = read_records(folder, verify=False)
     settings = {"extract": grader.extract, "checker": grader.checker_key, "equality": grader.equality}
-    changes = {"grader": grader.id, "prompting": {**(records.manifest.prompting or {}), **settings}}
+    changes: dict[str, Any] = {"grader": grader.id, "prompting": {**(records.manifest.prompting or {}), **settings}}
     if grader.id not in records.graders:
         path = f"grades/{grader.id}.parquet"
         add_derived(Path(folder), "grades", {path: _grades(records, grader)}, **changes)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from ttscale.data.files import sha256_file
 from ttscale.errors import TtscaleError
-from ttscale.records.files import sha256_file
 from ttscale.records.records import Block, Records, text_records
 from ttscale.records.schema import KIND, READABLE, Manifest
 from ttscale.records.text_folder import TextFolder

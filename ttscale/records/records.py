@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError, unknown_name
-from ttscale.records.checks import check_column, check_labels, check_log_probs, check_positions
+from ttscale.records.arrays import arrays_manifest
+from ttscale.records.checks import check_column, check_log_probs, check_positions
 from ttscale.records.graded import Graded, TextDraw
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.text import InMemory, TextSource, check_graded, graded_manifest
@@ -283,61 +284,14 @@ class Records:
             TtscaleError: shapes, lengths or names that disagree, values that are NaN or not normalised, labels out of
                 range.
         """
-        if not log_probs:
-            raise TtscaleError("log_probs", expected="at least one member", got="none", fix="Give one array a member.")
-        shapes = {name: np.shape(values) for name, values in log_probs.items()}
-        first = next(iter(shapes.values()))
-        if len(first) != 3 or len(set(shapes.values())) > 1:
-            raise TtscaleError(
-                "log_probs", expected="arrays of one shape [item, variant, class]", got=str(shapes), fix="Reshape them."
-            )
-        n_items, n_variants, n_classes = first
-        gold = check_labels(np.asarray(labels), n_items, n_classes)
-        ids = check_column(
-            "item_ids", item_ids if item_ids is not None else [f"item{i:06d}" for i in range(n_items)], n_items,
-            distinct=True,
+        manifest, ids, gold = arrays_manifest(
+            log_probs, labels, item_ids=item_ids, variants=variants, flops=flops or dict.fromkeys(log_probs, 1.0),
+            cards=cards or {}, class_names=class_names, seed=seed,
         )  # fmt: skip
-        names = check_column(
-            "variants", variants or ("identity", *(f"view{i}" for i in range(1, n_variants))), n_variants, distinct=True
-        )
-        classes = None if class_names is None else check_column("class_names", class_names, n_classes, distinct=True)
-        for argument, given in (("flops", flops), ("cards", cards)):
-            if given is not None and not isinstance(given, Mapping):
-                raise TtscaleError(argument, expected="one entry per member", got=repr(given), fix="Give a dict.")
-            for name in given or ():
-                if name not in log_probs:
-                    raise unknown_name(argument, name, log_probs)
-        for name, values in log_probs.items():
-            check_log_probs(np.asarray(values), name, ids)
-        flops = flops or dict.fromkeys(log_probs, 1.0)
-        if missing := [name for name in log_probs if name not in flops]:
-            raise TtscaleError(
-                "flops", expected="the FLOPs of one draw of every member", got=f"none for {missing}",
-                fix="Give them for all members, or for none.",
-            )  # fmt: skip
-        members = tuple(
-            Member(
-                name,
-                f"arrays:{name}",
-                "",
-                float(flops[name]),
-                "given",
-                float("nan"),
-                {},
-                (),
-                0,
-                (cards or {}).get(name, {}),
-            )
-            for name in log_probs
-        )
-        manifest = Manifest(
-            seed=seed, config={}, versions={}, device="", dataset={"name": "arrays", "n_items": n_items},
-            n_classes=n_classes, class_names=None if classes is None else tuple(map(str, classes)),
-            variants=tuple(map(str, names)), members=members, n_blocks=1, complete=True,
-        )  # fmt: skip
+        n_items, n_variants = len(ids), len(manifest.variants)
         return cls(
             manifest, ids, gold, {name: [_in_memory(np.asarray(values))] for name, values in log_probs.items()},
-            {name: np.full(n_variants, float(flops[name])) for name in log_probs},
+            {member.name: np.full(n_variants, member.flops) for member in manifest.members},
             clusters=None if clusters is None else check_column("clusters", clusters, n_items),
             families=None if families is None else check_column("families", families, n_items),
             checked=log_probs,

@@ -60,6 +60,11 @@ SCORES = pa.schema(
 )  # fmt: skip
 
 
+def nan_if_none(value: float | None) -> float:
+    """An unknown number: null on disk, NaN in memory."""
+    return math.nan if value is None else value
+
+
 def filled(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     """A table of this schema; columns that are not given are null throughout."""
     rows = len(next(iter(columns.values())))

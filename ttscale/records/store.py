@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from ttscale.data.files import sha256_file
 from ttscale.errors import TtscaleError
-from ttscale.records.files import sha256_file, write_array, write_json, write_table
+from ttscale.records.files import write_array, write_json, write_table
 from ttscale.records.read import read_manifest
 from ttscale.records.schema import COSTS, DERIVED, DRAWS, ITEMS, Manifest, Shard, filled
 
@@ -218,14 +219,13 @@ def _resume(folder: Path, new: Manifest) -> Manifest:
         write_json(folder / "manifest.json", new.to_json())
         return new
     old = read_manifest(folder)
-    old_config, new_config = dict(old.config), json.loads(json.dumps(dict(new.config)))
-    changed = sorted(k for k in old_config.keys() | new_config.keys() if old_config.get(k) != new_config.get(k))
+    changed = _changed(dict(old.config), json.loads(json.dumps(dict(new.config))))
     whole = _without_damage(folder, old)
-    if whole.complete and changed == ["versions"]:
-        changed = []  # nothing is left to run that could come out differently
+    if whole.complete and all(key.startswith("versions") for key in changed):
+        changed = {}  # nothing is left to run that could come out differently
     if changed:
-        told = [key for key in changed if key != "block_items"] or changed  # that follows from the others
-        was = "; ".join(f"{key} was {_short(old_config.get(key))}, is {_short(new_config.get(key))}" for key in told)
+        told = [key for key in changed if key != "block_items"] or list(changed)  # that follows from the others
+        was = "; ".join(f"{key} was {_short(changed[key][0])}, is {_short(changed[key][1])}" for key in told)
         raise TtscaleError(
             "out", expected=f"the configuration that {folder} was begun with", got=f"a change of {was}",
             fix=f"Choose another `out`, delete {folder} to begin anew, or give the old configuration to go on.",
@@ -233,6 +233,14 @@ def _resume(folder: Path, new: Manifest) -> Manifest:
     if whole is not old:
         write_json(folder / "manifest.json", whole.to_json())
     return whole
+
+
+def _changed(old: Any, new: Any, key: str = "") -> dict[str, tuple[Any, Any]]:
+    """What differs in two configurations, by its key (``generation.NAME.batch_size``): the old value and the new."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        inner = (_changed(old.get(k), new.get(k), f"{key}.{k}" if key else k) for k in sorted(old.keys() | new.keys()))
+        return {name: values for part in inner for name, values in part.items()}
+    return {} if old == new else {key: (old, new)}
 
 
 def _without_damage(folder: Path, manifest: Manifest) -> Manifest:
@@ -257,17 +265,20 @@ def _without_damage(folder: Path, manifest: Manifest) -> Manifest:
     )  # fmt: skip
 
 
-def add_derived(folder: Path, kind: str, tables: Mapping[str, pa.Table], **changes: Any) -> None:
+def add_derived(
+    folder: Path, kind: str, tables: Mapping[str, pa.Table], *, lock: FileLock | None = None, **changes: Any
+) -> None:  # fmt: skip
     """Put tables derived from the draws of a finished run beside them, in place of older ones of the same path.
 
     Args:
         kind: ``grades``, ``scores`` or ``profiles``. tables: per path inside the folder.
+        lock: of the folder, where the caller has it (see :func:`hold`); None takes it for the while.
         changes: of the manifest that go with them.
 
     Raises:
         TtscaleError: another process is writing to the folder, or it cannot be written.
     """
-    lock = hold(folder)
+    own = hold(folder) if lock is None else None
     try:
         manifest = read_manifest(folder)
         kept = [shard for shard in manifest.shards if shard.path not in tables]
@@ -276,7 +287,8 @@ def add_derived(folder: Path, kind: str, tables: Mapping[str, pa.Table], **chang
             kept.append(Shard(path, kind, "", DERIVED, table.num_rows, sha256_file(folder / path)))
         write_json(folder / "manifest.json", replace(manifest, shards=tuple(kept), **changes).to_json())
     finally:
-        lock.release()
+        if own is not None:
+            own.release()
 
 
 def _short(value: object) -> str:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.records.graded import Graded, TextDraw
-from ttscale.records.schema import Manifest, Shard
+from ttscale.records.schema import Manifest, Shard, nan_if_none
 
 LOG_PROB_SCORES = ("sum_logprob", "mean_logprob", "self_certainty")
 
@@ -121,9 +121,9 @@ class TextFolder:
         for row in prompts:
             at, pair = position[row["item_id"]], (row["member"], row["variant"])
             prefix = prefixes.get((row["member"], row["prefix"]))
-            beginning = 0.0 if prefix is None else _or_nan(prefix["flops"])
+            beginning = 0.0 if prefix is None else nan_if_none(prefix["flops"])
             apart = self.manifest.prefill == "per_sample"
-            own[pair][at] = _or_nan(row["flops"]) + (beginning if apart else 0.0)
+            own[pair][at] = nan_if_none(row["flops"]) + (beginning if apart else 0.0)
             share[pair][at] = 0.0 if apart else beginning / users[row["member"], row["prefix"]]
             tokens[pair][at] = row["tokens"] + (0 if prefix is None else prefix["tokens"])
         return {"prompt_flops": own, "prompt_tokens": tokens, "prefix_flops": share}
@@ -152,7 +152,3 @@ def _numbers(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_floating(column.type):
         return pc.fill_null(column, float("nan")).to_numpy()
     return (pc.fill_null(column, False) if pa.types.is_boolean(column.type) else column).to_numpy()
-
-
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value

@@ -40,7 +40,7 @@ def accuracy_vs_flops(summary: Mapping[str, Any], *, narrow: bool = False) -> Fi
     colour = roles(len(series.keys))
     with style():
         entries = _entries(series, series.kinds_in({kind} for _, kind, _ in lines), rungs, colour)
-        key = key_height(len(entries), narrow=narrow)
+        key = key_height(entries, narrow=narrow)
         figure, ax = one_panel(narrow=narrow, key=key)
         flops_axis(ax)
         longest = {group.key: kind for group, kind, _ in lines}

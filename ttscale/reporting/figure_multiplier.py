@@ -39,7 +39,7 @@ def accuracy_vs_multiplier(summary: Mapping[str, Any], *, narrow: bool = False) 
     with style():
         entries = kind_entries(series.kinds_in(lines for _, lines in panels), colour)
         entries += coverage_entries(colour) if series.has_coverage else []
-        key = key_height(len(entries), narrow=narrow)
+        key = key_height(entries, narrow=narrow)
         figure, axes = grid(len(panels), narrow=narrow, key=key)
         scale_sizes(axes, heights, colour)
         for ax, (group, lines) in zip(axes, panels, strict=True):

@@ -48,7 +48,7 @@ def _accuracy_against(summary: Mapping[str, Any], x: str, axis: str, narrow: boo
     with style():
         entries = kind_entries(series.kinds_in({kind} for _, kind, _ in lines), colour)
         entries += coverage_entries(colour) if series.has_coverage else []
-        key = key_height(len(entries), narrow=narrow)
+        key = key_height(entries, narrow=narrow)
         figure, ax = one_panel(narrow=narrow, key=key, height=4.6)
         flops_axis(ax)
         named: dict[str, tuple[list[Point], str]] = {}

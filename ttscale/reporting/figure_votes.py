@@ -15,7 +15,10 @@ from ttscale.reporting.panels import MAX_PANELS, draw_band, draw_coverage, grid,
 from ttscale.reporting.points import coverage_points, finite_points, xy
 from ttscale.reporting.series import Series, vote_words
 
-_DASHES: tuple[Any, ...] = (None, (4.2, 2.0), (0.9, 1.7), (7.0, 1.6), (4.2, 1.5, 0.9, 1.5), (7.0, 1.5, 0.9, 1.5))
+_DASHES: tuple[Any, ...] = (
+    None, (4.2, 2.0), (0.9, 1.7), (7.0, 1.6), (4.2, 1.5, 0.9, 1.5), (7.0, 1.5, 0.9, 1.5), (2.2, 1.2),
+    (4.2, 1.2, 0.9, 1.2, 0.9, 1.2),
+)  # fmt: skip
 
 
 def votes(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure | None:
@@ -42,7 +45,7 @@ def votes(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure | None:
             for vote in names
         ]
         entries += coverage_entries(colour) if series.has_coverage else []
-        key = key_height(len(entries), narrow=narrow)
+        key = key_height(entries, narrow=narrow)
         figure, axes = grid(len(panels), narrow=narrow, tall=True, key=key)
         scale_sizes(axes, [(group, [line for line in lines if line]) for group, lines in points_of], colour)
         for ax, (group, curves) in zip(axes, panels, strict=True):

@@ -28,9 +28,9 @@ def coverage_entries(colour: Mapping[str, str]) -> list[Entry]:
     return [(dots, "coverage"), (tick, "ceiling of the vote")]
 
 
-def key_height(n_entries: int, *, narrow: bool) -> float:
+def key_height(entries: Sequence[Entry], *, narrow: bool) -> float:
     """Inches that the key takes above the name of the y axis, which shares its last row on a wide figure."""
-    rows = -(-n_entries // _columns(n_entries, narrow=narrow)) if n_entries else 0
+    rows = -(-len(entries) // _columns(entries, narrow=narrow)) if entries else 0
     return _ROW * rows + 0.06 if narrow and rows else _ROW * max(rows - 1, 0)
 
 
@@ -39,14 +39,18 @@ def draw_key(figure: Figure, entries: Sequence[Entry], *, narrow: bool) -> None:
     if entries:
         figure.legend(
             [handle for handle, _ in entries], [name for _, name in entries], loc="upper right",
-            ncols=_columns(len(entries), narrow=narrow), frameon=False, fontsize=8.0 if narrow else 8.5,
+            ncols=_columns(entries, narrow=narrow), frameon=False, fontsize=8.0 if narrow else 8.5,
             handlelength=2.1 if narrow else 2.6, handletextpad=0.6, columnspacing=1.0 if narrow else 1.6,
             borderaxespad=0.0, borderpad=0.0, bbox_to_anchor=(0.99, 1 - 0.05 / figure.get_figheight()),
         )  # fmt: skip
 
 
-def _columns(n: int, *, narrow: bool) -> int:
-    return 2 if narrow else n if n <= 5 else -(-n // 2)
+def _columns(entries: Sequence[Entry], *, narrow: bool) -> int:
+    """As many as their names leave room for beside the name of the y axis, in rows of about equal length."""
+    letter, handle, room = (0.062, 0.38, 3.5) if narrow else (0.066, 0.58, 8.4)
+    widest = handle + letter * max(len(name) for _, name in entries)
+    most = max(1, min(len(entries), 2 if narrow else 5, int(room / widest)))
+    return -(-len(entries) // -(-len(entries) // most))
 
 
 def name_axes(figure: Figure, y: str, x: str, *, colour: str, below: float = 0.0) -> None:

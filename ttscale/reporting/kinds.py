@@ -39,6 +39,7 @@ class Kind:
 
 _SOLID: tuple[float, ...] = ()
 _DASHED, _DOTTED, _DASH_DOT = (4.2, 2.0), (0.9, 1.7), (4.2, 1.5, 0.9, 1.5)
+_LONG, _LONG_DOT = (8.0, 2.0), (8.0, 1.5, 0.9, 1.5)
 
 VISION: Mapping[str, Kind] = {
     "tta": Kind("views", _SOLID, "o"),
@@ -48,6 +49,8 @@ VISION: Mapping[str, Kind] = {
 LANGUAGE: Mapping[str, Kind] = {
     "samples": Kind("samples", _SOLID, "o"),
     "ensemble": Kind("members × samples", _DASHED, "s"),
+    "quotas": Kind("members × samples, equal compute", _LONG, "v"),
+    "learned": Kind("members × samples, learned shares", _LONG_DOT, "P"),
     "variants": Kind("prompt variants", _DOTTED, "^"),
     "mixture": Kind("variants × samples", _DASH_DOT, "D"),
 }

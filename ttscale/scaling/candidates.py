@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
+from ttscale.scaling.learned import can_share, equal_compute, team, team_pools
+from ttscale.scaling.sampled_credits import vote_possible
 from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, tta
-from ttscale.voting.votes import AUTO, OWN_SCORES, resolve
+from ttscale.voting.votes import AUTO, DEFAULT, AnswerVote, resolve
 
 PLAN_VOTES = ("mean", "log_mean")  # of images, unless the user names others
 
@@ -22,8 +22,11 @@ def candidates(records: Records, *, votes: Sequence[str] | str = AUTO) -> tuple[
     with the views; the ensemble and product of all members, cheapest first, where there are several sizes.
 
     Of text: per member one greedy answer, the samples of each decoding, and where there are prompt variants one sample
-    of each and their mixture; the ensemble of all members where there are several. Votes other than the first are
-    considered for the samples of the main decoding and for the ensemble.
+    of each and their mixture; where there are several members their ensemble, and the one whose quotas spend as many
+    FLOPs on each (that of learned shares depends on which items may be learned from: see
+    :mod:`ttscale.scaling.learned`). Votes other than the first are considered for the samples of the main decoding and
+    for the ensemble. A vote by a score is considered where every draw that answers has the score, so that a member
+    without log-probabilities takes it from no other.
 
     Args:
         votes: ``"auto"`` is the outcome's default vote alone.
@@ -32,32 +35,46 @@ def candidates(records: Records, *, votes: Sequence[str] | str = AUTO) -> tuple[
     if not isinstance(given, Sequence) or isinstance(given, str) or not given:
         raise TtscaleError("votes", expected="a list of votes", got=repr(votes), fix='Give for example ("mean",).')
     names = [resolve(vote, records.outcome) for vote in given]
-    return _of_text(records, names) if records.outcome == "text" else _of_images(records, names)
+    return _possible(records, _of_text(records, names)) if records.outcome == "text" else _of_images(records, names)
 
 
 def plan_votes(records: Records) -> tuple[str, ...]:
-    """The votes that a plan considers by itself: of text, the plurality and every score as a weight, where each draw
-    that answers has it and none is negative (the probability of the whole text, which favours short ones, aside)."""
+    """The votes that a plan considers by itself: of text, the plurality and every score as a weight, where some
+    member's samples have it (the probability of the whole text, which favours short ones, aside)."""
     if records.outcome != "text":
         return PLAN_VOTES
+    return ("plurality", *(vote for vote in _scored_votes(records, "weighted") if vote != "weighted:sum_logprob"))
+
+
+def compared_votes(records: Records) -> tuple[str, ...]:
+    """The votes over answers to compare: the plurality, and every score that some member's samples have, as a weight
+    and for best-of-n."""
+    return ("plurality", *_scored_votes(records, "weighted"), *_scored_votes(records, "best"))
+
+
+def _scored_votes(records: Records, rule: str) -> list[str]:
+    """The votes of this rule that the samples of at least one member can be merged by."""
     graded = records.graded()
-    answered = graded.answers >= 0
-    positive = [
-        name for name in known_scores(records) if name in OWN_SCORES or graded.scores[name][answered].min() >= 0
-    ]
-    return ("plurality", *(f"weighted:{name}" for name in positive if name != "sum_logprob"))
+    held = sampled.pools(graded)
+    main = [held[pool] for pool in team_pools(records) if pool in held]
+    answering = [columns for columns in main if (graded.answers[:, columns] >= 0).any()]
+    out = []
+    for name, values in graded.scores.items():
+        vote = AnswerVote(f"{rule}:{name}", name, rule == "best")
+        if any(vote.possible(graded.answers[:, columns], {name: values[:, columns]}) for columns in answering):
+            out.append(vote.name)
+    return out
 
 
-def best_of_n(records: Records) -> tuple[str, ...]:
-    """Best-of-n by every score that each answering draw has."""
-    return tuple(f"best:{name}" for name in known_scores(records) if name != "sum_logprob")
+def _possible(records: Records, strategies: Sequence[Strategy]) -> tuple[Strategy, ...]:
+    """Those whose draws have the score of their vote; a vote that none can take stays, to be refused by name."""
+    check = {strategy: _has_score(records, strategy) for strategy in strategies}
+    possible = {strategy.vote for strategy, good in check.items() if good}
+    return tuple(strategy for strategy, good in check.items() if good or strategy.vote not in possible)
 
 
-def known_scores(records: Records) -> list[str]:
-    """The scores of text that every draw with an answer has."""
-    graded = records.graded()
-    answered = graded.answers >= 0
-    return [name for name, values in graded.scores.items() if answered.any() and np.isfinite(values[answered]).all()]
+def _has_score(records: Records, strategy: Strategy) -> bool:
+    return strategy.vote == DEFAULT["text"] or vote_possible(records, strategy)
 
 
 def _of_images(records: Records, votes: Sequence[str]) -> tuple[Strategy, ...]:
@@ -94,4 +111,7 @@ def _of_text(records: Records, votes: Sequence[str]) -> tuple[Strategy, ...]:
                 out.append(sampled.mixture(records, name, vote=votes[0]))
     if len(names) > 1:
         out += [sampled.ensemble(records, names, vote=vote, subject="all") for vote in votes]
+        quotas = equal_compute(records) if can_share(records) else None
+        if quotas is not None:
+            out.append(team(records, quotas, kind="quotas", vote=votes[0]))
     return tuple(dict.fromkeys(out))

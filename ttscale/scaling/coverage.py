@@ -18,10 +18,11 @@ from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
 from ttscale.scaling.checks import check_records
 from ttscale.scaling.curves import Curve, check_budgets, curve_of_strategy, default_strategy
-from ttscale.scaling.interval import Interval, check_level, percentiles, wilson
-from ttscale.scaling.sampled_credits import parts_of, right_draws
+from ttscale.scaling.interval import Interval, check_level, percentiles, undefined, wilson
+from ttscale.scaling.sampled_credits import parts_of, right_draws, weights_of
 from ttscale.scaling.strategy import Strategy, check_draws, without_vote
 from ttscale.voting.answers import prefix_credits
+from ttscale.voting.votes import AnswerVote, get_vote
 
 COVERAGE = "coverage"
 
@@ -71,43 +72,62 @@ def coverage_curve(
     chosen = without_vote(strategy if strategy is not None else default_strategy(records))
     check_draws(records, chosen)
     ks = check_budgets(budgets, len(chosen.draws))
+    return curve_of_strategy(
+        records, chosen, ks, coverage_credits(records, chosen, ks), reference=reference, level=level, n_boot=n_boot,
+        seed=seed, name=f"{chosen.name}/{COVERAGE}", vote=COVERAGE,
+    )  # fmt: skip
+
+
+def coverage_credits(records: Records, strategy: Strategy, budgets: np.ndarray) -> np.ndarray:
+    """Probability of each item that one of the first k draws is right, ``float64 [k, item]``."""
     graded = records.graded()
     right = right_draws(graded)
-    missed = np.zeros((len(ks), records.n_items))
-    for part in parts_of(graded, chosen):
-        c, taken = right[:, part.columns].sum(axis=1), part.taken(ks)
+    missed = np.zeros((len(budgets), records.n_items))
+    for part in parts_of(graded, strategy):
+        c, taken = right[:, part.columns].sum(axis=1), part.taken(budgets)
         for one in np.unique(taken[taken > 0]):
             missed[taken == one] += _log_miss(len(part.columns), c, int(one))
-    return curve_of_strategy(
-        records, chosen, ks, -np.expm1(missed), reference=reference, level=level, n_boot=n_boot, seed=seed,
-        name=f"{chosen.name}/{COVERAGE}", vote=COVERAGE,
-    )  # fmt: skip
+    return -np.expm1(missed)
 
 
 def vote_ceiling(
     records: Records, strategy: Strategy | None = None, *, ci: float = 0.95, n_boot: int = 1000, seed: int = 0
 ) -> Interval:
-    """Share of items whose plurality answer over all collected draws is right (ties share): where the vote saturates.
+    """Share of items whose answer by the vote of all collected draws is right (ties share): where the vote saturates.
+
+    It is NaN for best-of-n, which no number of draws settles: a draw of a still higher score may always come.
 
     The draws are all those of the member, variant and decoding pools that the strategy takes from, more than its own
-    where these run out at different times. Arguments and errors as in
-    :func:`ttscale.scaling.curves.accuracy_curve`.
+    where these run out at different times; each pool counts by the share of the strategy's draws that it has. Arguments
+    and errors as in :func:`ttscale.scaling.curves.accuracy_curve`.
     """
     _check_text(records)
     level = check_level(ci)
-    units = unit_index(records.clusters)
-    n_units = count_units(records.n_items, units)
-    check_bootstrap(n_boot, level, n_units, seed)
+    check_bootstrap(n_boot, level, count_units(records.n_items, unit_index(records.clusters)), seed)
     chosen = strategy if strategy is not None else default_strategy(records)
     check_draws(records, chosen)
+    vote = get_vote(chosen.vote, "text")
+    assert isinstance(vote, AnswerVote)
+    if vote.best:
+        return undefined(level, "best-of-n has no ceiling")
     graded = records.graded()
-    columns = np.concatenate([part.columns for part in parts_of(graded, chosen)])
+    parts = parts_of(graded, chosen)
+    columns = np.concatenate([part.columns for part in parts])
+    share = np.concatenate([np.full(len(part.columns), len(part.places) / len(part.columns)) for part in parts])
     answers = graded.answers[:, columns].T
-    credit = prefix_credits(answers, right_draws(graded)[:, columns].T, np.zeros(answers.shape))[-1]
+    weights = weights_of(graded, vote, parts)[:, columns].T + np.log(share)[:, None]
+    credit = prefix_credits(answers, right_draws(graded)[:, columns].T, weights)[-1]
+    return interval_of(records, credit, f"{vote.name} over {len(columns)} draws", level, n_boot, seed)
+
+
+def interval_of(records: Records, credit: np.ndarray, what: str, level: float, n_boot: int, seed: int) -> Interval:
+    """The mean of each item's credit ``[item]`` with its interval over items (or clusters of them)."""
+    units = unit_index(records.clusters)
+    n_units = count_units(records.n_items, units)
     low, high = percentiles(bootstrap_means(credit[None], units=units, n_boot=n_boot, seed=seed), level)
     value = float(mean_credit(credit))
     bounds = (float(low[0]), float(high[0])) if np.ptp(credit) > 0 else wilson(value * n_units, n_units, level)
-    return Interval(value, *bounds, level, f"plurality over {len(columns)} draws, bootstrap over {n_units} items")
+    return Interval(value, *bounds, level, f"{what}, bootstrap over {n_units} items")
 
 
 def _log_miss(n: int, c: np.ndarray, k: int) -> np.ndarray:

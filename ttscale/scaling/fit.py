@@ -24,7 +24,7 @@ from ttscale.scaling.interval import Interval, normal_quantile, percentiles
 from ttscale.scaling.laws import LAWS, Law, check_law, get_law
 from ttscale.scaling.separable import fit_many, fit_points, mean_covariance, with_misfit
 
-Status = Literal["converged", "at_bound", "not_identified", "off_the_data"]
+Status = Literal["converged", "at_bound", "not_identified", "off_the_data", "falls"]
 
 FAR = 10.0  # beyond this many times the fitted range a prediction warns
 _PER_DOUBLING = 2  # budgets fitted
@@ -42,11 +42,11 @@ class Fit:
             curve whose draws differ in cost.
         params: each parameter with the percentile interval of its bootstrap refits.
         status: ``converged``; ``at_bound`` when a parameter sits on its limit; ``not_identified`` when the data do
-            not say
-            what a shape parameter is: its interval reaches a limit or spans more than half the range between them (in
-            logarithm), or the part of the law that it shapes may be 0, or there are no more points than parameters;
-            ``off_the_data`` when a law of several parameters describes the points worse than their mean does
-            (``r2 < 0``).
+            not say what a shape parameter is: its interval reaches a limit or spans more than half the range between
+            them (in logarithm), or the part of the law that it shapes may be 0, or there are no more points than
+            parameters; ``off_the_data`` when a law of several parameters describes the points worse than their mean
+            does (``r2 < 0``); ``falls`` when more compute makes the accuracy worse (the whole interval of the law's
+            change over the fitted range is below 0): its ``A`` is then no ceiling, but what it sinks to.
         r2, rmse: of the fitted points, unweighted. ``r2`` is NaN when accuracy does not vary, and may be negative,
             since the fit weighs points by their covariance.
         backtest, backtest_rmse, backtest_gain_rmse: error at budgets and items not seen; see ``scaling.backtest``.
@@ -269,13 +269,14 @@ def _fit(law: Law, curve: Curve, unit: str, x: np.ndarray, covariance: np.ndarra
         name: Interval(float(values[i]), float(low[i]), float(high[i]), curve.level, method)
         for i, name in enumerate(law.parameters)
     }
+    change = percentiles(np.diff(law.value(x[[0, -1]], replicates))[:, 0], curve.level)
     residual = curve.accuracy - law.value(x, values)
     total = float(((curve.accuracy - curve.accuracy.mean()) ** 2).sum())
     varies = total > 1e-24 * len(x)
     r2 = 1.0 - float((residual**2).sum()) / total if varies else math.nan
     return Fit(
         law=law.name, formula=law.formula, unit=unit, params=params,
-        status=_status(law, params, n_points=len(x), varies=varies, r2=r2), r2=r2,
+        status=_status(law, params, n_points=len(x), varies=varies, r2=r2, falls=float(change[1]) < 0), r2=r2,
         rmse=math.sqrt(float((residual**2).mean())),
         backtest=backtest(law, curve, folds, x), level=curve.level, budgets=curve.budgets, definition=law,
         replicate_params=replicates, curve=curve,
@@ -287,9 +288,13 @@ def _all_agree(curve: Curve) -> bool:
     return bool((curve.credit == curve.credit[0, 0]).all())
 
 
-def _status(law: Law, params: dict[str, Interval], *, n_points: int, varies: bool, r2: float) -> Status:
+def _status(
+    law: Law, params: dict[str, Interval], *, n_points: int, varies: bool, r2: float, falls: bool = False
+) -> Status:
     if r2 < 0 and len(params) > 1:
         return "off_the_data"
+    if falls and varies:
+        return "falls"
     level = params[law.linear[0]]
     on_limit = level.value in (0.0, 1.0) and varies
     if not law.shape:

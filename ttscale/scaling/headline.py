@@ -155,7 +155,8 @@ def most_told(fits: Sequence[Fit]) -> list[Fit]:
     """The fit with most budgets, of draws of equal cost and with known parameters if there is one."""
 
     def rank(fit: Fit) -> tuple[bool, bool, int, float]:
-        return fit.unit != "draws", fit.status != "converged", -len(fit.curve.budgets), -fit.curve.reference_flops
+        unclear = fit.status not in ("converged", "falls")
+        return fit.unit != "draws", unclear, -len(fit.curve.budgets), -fit.curve.reference_flops
 
     return sorted(fits, key=rank)[:1]
 
@@ -171,6 +172,8 @@ def law_words(fit: Fit) -> str:
         more = "; its parameters are not identified by these data"
     elif fit.status == "off_the_data":
         more = "; yet it describes the points worse than their mean does"
+    elif fit.status == "falls":
+        more = "; it falls with more compute, and so has no ceiling"
     elif fit.status == "converged" and fit.definition.shape:
         more = f" and a ceiling of {accuracy_words(fit.params[fit.definition.linear[0]])}"
     best = f" best of {len(fit.candidates)} laws" if fit.candidates else ""

@@ -77,15 +77,17 @@ def climb(
     wanted = {
         size: [*_views(size, parts, marks, vote), *_teams(size, parts, marks, vote)] for size, parts in groups.items()
     }
-    total, done = sum(way.work for ways in wanted.values() for way in ways), 0
+    total, done = sum(group.work for several in wanted.values() for group in several), 0
     options: list[Option] = []
     rungs: list[Rung] = []
     for size, parts in groups.items():
-        for way in wanted[size]:
-            options.append(_average(way, size, ci=ci, n_boot=n_boot, seed=seed))
-            done += way.work
+        for group in wanted[size]:
+            options.append(_average(group, size, ci=ci, n_boot=n_boot, seed=seed))
+            done += group.work
             on_progress(done / total)
-        viewed = [option for option, way in zip(options[-len(wanted[size]) :], wanted[size], strict=True) if way.views]
+        viewed = [
+            option for option, group in zip(options[-len(wanted[size]) :], wanted[size], strict=True) if group.views
+        ]
         everyone = [(one, member) for one, members in parts for member in members]
         rungs.append(_rung(size, everyone, viewed, ci=ci, n_boot=n_boot, seed=seed))
     order = np.argsort([rung.flops for rung in rungs], kind="stable")
@@ -93,7 +95,7 @@ def climb(
 
 
 @dataclass(frozen=True)
-class _Way:
+class _Group:
     """Exchangeable strategies whose curves are averaged under one name.
 
     Attributes:
@@ -110,21 +112,23 @@ class _Way:
         return sum(len(strategy.draws) for _, strategy in self.strategies)
 
 
-def _views(size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str) -> list[_Way]:
+def _views(
+    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
+) -> list[_Group]:
     by_views: dict[tuple[str, ...], list[tuple[Records, Strategy]]] = {}
     for one, members in parts:
         for member in members:
-            for strategy in _ways_of(one, member.name, vote):
+            for strategy in _alone(one, member.name, vote):
                 views = (strategy.kind, str(len(strategy.draws)), *one.variants)
                 by_views.setdefault(views, []).append((one, strategy))
     several = Counter(kind for kind, *_ in by_views)
     return [
-        _way(kind, size, marks[id(group[0][0])] if several[kind] > 1 else "", group, views=kind in ("tta", "single"))
+        _group(kind, size, marks[id(group[0][0])] if several[kind] > 1 else "", group, views=kind in ("tta", "single"))
         for (kind, *_), group in by_views.items()
     ]
 
 
-def _ways_of(records: Records, member: str, vote: str) -> list[Strategy]:
+def _alone(records: Records, member: str, vote: str) -> list[Strategy]:
     """What one member alone can do: its views; or a greedy answer, its samples, and their mixture with variants."""
     if records.outcome != "text":
         return [tta(records, member, vote=vote)]
@@ -133,7 +137,9 @@ def _ways_of(records: Records, member: str, vote: str) -> list[Strategy]:
     return [*plainly, *(make(records, member, vote=vote) for make in makers)]
 
 
-def _teams(size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str) -> list[_Way]:
+def _teams(
+    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
+) -> list[_Group]:
     several = [(one, [member.name for member in members]) for one, members in parts if len(members) > 1]
     out = []
     for one, names in several:
@@ -142,23 +148,23 @@ def _teams(size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapp
         for make in [sampled.ensemble] if one.outcome == "text" else makers:
             strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
             mark = marks[id(one)] if len(several) > 1 else ""
-            out.append(_way(strategies[0][1].kind, size, mark, strategies, views=False))
+            out.append(_group(strategies[0][1].kind, size, mark, strategies, views=False))
     return out
 
 
-def _way(kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool) -> _Way:
+def _group(kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool) -> _Group:
     records, strategy = strategies[0]
     subject = f"{size}{mark}"
     sampled_by = [draw.decoding for draw in strategy.draws[:1] if isinstance(draw, TextDraw)]
     detail = [] if kind == "greedy" else sampled_by
     suffix = [strategy.vote] if strategy.vote != DEFAULT[records.outcome] else []
-    return _Way("/".join([kind, subject, *detail, *suffix]), subject, strategies, views)
+    return _Group("/".join([kind, subject, *detail, *suffix]), subject, strategies, views)
 
 
-def _average(way: _Way, size: str, *, ci: float, n_boot: int, seed: int) -> Option:
-    curves = [accuracy_curve(r, s, ci=ci, n_boot=n_boot, seed=seed) for r, s in way.strategies]
-    training = np.mean([_training_flops(r, s) for r, s in way.strategies], axis=0)
-    return Option(size, mean_curve(curves, way.name, subject=way.subject), training)
+def _average(group: _Group, size: str, *, ci: float, n_boot: int, seed: int) -> Option:
+    curves = [accuracy_curve(r, s, ci=ci, n_boot=n_boot, seed=seed) for r, s in group.strategies]
+    training = np.mean([_training_flops(r, s) for r, s in group.strategies], axis=0)
+    return Option(size, mean_curve(curves, group.name, subject=group.subject), training)
 
 
 def same_items(records: Records | Sequence[Records]) -> list[Records]:

@@ -22,6 +22,7 @@ from ttscale.scaling.checks import check_costs, check_records
 from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import check_level, percentiles, wilson
+from ttscale.scaling.learned import planned_curve
 from ttscale.scaling.strategy import Draw
 from ttscale.scaling.words import flops_words, option_words
 from ttscale.voting.votes import AUTO, get_vote
@@ -62,6 +63,7 @@ class Plan:
         flops, flops_worst: mean and largest cost per item; NaN where unknown. multiplier: in plain decisions
             (``unit``) of ``reference_member``. tokens: of text, mean tokens generated per item.
         outcome: ``"log_probs"`` or ``"text"``. decodings, prompting: of text, how to ask, as in the Records' manifest.
+        prefill: of text, what ``flops`` charges a prompt: ``"shared"`` once, ``"per_sample"`` with every sample.
         ties: ``"keyed"``: a tie is broken by the item's own uniform.
         n_candidates: how many (strategy, budget) pairs were considered.
     """
@@ -88,6 +90,7 @@ class Plan:
     outcome: str = "log_probs"
     decodings: tuple[Mapping[str, Any], ...] = ()
     prompting: Mapping[str, Any] | None = None
+    prefill: str = "shared"
     ties: str = "keyed"
     schema_version: int = SCHEMA_VERSION
 
@@ -128,11 +131,13 @@ def plan(
     """The cheapest way to reach an accuracy, or the most accurate way within a cost.
 
     All strategies of :func:`ttscale.scaling.candidates.candidates` at all budgets are compared on one half of the items
-    (keyed by ``seed``; clusters are kept whole). For ``min_accuracy`` the cheapest whose one-sided lower bound
-    reaches it is taken; for ``max_flops`` the most accurate that costs no more (the cheapest of equals). The bounds
-    hold for all candidates at once (max-t bootstrap, Romano and Wolf 2005, "Exact and approximate stepdown methods for
-    multiple hypothesis testing"), so that looking at many of them does not let a lucky one through. The accuracy to
-    quote is the one on the other half, which took no part in the choice.
+    (keyed by ``seed``; clusters are kept whole); of text from several members also their ensemble with learned shares
+    of the draws, learned on the same half and cross-fitted there (see :mod:`ttscale.scaling.learned`). For
+    ``min_accuracy`` the cheapest whose one-sided lower bound reaches it is taken; for ``max_flops`` the most accurate
+    that costs no more (the cheapest of equals). The bounds hold for all candidates at once (max-t bootstrap, Romano and
+    Wolf 2005, "Exact and approximate stepdown methods for multiple hypothesis testing"), so that looking at many of
+    them does not let a lucky one through. The accuracy to quote is the one on the other half, which took no part in the
+    choice.
 
     Args:
         records: with known costs; where a served language model's FLOPs are not known, the cheapest is the one that
@@ -161,6 +166,9 @@ def plan(
     for strategy in strategies:
         curves.append(accuracy_curve(records, strategy, ci=level, n_boot=n_boot, seed=seed))
         on_progress(sum(len(curve.budgets) for curve in curves) / total)
+    learned = planned_curve(records, first, vote=strategies[0].vote, level=level, n_boot=n_boot, seed=seed)
+    if learned is not None:
+        curves.append(learned)
     return choose(records, curves, first, min_accuracy=min_accuracy, max_flops=max_flops, n_boot=n_boot, seed=seed)
 
 
@@ -338,7 +346,7 @@ def _plan(
         reference_member=curve.reference_member, n_candidates=n_candidates, unit=curve.unit,
         tokens=None if curve.tokens is None else float(curve.tokens[row]), outcome=records.outcome,
         decodings=tuple(one for one in records.manifest.decodings if one["id"] in asked),
-        prompting=records.manifest.prompting,
+        prompting=records.manifest.prompting, prefill=records.manifest.prefill,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from ttscale.scaling.strategy import Strategy, check_members
 from ttscale.voting.votes import DEFAULT, get_vote, resolve
 
 GREEDY = "greedy"
-KINDS = ("greedy", "samples", "variants", "mixture", "ensemble")
+KINDS = ("greedy", "samples", "variants", "mixture", "ensemble", "quotas", "learned")
 
 Pool = tuple[str, str, str]  # member, variant, decoding: the samples of it are exchangeable
 
@@ -71,7 +71,7 @@ def mixture(records: Records, member: str, *, decoding: str | None = None, vote:
 
 def ensemble(
     records: Records, members: Sequence[str], *, decoding: str | None = None, vote: str = "auto",
-    shares: Mapping[str, float] | None = None, subject: str | None = None,
+    shares: Mapping[str, float] | None = None, subject: str | None = None, kind: str = "ensemble",
 ) -> Strategy:  # fmt: skip
     """Samples of several members under the plain prompt, interleaved.
 
@@ -81,6 +81,7 @@ def ensemble(
             :mod:`ttscale.scaling.weights`) are shares: at every budget each member has its share of the draws, to
             within one draw.
         subject: names the group in the strategy's name; by default the members and their shares.
+        kind: ``ensemble``; ``quotas`` where the shares follow from costs, ``learned`` where they were learned.
 
     Raises:
         TtscaleError: unknown members or decoding, or shares that are not those of the members.
@@ -100,13 +101,12 @@ def ensemble(
     parts = [_draws(records, name, records.variants[0], chosen) for name in names]
     draws = interleaved(parts, [given[name] for name in names])
     label = "+".join(name if shares is None else f"{name}:{given[name]:.3g}" for name in names)
-    return _strategy("ensemble", subject or label, chosen, draws, vote)
+    return _strategy(kind, subject or label, chosen, draws, vote)
 
 
 def plain(records: Records, member: str) -> Strategy:
     """One greedy answer where greedy decoding was collected, else the samples (whose first budget is one sample)."""
-    found = has_greedy(records, member)
-    return greedy(records, member) if found else samples(records, member)
+    return greedy(records, member) if has_greedy(records, member) else samples(records, member)
 
 
 def has_greedy(records: Records, member: str) -> bool:

@@ -13,6 +13,7 @@ Costs need no orders: the mean cost of n samples of a pool is n times the pool's
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,8 +100,8 @@ def sampled_credits(
     graded = records.graded()
     vote = get_vote(strategy.vote, "text")
     assert isinstance(vote, AnswerVote)
-    log_weights, right = vote.log_weights(graded.answers, graded.scores), right_draws(graded)
     parts, n_draws = parts_of(graded, strategy), int(budgets[-1])
+    log_weights, right = weights_of(graded, vote, parts), right_draws(graded)
     n_orders = _whole_rounds(orders, max(len(part.columns) for part in parts))
     keys = keyed.item_keys(records.item_ids.tolist())
     answers = graded.answers.astype(np.int16) if graded.correct.shape[1] < 2**15 else graded.answers  # faster to sort
@@ -123,6 +124,29 @@ def sampled_credits(
         pool = parts[0].columns
         out[0] = (right & (log_weights > -math.inf))[:, pool].mean(axis=1)
     return out
+
+
+def weights_of(graded: Graded, vote: AnswerVote, parts: Sequence[Part]) -> np.ndarray:
+    """The log-weights of the draws that a strategy may take, ``float64 [item, draw]``; 0 elsewhere.
+
+    Only these need a score: a member without log-probabilities does not keep another one from being voted by them.
+
+    Raises:
+        TtscaleError: a draw of these whose score is not known, or negative as a weight.
+    """
+    used = np.concatenate([part.columns for part in parts])
+    out = np.zeros(graded.answers.shape)
+    scores = {name: values[:, used] for name, values in graded.scores.items()}
+    out[:, used] = vote.log_weights(graded.answers[:, used], scores)
+    return out
+
+
+def vote_possible(records: Records, strategy: Strategy) -> bool:
+    """Whether each draw of its pools that answers has the score that its vote needs."""
+    graded, vote = records.graded(), get_vote(strategy.vote, "text")
+    assert isinstance(vote, AnswerVote)
+    used = np.concatenate([part.columns for part in parts_of(graded, strategy)])
+    return vote.possible(graded.answers[:, used], {name: values[:, used] for name, values in graded.scores.items()})
 
 
 def _whole_rounds(orders: int, n: int) -> int:

@@ -11,6 +11,7 @@ from ttscale.records.schema import Member
 from ttscale.scaling.bootstrap import check_resampling
 from ttscale.scaling.candidates import PLAN_VOTES, candidates
 from ttscale.scaling.checks import check_records
+from ttscale.scaling.conventions import image_conventions
 from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.entries import curve_entry, fit_entry, front_entry, json_ready, tradeoff_entry
 from ttscale.scaling.fit import fit_law, log_spaced
@@ -92,7 +93,7 @@ def _image_parts(
         on_progress=_part(on_progress, _UNTIL_FITS, 1.0),
     )  # fmt: skip
     return {
-        "conventions": _conventions(curves[0]),
+        "conventions": image_conventions(curves[0]),
         "run": _run(records, ci=ci, n_boot=n_boot, seed=seed),
         "curves": [curve_entry(curve) for curve in curves],
         "fits": [fit_entry(one, one.law == best.law) for best in fitted for one in best.candidates or (best,)],
@@ -121,33 +122,6 @@ def check_options(*, min_accuracy: float | None, vote: str, law: str, ci: float,
     if law != "auto":
         get_law(law)
     check_resampling(n_boot, check_level(ci), seed)
-
-
-def _conventions(curve: Curve) -> dict[str, str]:
-    return {
-        "flops": "1 multiply-add = 2 FLOPs; per item; marginal cost of the draws used",
-        "ties": "tied answers share the credit; a deployed plan breaks ties by the item's keyed uniform",
-        "intervals": (
-            f"{100 * curve.level:g}% intervals, {curve.method}; differences are paired by item; training seeds are "
-            "averaged and held fixed; intervals are not adjusted for the number of comparisons"
-        ),
-        "multiplier": "cost in plain decisions (one view) of the curve's first member",
-        "choices": "an option chosen by its accuracy is chosen on one half of the items and scored on the other",
-        "fits": (
-            "laws in draws k (in cost relative to the first draw where draws differ in cost), fitted to budgets spaced "
-            "evenly in log k; R² and RMSE are of these budgets; the law is chosen by the "
-            "back-test error of the gain over the first budget: fitted to lower budgets of one half, scored on higher "
-            "budgets of the other half of the items"
-        ),
-        "pareto": (
-            "the front of the estimates: its points were chosen by their accuracy on the very items that score them, "
-            "so they look better than they are"
-        ),
-        "detectable": (
-            "the true difference whose interval would have excluded 0 with 80% probability on these items, from the "
-            "bootstrap standard error"
-        ),
-    }
 
 
 def _run(records: Records, *, ci: float, n_boot: int, seed: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,19 +24,22 @@ from ttscale.scaling.sampled import KINDS
 from ttscale.scaling.text_tables import main_samples
 from ttscale.scaling.tradeoff import Tradeoff
 from ttscale.scaling.words import accuracy_words, points_words, sentence_start
+from ttscale.voting.votes import DEFAULT
 
 
 def text_headline(
     records: Records, trade: Tradeoff | None, curves: Sequence[Curve], coverage: Mapping[str, Curve],
-    ceiling: Mapping[str, Interval], fits: Sequence[Fit], language: Mapping[str, Any], chosen: Plan | None,
+    ceiling: Mapping[str, Interval], fits: Sequence[Fit], language: Mapping[str, Any], chosen: Plan | None, *,
+    vote: str,
 ) -> list[str]:  # fmt: skip
     """Sentences for the terminal and the top of the page, most general first.
 
     Args:
         trade: None where costs are not known. curves: all of the summary. coverage, ceiling: per curve's name.
-        fits: the chosen fit of each curve that has one. language: the summary's section of that name.
+        fits: the chosen fit of each curve that has one. language: the summary's section of that name. vote: the one
+            that the summary is about.
     """
-    usual = [curve for curve in curves if curve.vote == curves[0].vote]
+    usual = [curve for curve in curves if curve.vote == vote]
     out = [_what(records), *([ladder_words(trade)] if trade is not None else [])]
     out += [
         spending_words(max((c for c in usual if c.kind == kind), key=lambda c: (len(c.budgets), c.subject)))
@@ -63,10 +67,11 @@ def _what(records: Records) -> str:
 
 def _limit(curve: Curve, covered: Curve, ceiling: Interval) -> str:
     k = int(curve.budgets[-1])
-    return (
-        f"Of {curve.subject}'s problems, {accuracy_words(covered.at(k))} have a right answer among {k} samples, and "
-        f"for {accuracy_words(ceiling)} it is the most frequent one, where the vote's accuracy ends."
-    )
+    head = f"Of {curve.subject}'s problems, {accuracy_words(covered.at(k))} have a right answer among {k} samples"
+    if math.isnan(ceiling.value):
+        return f"{head}; best-of-n picks it for {accuracy_words(curve.at(k))}."
+    leads = "it is the most frequent one" if curve.vote == DEFAULT["text"] else f"it leads the {curve.vote} vote"
+    return f"{head}, and for {accuracy_words(ceiling)} {leads}, where the vote's accuracy ends."
 
 
 def _worth(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
-from ttscale.scaling.candidates import best_of_n, candidates, plan_votes
+from ttscale.scaling.candidates import candidates, compared_votes, plan_votes
+from ttscale.scaling.conventions import text_conventions
 from ttscale.scaling.coverage import COVERAGE, coverage_curve, vote_ceiling
 from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.entries import curve_entry, fit_entry, front_entry, tradeoff_entry
@@ -16,6 +17,7 @@ from ttscale.scaling.fit import Fit, fit_law, log_spaced
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.laws import get_law
+from ttscale.scaling.learned import can_share, cross_fitted_team, learn_cross_fitted, planned_curve
 from ttscale.scaling.plan import Plan, choose
 from ttscale.scaling.sampled_credits import ORDERS, known_costs
 from ttscale.scaling.strategy import by_size, without_vote
@@ -30,6 +32,7 @@ from ttscale.scaling.text_tables import (
     votes_table,
 )
 from ttscale.scaling.tradeoff import Tradeoff, tradeoff
+from ttscale.scaling.weights import CrossFitted
 
 _UNTIL_CURVES, _UNTIL_TRADE, _UNTIL_FITS = 0.6, 0.75, 0.9  # of the time that an analysis takes, roughly
 
@@ -47,26 +50,31 @@ def text_parts(
     """
     settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed}
     planned = tuple(dict.fromkeys((vote, *plan_votes(records))))
-    wanted = candidates(records, votes=(*planned, *best_of_n(records)))
+    wanted = candidates(records, votes=tuple(dict.fromkeys((*planned, *compared_votes(records)))))
     curves: list[Curve] = []
     for number, strategy in enumerate(wanted, 1):
         curves.append(accuracy_curve(records, strategy, **settings))
         on_progress(_UNTIL_CURVES * number / len(wanted))
     covered, ceiling = _limits(records, curves, settings)
+    learned = learn_cross_fitted(records, seed=seed) if can_share(records) else None
+    if learned is not None and (shown := cross_fitted_team(records, learned, vote=vote, **settings)) is not None:
+        curves.append(shown.curve)
+        covered[shown.curve.name], ceiling[shown.curve.name] = shown.coverage, shown.ceiling
     known = known_costs(records)
     trade = tradeoff(records, vote=vote, **settings) if known else None
     on_progress(_UNTIL_TRADE)
     fitted = _fits([c for c in curves if c.vote == vote and c.kind != "greedy"], covered, law)
     on_progress(_UNTIL_FITS)
-    chosen, problem = _plan(records, [c for c in curves if c.vote in planned], min_accuracy, n_boot=n_boot, seed=seed)
+    known_curves = [c for c in curves if c.vote in planned and c.kind != "learned"]
+    chosen, problem = _plan(records, known_curves, learned, min_accuracy, vote=vote, n_boot=n_boot, seed=seed)
     plain = {
         member.name: accuracy_curve(records, sampled.plain(records, member.name), budgets=[1], **settings)
         for member in records.members
     }
-    language = _language(records, curves, plain, covered, ceiling, vote, settings)
+    language = _language(records, curves, plain, covered, ceiling, learned, vote, settings)
     return {
         "outcome": "text",
-        "conventions": _conventions(records, curves[0]),
+        "conventions": text_conventions(records, curves[0]),
         "run": _run(records, plain, settings),
         "curves": [_curve(records, curve, covered[curve.name], ceiling[curve.name]) for curve in curves],
         "fits": [_fit(one, one.law == best.law) for best in fitted for one in best.candidates or (best,)],
@@ -76,7 +84,7 @@ def text_parts(
         "plan_error": problem,
         "headline": text_headline(
             records, trade, curves, covered, ceiling, [fit for fit in fitted if fit.curve.vote != COVERAGE], language,
-            chosen,
+            chosen, vote=vote,
         ),
         "language": language,
     }  # fmt: skip
@@ -85,19 +93,16 @@ def text_parts(
 def _limits(
     records: Records, curves: Sequence[Curve], settings: Mapping[str, Any]
 ) -> tuple[dict[str, Curve], dict[str, Interval]]:
-    """Coverage and ceiling of every curve, computed once for the votes that share their draws."""
+    """Coverage and ceiling of every curve; the coverage once for the votes that share their draws."""
     covered: dict[Any, Curve] = {}
-    ceiling: dict[Any, Interval] = {}
+    ceiling: dict[str, Interval] = {}
     for curve in curves:
         assert curve.strategy is not None
         draws = curve.strategy.draws
         if draws not in covered:
-            alike = without_vote(curve.strategy)
-            covered[draws] = coverage_curve(records, alike, **settings)
-            ceiling[draws] = vote_ceiling(records, alike, **settings)
-        covered[curve.name], ceiling[curve.name] = covered[draws], ceiling[draws]
-    names = [curve.name for curve in curves]
-    return {name: covered[name] for name in names}, {name: ceiling[name] for name in names}
+            covered[draws] = coverage_curve(records, without_vote(curve.strategy), **settings)
+        covered[curve.name], ceiling[curve.name] = covered[draws], vote_ceiling(records, curve.strategy, **settings)
+    return {curve.name: covered[curve.name] for curve in curves}, ceiling
 
 
 def _fits(curves: Sequence[Curve], covered: Mapping[str, Curve], law: str) -> list[Fit]:
@@ -107,21 +112,29 @@ def _fits(curves: Sequence[Curve], covered: Mapping[str, Curve], law: str) -> li
 
 
 def _plan(
-    records: Records, curves: Sequence[Curve], min_accuracy: float | None, *, n_boot: int, seed: int
-) -> tuple[Plan | None, str | None]:
-    """The curves are the candidates of a plan already, so that it costs no more than the choice."""
+    records: Records, curves: Sequence[Curve], learned: CrossFitted | None, min_accuracy: float | None, *, vote: str,
+    n_boot: int, seed: int,
+) -> tuple[Plan | None, str | None]:  # fmt: skip
+    """The curves are the candidates of a plan already, all but that of learned shares: a plan may learn from its own
+    half of the items only."""
     if min_accuracy is None:
         return None, None
     try:
         first = first_half(records.item_ids, records.clusters, seed=seed)
-        return choose(records, curves, first, min_accuracy=min_accuracy, n_boot=n_boot, seed=seed), None
+        more = None
+        if learned is not None:
+            more = planned_curve(
+                records, first, vote=vote, level=curves[0].level, n_boot=n_boot, seed=seed, shares=learned.halves[0]
+            )
+        options = [*curves, *([more] if more is not None else [])]
+        return choose(records, options, first, min_accuracy=min_accuracy, n_boot=n_boot, seed=seed), None
     except TtscaleError as error:
         return None, str(error)
 
 
 def _language(
     records: Records, curves: Sequence[Curve], plain: Mapping[str, Curve], covered: Mapping[str, Curve],
-    ceiling: Mapping[str, Interval], vote: str, settings: Mapping[str, Any],
+    ceiling: Mapping[str, Interval], learned: CrossFitted | None, vote: str, settings: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     usual = [curve for curve in curves if curve.vote == vote]
     samples = main_samples(usual)
@@ -133,7 +146,7 @@ def _language(
         "votes": votes_table(curves, vote),
         "variants": variants_table(records, **settings),
         "variant_worth": variant_worth(usual),
-        "ensembles": ensembles_table(records, **settings),
+        "ensembles": ensembles_table(records, learned, **settings),
         "ceiling": [{"curve": c.name, **ceiling[c.name].as_dict()} for c in usual if c.kind != "greedy"],
         "examples": examples(records, samples[0], plain[samples[0].members[0]]) if samples else [],
     }  # fmt: skip
@@ -194,47 +207,3 @@ def _run(records: Records, plain: Mapping[str, Curve], settings: Mapping[str, An
         "grader": graded.grader, "draws_per_item": len(graded.draws), "prefill": manifest.prefill,
         "profiled_on": None if (profiles := records.profiles()) is None else profiles["device"][-1].as_py(),
     }  # fmt: skip
-
-
-def _conventions(records: Records, curve: Curve) -> dict[str, str]:
-    once = "once for all samples of a member and variant (and the beginning that problems share once a run, in shares)"
-    if records.manifest.prefill == "per_sample":
-        once = "once a sample"
-    return {
-        "flops": f"1 multiply-add = 2 FLOPs; per item; the prompt is charged {once}; then each sample's own tokens, "
-        "and the score that a vote needs",
-        "ties": (
-            "tied answers share the credit; a draw without an extractable answer abstains, and an item where nobody "
-            "votes scores 0; a deployed plan breaks ties by the item's keyed uniform"
-        ),
-        "seconds": "of one item alone on the profiled device, from a profile by itself, never from the collection",
-        "samples": (
-            f"samples of one prompt and decoding are exchangeable: accuracy at k is the mean over {ORDERS} or more "
-            "keyed random orders of them, not the first k alone; coverage is the unbiased 1 − C(n−c, k)/C(n, k)"
-        ),
-        "intervals": (
-            f"{100 * curve.level:g}% intervals, {curve.method}; differences are paired by item; intervals are not "
-            "adjusted for the number of comparisons"
-        ),
-        "multiplier": f"cost in plain decisions ({curve.unit}) of the curve's first member",
-        "ceiling": "share of items whose plurality answer over all samples collected is right: where more votes lead",
-        "choices": "an option chosen by its accuracy is chosen on one half of the items and scored on the other",
-        "ensembles": (
-            "the top answer of the weighted mean of the members' answer distributions, the limit of many samples; "
-            "learned weights, and the best single member, are chosen on one half of the items and scored on the other"
-        ),
-        "fits": (
-            "laws in draws k (in cost relative to the first draw where draws differ in cost), fitted to budgets spaced "
-            "evenly in log k; R² and RMSE are of these budgets; the law is chosen by the back-test error of the gain "
-            "over the first budget: fitted to lower budgets of one half, scored on higher budgets of the other half of "
-            "the items"
-        ),
-        "pareto": (
-            "the front of the estimates: its points were chosen by their accuracy on the very items that score them, "
-            "so they look better than they are"
-        ),
-        "detectable": (
-            "the true difference whose interval would have excluded 0 with 80% probability on these items, from the "
-            "bootstrap standard error"
-        ),
-    }

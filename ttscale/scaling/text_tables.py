@@ -14,8 +14,9 @@ from ttscale.scaling.bootstrap import bootstrap_means, count_units, mean_credit,
 from ttscale.scaling.curves import Curve, accuracy_curve, paired_difference
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import Interval, detectable, difference_bounds, percentiles, undefined, wilson
+from ttscale.scaling.learned import equal_compute, team_pools
 from ttscale.scaling.sampled_credits import right_draws
-from ttscale.scaling.weights import CrossFitted, answer_shares, best_single, cross_fitted, crossed, weighted_credit
+from ttscale.scaling.weights import CrossFitted, answer_shares, best_single, crossed, same_for_all
 
 _EXAMPLE_CHARACTERS = 600
 _EXAMPLE_ANSWERS = 6
@@ -121,21 +122,25 @@ def families_table(
     return out
 
 
-def ensembles_table(records: Records, *, ci: float, n_boot: int, seed: int) -> list[dict[str, Any]]:
+def ensembles_table(
+    records: Records, learned: CrossFitted | None, *, ci: float, n_boot: int, seed: int
+) -> list[dict[str, Any]]:
     """Ensembles of all members in the limit of many samples, each beside the best single member.
 
     Accuracy is that of the top answer of the weighted mean of the members' answer distributions. The single member is
     chosen, and weights are learned, on one half of the items and scored on the other, both ways.
+
+    Args:
+        learned: weights from :func:`ttscale.scaling.learned.learn_cross_fitted`; None where there is no ensemble.
     """
-    names = [member.name for member in records.members]
-    if len(names) < 2:
+    if learned is None:
         return []
-    pools = [(name, records.variants[0], sampled.main_decoding(records)) for name in names]
-    found = _weighted(records, pools, seed)
-    rival, units = found["single"].credit, unit_index(records.clusters)
+    names = [member.name for member in records.members]
+    by_kind = {**_fixed(records, seed), "learned": learned}
+    rival, units = by_kind["single"].credit, unit_index(records.clusters)
     n_units = count_units(records.n_items, units)
     out = []
-    for kind, one in found.items():
+    for kind, one in by_kind.items():
         rows = np.stack([one.credit, one.credit - rival])
         replicates = bootstrap_means(rows, units=units, n_boot=n_boot, seed=seed)
         bounds = difference_bounds(replicates[:, 1], ci, n_units)
@@ -150,21 +155,20 @@ def ensembles_table(records: Records, *, ci: float, n_boot: int, seed: int) -> l
     return out
 
 
-def _weighted(records: Records, pools: Sequence[sampled.Pool], seed: int) -> dict[str, CrossFitted]:
-    """The best single member, fixed shares, and learned weights; what looks at labels is cross-fitted."""
+def _fixed(records: Records, seed: int) -> dict[str, CrossFitted]:
+    """The best single member, cross-fitted, and shares that look at no label."""
     graded = records.graded()
-    shares, correct = answer_shares(graded, pools), graded.correct
+    shares, correct = answer_shares(graded, team_pools(records)), graded.correct
     first = first_half(records.item_ids, records.clusters, seed=seed)
 
     def single(items: np.ndarray) -> np.ndarray:
         return best_single(shares[:, items], correct[items])
 
-    found = {"single": crossed(single, shares, correct, first)}
-    fixed = {"uniform": np.full(len(pools), 1 / len(pools)), "quotas": _equal_compute(records, pools)}
-    for kind, weights in fixed.items():
-        if weights is not None:
-            found[kind] = CrossFitted(weights, weighted_credit(shares, correct, weights), 0.0)
-    return {**found, "learned": cross_fitted(shares, correct, first)}
+    given = {"uniform": np.full(len(shares), 1 / len(shares)), "quotas": equal_compute(records)}
+    return {
+        "single": crossed(single, shares, correct, first),
+        **{kind: same_for_all(shares, correct, weights) for kind, weights in given.items() if weights is not None},
+    }
 
 
 def examples(records: Records, curve: Curve, plain: Curve) -> list[dict[str, Any]]:
@@ -179,6 +183,7 @@ def examples(records: Records, curve: Curve, plain: Curve) -> list[dict[str, Any
         "found, and outvoted": (voted == 0) & right.any(axis=1),
         "never found": ~right.any(axis=1),
         "always right": right.all(axis=1),
+        "right by most": (voted == 1) & (single == 1) & ~right.all(axis=1),
     }
     chosen = {case: int(np.flatnonzero(held)[0]) for case, held in cases.items() if held.any()}
     texts = records.texts(sorted(set(chosen.values()))) if chosen else None
@@ -237,13 +242,6 @@ def _cut(text: str) -> str:
     return text if len(text) <= _EXAMPLE_CHARACTERS else text[: _EXAMPLE_CHARACTERS - 1] + "…"
 
 
-def _equal_compute(records: Records, pools: Sequence[sampled.Pool]) -> np.ndarray | None:
-    """Shares that spend as many FLOPs on each member; None where these are not known."""
-    graded, held = records.graded(), sampled.pools(records.graded())
-    each = np.array([graded.flops[:, held[pool]].mean() for pool in pools])
-    return (1 / each) / (1 / each).sum() if np.isfinite(each).all() and (each > 0).all() else None
-
-
 def _accuracy(at: Interval) -> dict[str, float]:
     return {"accuracy": at.value, "low": at.low, "high": at.high}
 
@@ -253,7 +251,8 @@ def _detectable(a: Curve, k_a: int, b: Curve, k_b: int) -> float:
 
 
 def _draws(curve: Curve) -> tuple:
-    return curve.strategy.draws if curve.strategy is not None else ()
+    """What votes must share to be compared. Learned shares may come to the draws of one member, and are not they."""
+    return curve.kind, curve.strategy.draws if curve.strategy is not None else ()
 
 
 def _clusters(records: Records, items: np.ndarray) -> np.ndarray | None:

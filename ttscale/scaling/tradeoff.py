@@ -187,11 +187,11 @@ def _exchange(small: Rung, big: Rung, option: Option) -> Exchange:
         rate = Interval(float(value), float(low), float(high), curve.level, method)
     test_ratio = float(cost / big.flops) if crosses else math.nan
     trained = float(train_ratio[row]) if crosses else math.nan
-    found = Exchange(
+    exchange = Exchange(
         **common, crosses=crosses, share_crossing=share, test_ratio=test_ratio, train_ratio=trained, rate=rate,
         ten_x_training_equals=ten_x_training_equals(rate.value), gap=gap, text="",
     )  # fmt: skip
-    return replace(found, text=_exchange_words(found, label, _plainly(big), bool(crosses and row == 0)))
+    return replace(exchange, text=_exchange_words(exchange, label, _plainly(big), bool(crosses and row == 0)))
 
 
 def _plainly(rung: Rung) -> str:

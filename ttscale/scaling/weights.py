@@ -20,6 +20,7 @@ from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from ttscale.records.graded import Graded
+from ttscale.scaling.quiet import quiet_stdout
 from ttscale.scaling.sampled import Pool, pools
 from ttscale.voting.decisions import TIE_TOLERANCE
 
@@ -33,11 +34,13 @@ class CrossFitted:
 
     Attributes:
         weights: learned on all items, ``float64 [member]``: those to deploy.
+        halves: learned on the first half, and on the second.
         credit: of each item under the weights of the half that it is not in, ``float64 [item]``.
         optimism: accuracy on the halves that chose minus accuracy on the halves that did not.
     """
 
     weights: np.ndarray
+    halves: tuple[np.ndarray, np.ndarray]
     credit: np.ndarray
     optimism: float
 
@@ -72,12 +75,12 @@ def learn_weights(shares: np.ndarray, correct: np.ndarray) -> np.ndarray:
     Where alike weights do as well as any, they are taken.
     """
     n = len(shares)
-    found = [np.full(n, 1.0 / n)]
+    options = [np.full(n, 1.0 / n)]
     if n > 1 and shares.shape[2]:
-        found.append(_swept(shares, correct) if n == 2 else _programmed(shares, correct))
-    found += list(np.eye(n))
-    scores = [round(float(weighted_credit(shares, correct, weights).sum()), 9) for weights in found]
-    return found[int(np.argmax(scores))]
+        options.append(_swept(shares, correct) if n == 2 else _programmed(shares, correct))
+    options += list(np.eye(n))
+    scores = [round(float(weighted_credit(shares, correct, weights).sum()), 9) for weights in options]
+    return options[int(np.argmax(scores))]
 
 
 def cross_fitted(shares: np.ndarray, correct: np.ndarray, first: np.ndarray) -> CrossFitted:
@@ -90,10 +93,16 @@ def crossed(
 ) -> CrossFitted:
     """The same for any rule that makes weights from some of the items (``bool [item]``)."""
     credit, seen = np.empty(len(first)), np.empty(len(first))
-    for chooser in (first, ~first):
-        whole = weighted_credit(shares, correct, learn(chooser))
+    halves = learn(first), learn(~first)
+    for chooser, weights in zip((first, ~first), halves, strict=True):
+        whole = weighted_credit(shares, correct, weights)
         credit[~chooser], seen[chooser] = whole[~chooser], whole[chooser]
-    return CrossFitted(learn(np.ones_like(first)), credit, float(seen.mean() - credit.mean()))
+    return CrossFitted(learn(np.ones_like(first)), halves, credit, float(seen.mean() - credit.mean()))
+
+
+def same_for_all(shares: np.ndarray, correct: np.ndarray, weights: np.ndarray) -> CrossFitted:
+    """The same for weights that were not learned: nothing is optimistic about them."""
+    return CrossFitted(weights, (weights, weights), weighted_credit(shares, correct, weights), 0.0)
 
 
 def best_single(shares: np.ndarray, correct: np.ndarray) -> np.ndarray:
@@ -164,10 +173,11 @@ def _programmed(shares: np.ndarray, correct: np.ndarray) -> np.ndarray:
     once = (np.unique(items)[:, None] == items).astype(np.float64)
     one_an_item = LinearConstraint(np.hstack([np.zeros((len(once), n)), once]), ub=1.0)
     whole = LinearConstraint(np.append(np.ones(n), np.zeros(len(leads)))[None, :], 1.0, 1.0)
-    done = milp(
-        np.append(np.zeros(n), -np.ones(len(leads))), integrality=np.append(np.zeros(n), np.ones(len(leads))),
-        bounds=Bounds(0.0, 1.0), constraints=[holds, one_an_item, whole], options={"time_limit": _SECONDS},
-    )  # fmt: skip
+    with quiet_stdout():  # HiGHS prints a line about a solution that it repairs, whatever its options say
+        done = milp(
+            np.append(np.zeros(n), -np.ones(len(leads))), integrality=np.append(np.zeros(n), np.ones(len(leads))),
+            bounds=Bounds(0.0, 1.0), constraints=[holds, one_an_item, whole], options={"time_limit": _SECONDS},
+        )  # fmt: skip
     if done.x is None:
         return np.full(n, 1.0 / n)
     held = [lead for lead, on in zip(leads, done.x[n:] > 0.5, strict=True) if on]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from ttscale.records.graded import TextDraw
@@ -58,9 +59,9 @@ def kind_words(curve: Curve) -> str:
     heads = {
         "tta": "TTA of ", "ensemble": "ensemble of ", "product": "ensemble with TTA of ",
         "greedy": "one greedy answer of ", "samples": "samples of ", "variants": "prompt variants of ",
-        "mixture": "prompt variants × samples of ",
+        "mixture": "prompt variants × samples of ", "quotas": "ensemble of ", "learned": "ensemble of ",
     }  # fmt: skip
-    return f"{heads.get(curve.kind, '')}{group}{_decoding_words(curve)}{_vote_words(curve)}"
+    return f"{heads.get(curve.kind, '')}{group}{_decoding_words(curve)}{_shares_words(curve)}{_vote_words(curve)}"
 
 
 def option_words(curve: Curve, k: int) -> str:
@@ -117,7 +118,7 @@ def _answers_words(curve: Curve, k: int) -> str:
     group = "all members" if everyone else curve.subject
     what = f"{k} prompt variants" if curve.kind == "variants" else f"{k} samples"
     over = " over its prompt variants" if curve.kind == "mixture" else ""
-    return f"{what} of {group}{_decoding_words(curve)}{over}{_vote_words(curve)}"
+    return f"{what} of {group}{_decoding_words(curve)}{over}{_shares_words(curve)}{_vote_words(curve)}"
 
 
 def _samples_words(draws: Sequence[TextDraw], names: str, vote: str) -> str:
@@ -125,17 +126,25 @@ def _samples_words(draws: Sequence[TextDraw], names: str, vote: str) -> str:
     if decodings == ["greedy"] and len(draws) == 1:
         return f"one greedy answer of {names}"
     one = "one sample" if len(draws) == 1 else f"{len(draws)} samples"
+    taken = Counter(draw.member for draw in draws)
+    if len(taken) > 1 and max(taken.values()) > min(taken.values()) + 1:
+        names = ", ".join(f"{n} of {member}" for member, n in taken.items())
     variants = len({draw.variant for draw in draws})
     over = f" over {variants} prompt variants" if variants > 1 else ""
     suffix = "" if vote == "plurality" or len(draws) == 1 else f" under the {vote} vote"
-    return f"{one} of {names} ({', '.join(decodings)}){over}{suffix}"
+    of = ":" if " of " in names else " of"
+    return f"{one}{of} {names} ({', '.join(decodings)}){over}{suffix}"
 
 
 def _decoding_words(curve: Curve) -> str:
     """The decodings of a curve of sampled answers, ``" (T0.8)"``."""
     drawn = curve.strategy.draws if curve.strategy is not None else ()
-    found = dict.fromkeys(draw.decoding for draw in drawn if isinstance(draw, TextDraw))
-    return f" ({', '.join(found)})" if found and curve.kind != "greedy" else ""
+    decodings = dict.fromkeys(draw.decoding for draw in drawn if isinstance(draw, TextDraw))
+    return f" ({', '.join(decodings)})" if decodings and curve.kind != "greedy" else ""
+
+
+def _shares_words(curve: Curve) -> str:
+    return {"quotas": " at equal compute each", "learned": " in learned shares"}.get(curve.kind, "")
 
 
 def _vote_words(curve: Curve) -> str:

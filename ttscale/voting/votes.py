@@ -55,13 +55,13 @@ class AnswerVote:
             raise unknown_name("vote", self.name, (f"{self.name.split(':')[0]}:{score}" for score in scores))
         values = xp.astype(scores[self.score], xp.float64)
         answered = answers != ABSTAINS
-        if missing := int(xp.sum(xp.astype(answered & ~xp.isfinite(values), xp.int64))):
+        if missing := int(xp.sum(xp.astype(_unknown(answered, values), xp.int64))):
             raise TtscaleError(
                 "vote", expected=f"a known score {self.score!r} of every draw that answers",
                 got=f"{missing} draws without one", fix="The server or verifier did not give it: choose another vote.",
             )  # fmt: skip
         values = xp.where(answered, values, xp.zeros_like(values))
-        if self.best or self.score in _LOGARITHMS:
+        if not self._is_weight:
             return values
         if bool(xp.any(values < 0)):
             raise TtscaleError(
@@ -70,6 +70,28 @@ class AnswerVote:
             )  # fmt: skip
         positive = values > 0
         return xp.where(positive, xp.log(xp.where(positive, values, xp.ones_like(values))), -np.inf)
+
+    def possible(self, answers: Any, scores: Mapping[str, Any]) -> bool:
+        """Whether :meth:`log_weights` has what it needs: the score of every draw that answers, none of them negative
+        where it is a weight. Arguments as there."""
+        if self.score is None:
+            return True
+        if self.score not in scores:
+            return False
+        xp = array_namespace(answers)
+        values, answered = xp.astype(scores[self.score], xp.float64), answers != ABSTAINS
+        below = answered & (values < 0)
+        return not bool(xp.any(_unknown(answered, values))) and not (self._is_weight and bool(xp.any(below)))
+
+    @property
+    def _is_weight(self) -> bool:
+        """Whether the score itself is the weight, not the logarithm of one and not only compared."""
+        return self.score is not None and not self.best and self.score not in _LOGARITHMS
+
+
+def _unknown(answered: Any, values: Any) -> Any:
+    xp = array_namespace(values)
+    return answered & ~xp.isfinite(values)
 
 
 def get_vote(name: str, outcome: str | None = None) -> Vote | AnswerVote:

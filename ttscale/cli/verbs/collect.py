@@ -19,7 +19,7 @@ from ttscale.records.records import Records
 if TYPE_CHECKING:
     from ttscale.draws.sampling import Sampling
     from ttscale.draws.views import ViewSet
-    from ttscale.models.load import Member
+    from ttscale.models.load import AnyModel
 
 _NAMED = 5  # so many skipped items are named; the manifest holds all
 
@@ -30,7 +30,7 @@ class Inputs:
 
     draws: ViewSet | Sampling
     data: Dataset | Problems
-    models: Sequence[Member]
+    models: Sequence[AnyModel]
 
     def words(self) -> str:
         """``40 items of arithmetic x 17 draws x 1 member``."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ttscale.cli.build import function
 from ttscale.cli.console import results, say, step
 from ttscale.cli.job import Job
 from ttscale.cli.schema import GradeConfig
+from ttscale.data.importing import named_function
 from ttscale.records.graded import Graded
 from ttscale.records.grading import regrade
 from ttscale.records.read import read_records
+from ttscale.scaling.sampled_credits import right_draws
 
 
 def run(config: GradeConfig, job: Job) -> None:
     records = read_records(config.records)
-    checker = None if config.checker is None else function("checker", config.checker)
+    checker = None if config.checker is None else named_function("checker", config.checker)
     before = records.graded() if records.outcome == "text" else None
     with step("grading"):
         graded = regrade(records, extract=config.extract, checker=checker, equality=config.equality).graded()
@@ -31,7 +30,4 @@ def run(config: GradeConfig, job: Job) -> None:
 
 def _telling(graded: Graded) -> dict[str, object]:
     """The share of right draws; one that abstains is not right."""
-    right = np.zeros(graded.answers.shape, dtype=bool)
-    item, draw = np.nonzero(graded.answers >= 0)
-    right[item, draw] = graded.correct[item, graded.answers[item, draw]]
-    return {"grader": graded.grader, "right": float(right.mean()), "abstained": graded.abstained}
+    return {"grader": graded.grader, "right": float(right_draws(graded).mean()), "abstained": graded.abstained}

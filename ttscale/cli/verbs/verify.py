@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ttscale.cli.build import function
 from ttscale.cli.console import results, say, step
 from ttscale.cli.job import Job
 from ttscale.cli.schema import VerifyConfig
+from ttscale.data.importing import named_function
 from ttscale.records.read import read_records
 
 MODELS = ("hf", "gguf", "pip")
@@ -38,7 +38,7 @@ def run(config: VerifyConfig, job: Job) -> None:
 def _verifier(name: str) -> Any:
     """A language model by its spec, or a function by its name."""
     if name.partition(":")[0] not in MODELS:
-        return function("verifier", name)
+        return named_function("verifier", name)
     with step("loading torch and the verifier"):
         from ttscale.models.load import load_model
 

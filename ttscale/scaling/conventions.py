@@ -1,0 +1,87 @@
+"""What the numbers of a summary mean: the rules that hold for every kind of Records, and those of one kind."""
+
+from __future__ import annotations
+
+from ttscale.records.records import Records
+from ttscale.scaling.curves import Curve
+from ttscale.scaling.sampled_credits import ORDERS
+
+_FLOPS = "1 multiply-add = 2 FLOPs; per item"
+_TIES = "tied answers share the credit"
+_BREAKS = "a deployed plan breaks ties by the item's keyed uniform"
+_COMMON = {
+    "choices": "an option chosen by its accuracy is chosen on one half of the items and scored on the other",
+    "fits": (
+        "laws in draws k (in cost relative to the first draw where draws differ in cost), fitted to budgets spaced "
+        "evenly in log k; R² and RMSE are of these budgets; the law is chosen by the back-test error of the gain over "
+        "the first budget: fitted to lower budgets of one half, scored on higher budgets of the other half of the "
+        "items; the A of a law that falls is no ceiling"
+    ),
+    "pareto": (
+        "the front of the estimates: its points were chosen by their accuracy on the very items that score them, so "
+        "they look better than they are"
+    ),
+    "detectable": (
+        "the true difference whose interval would have excluded 0 with 80% probability on these items, from the "
+        "bootstrap standard error"
+    ),
+}
+
+
+def image_conventions(curve: Curve) -> dict[str, str]:
+    """Of class log-probabilities. ``curve``: any of the summary."""
+    return {
+        "flops": f"{_FLOPS}; marginal cost of the draws used", "ties": f"{_TIES}; {_BREAKS}",
+        "intervals": _intervals(curve, "training seeds are averaged and held fixed; "),
+        "multiplier": _multiplier(curve), **_COMMON,
+    }  # fmt: skip
+
+
+def text_conventions(records: Records, curve: Curve) -> dict[str, str]:
+    """Of sampled answers. ``curve``: any of the summary."""
+    once = (
+        "once for all samples of a member and variant (of a served model for every request that brought samples; a "
+        "beginning that prompts share once a run, in equal parts to the items that begin with it: a share depends on "
+        "their number, and a deployed model computes it once in its life)"
+    )
+    if records.manifest.prefill == "per_sample":
+        once = "once a sample"
+    return {
+        "flops": f"{_FLOPS}; the prompt is charged {once}; then each sample's own tokens, and the score that a vote "
+        "needs",
+        "ties": (
+            f"{_TIES}; a draw without an extractable answer abstains, and an item where nobody votes scores 0; "
+            f"{_BREAKS}"
+        ),
+        "seconds": (
+            "of one item alone on the profiled device, from a profile by itself, never from the collection; not "
+            "measured for served models, where they depend on who else asks"
+        ),
+        "samples": (
+            f"samples of one prompt and decoding are exchangeable: accuracy at k is the mean over {ORDERS} or more "
+            "keyed random orders of them, not the first k alone; coverage is the unbiased 1 − C(n−c, k)/C(n, k)"
+        ),
+        "intervals": _intervals(curve, ""),
+        "multiplier": _multiplier(curve),
+        "ceiling": (
+            "share of items whose answer by the vote of all samples collected is right: where more votes lead; "
+            "best-of-n has none"
+        ),
+        "ensembles": (
+            "the top answer of the weighted mean of the members' answer distributions, the limit of many samples; "
+            "learned weights, and the best single member, are chosen on one half of the items and scored on the other; "
+            "at finite budgets each member has its share of the draws"
+        ),
+        **_COMMON,
+    }  # fmt: skip
+
+
+def _intervals(curve: Curve, held: str) -> str:
+    return (
+        f"{100 * curve.level:g}% intervals, {curve.method}; differences are paired by item; {held}intervals are not "
+        "adjusted for the number of comparisons"
+    )
+
+
+def _multiplier(curve: Curve) -> str:
+    return f"cost in plain decisions ({curve.unit}) of the curve's first member"

@@ -1,0 +1,189 @@
+"""Ensembles of language models whose shares of the draws follow from costs, or were learned from labels.
+
+Learned shares are a choice by accuracy, and no label may be used for it twice. Two curves keep to that:
+
+* :func:`cross_fitted_team`, to be shown: shares learned on one half of the items are scored on the other, both ways;
+* :func:`planned_curve`, to be chosen by a plan: on the half that chooses, shares learned on one half *of it* are
+  scored on the other; on the half that scores, those learned on the whole of the choosing half, which are deployed.
+
+The weights are those of :mod:`ttscale.scaling.weights`, best with ever more samples; at finite budgets each member
+takes its share of the draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ttscale.records.records import Records
+from ttscale.scaling import sampled
+from ttscale.scaling.coverage import COVERAGE, coverage_credits, interval_of
+from ttscale.scaling.curves import Curve, curve_of_strategy
+from ttscale.scaling.halves import MIN_PER_HALF, first_half
+from ttscale.scaling.interval import Interval
+from ttscale.scaling.sampled_credits import budget_costs, sampled_credits, vote_possible
+from ttscale.scaling.strategy import Strategy
+from ttscale.scaling.weights import CrossFitted, answer_shares, cross_fitted, learn_weights
+
+Half = tuple[Strategy, np.ndarray]  # a strategy, and the items that it is scored on, bool [item]
+
+
+@dataclass(frozen=True, eq=False)
+class Team:
+    """An ensemble of learned shares, cross-fitted.
+
+    Attributes:
+        curve, coverage: over both halves, each under the shares that the other half learned, with their costs;
+            ``strategy`` is that of the shares learned on all items.
+        ceiling: accuracy of the weighted vote over all draws collected, cross-fitted.
+    """
+
+    curve: Curve
+    coverage: Curve
+    ceiling: Interval
+
+
+def team_pools(records: Records) -> list[sampled.Pool]:
+    """Of each member the plain prompt under the main decoding."""
+    return [(member.name, records.variants[0], sampled.main_decoding(records)) for member in records.members]
+
+
+def can_share(records: Records) -> bool:
+    """Whether there are several members with several samples each, to share draws among."""
+    held = sampled.pools(records.graded())
+    wanted = team_pools(records)
+    return len(wanted) > 1 and all(len(held.get(pool, ())) > 1 for pool in wanted)
+
+
+def equal_compute(records: Records) -> np.ndarray | None:
+    """Shares that spend as many FLOPs on each member, ``float64 [member]``; None where these are not known."""
+    graded = records.graded()
+    held = sampled.pools(graded)
+    each = np.array([graded.flops[:, held[pool]].mean() for pool in team_pools(records)])
+    return (1 / each) / (1 / each).sum() if np.isfinite(each).all() and (each > 0).all() else None
+
+
+def team(records: Records, shares: np.ndarray, *, kind: str, vote: str) -> Strategy:
+    """All members with these shares of the draws, ``[member]``."""
+    names = [member.name for member in records.members]
+    given = dict(zip(names, shares.tolist(), strict=True))
+    return sampled.ensemble(records, names, vote=vote, shares=given, subject="all", kind=kind)
+
+
+def learn_cross_fitted(records: Records, *, seed: int) -> CrossFitted:
+    """Weights of the members learned on each half of the items, and on all."""
+    graded = records.graded()
+    first = first_half(records.item_ids, records.clusters, seed=seed)
+    return cross_fitted(answer_shares(graded, team_pools(records)), graded.correct, first)
+
+
+def cross_fitted_team(
+    records: Records, learned: CrossFitted, *, vote: str, ci: float, n_boot: int, seed: int
+) -> Team | None:
+    """The ensemble of learned shares as a summary shows it.
+
+    Args:
+        learned: from :func:`learn_cross_fitted` with the same seed.
+
+    Returns:
+        None where the vote needs a score that not every member has.
+    """
+    first = first_half(records.item_ids, records.clusters, seed=seed)
+    whole, *halves = (team(records, w, kind="learned", vote=vote) for w in (learned.weights, *learned.halves))
+    if not vote_possible(records, replace(whole, draws=_all_draws(records))):
+        return None
+    parts = [(halves[0], ~first), (halves[1], first)]
+    budgets = np.arange(1, min(len(one.draws) for one in (whole, *halves)) + 1)
+
+    def curve(credit_of: Callable[[Records, Strategy], np.ndarray], **described: str) -> Curve:
+        credit = _by_part(records, parts, credit_of)
+        made = curve_of_strategy(
+            records, whole, budgets, credit, reference=None, level=ci, n_boot=n_boot, seed=seed, **described
+        )
+        return _costing(records, made, parts)
+
+    return Team(
+        curve(lambda half, one: sampled_credits(half, one, budgets, seed=seed)),
+        curve(
+            lambda half, one: coverage_credits(half, one, budgets), name=f"{whole.name}/{COVERAGE}", vote=COVERAGE
+        ),
+        interval_of(records, learned.credit, "cross-fitted weighted vote over all draws", ci, n_boot, seed),
+    )  # fmt: skip
+
+
+def planned_curve(
+    records: Records, first: np.ndarray, *, vote: str, level: float, n_boot: int, seed: int,
+    shares: np.ndarray | None = None,
+) -> Curve | None:  # fmt: skip
+    """The ensemble of shares learned on the half of the items that chooses, as a candidate of a plan.
+
+    Args:
+        first: the items that choose, ``bool [item]``. shares: learned on these already, ``[member]``.
+
+    Returns:
+        None where there are no members to share draws among, the choosing half is too small to be halved again, all
+        weight is on one member (whose samples are a candidate anyhow), or the vote needs a score that is not known.
+    """
+    if records.outcome != "text" or not can_share(records):
+        return None
+    units = (records.item_ids if records.clusters is None else records.clusters)[first]
+    if len(set(units.tolist())) < 2 * MIN_PER_HALF:
+        return None
+    graded = records.graded()
+    given, correct = answer_shares(graded, team_pools(records)), graded.correct
+    if shares is None:
+        shares = learn_weights(given[:, first], correct[first])
+    if (shares > 0).sum() < 2:
+        return None
+    deployed = team(records, shares, kind="learned", vote=vote)
+    if not vote_possible(records, replace(deployed, draws=_all_draws(records))):
+        return None
+    inner = np.zeros_like(first)
+    inner[first] = first_half(
+        records.item_ids[first], None if records.clusters is None else records.clusters[first], seed=seed, repeat=1
+    )
+    parts: list[Half] = [(deployed, ~first)]
+    for chooser in (inner, first & ~inner):
+        weights = learn_weights(given[:, chooser], correct[chooser])
+        parts.append((team(records, weights, kind="learned", vote=vote), first & ~chooser))
+    budgets = np.arange(1, min(len(one.draws) for one, _ in parts) + 1)
+    credit = _by_part(records, parts, lambda half, one: sampled_credits(half, one, budgets, seed=seed))
+    return curve_of_strategy(
+        records, deployed, budgets, credit, reference=None, level=level, n_boot=n_boot, seed=seed
+    )  # fmt: skip
+
+
+def _all_draws(records: Records) -> tuple[sampled.TextDraw, ...]:
+    graded = records.graded()
+    held = sampled.pools(graded)
+    return tuple(graded.draws[held[pool][0]] for pool in team_pools(records))
+
+
+def _by_part(
+    records: Records, parts: Sequence[Half], credit_of: Callable[[Records, Strategy], np.ndarray]
+) -> np.ndarray:
+    """Credit ``float64 [k, item]`` of every item under the strategy that it is to score."""
+    credits = [credit_of(records.take(np.flatnonzero(items)), one) for one, items in parts]
+    credit = np.empty((len(credits[0]), records.n_items))
+    for (_, items), values in zip(parts, credits, strict=True):
+        credit[:, items] = values
+    return credit
+
+
+def _costing(records: Records, curve: Curve, parts: Sequence[Half]) -> Curve:
+    """The curve with the costs of the strategies that scored its items, each on its own items."""
+    costs = [budget_costs(records.take(np.flatnonzero(items)), one, curve.budgets) for one, items in parts]
+    portion = [items.mean() for _, items in parts]
+
+    def mean(of: str) -> np.ndarray:
+        return np.average([getattr(cost, of) for cost in costs], axis=0, weights=portion)
+
+    flops = mean("flops")
+    known = curve.reference_flops > 0
+    return replace(
+        curve, flops=flops, flops_worst=np.max([cost.flops_worst for cost in costs], axis=0), tokens=mean("tokens"),
+        seconds=mean("seconds"), multiplier=flops / curve.reference_flops if known else np.full(len(flops), np.nan),
+        members=tuple(member.name for member in records.members),
+    )  # fmt: skip
