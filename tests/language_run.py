@@ -36,7 +36,7 @@ def member(name: str) -> Endpoint:
     return Endpoint(name, f"tests:{name}", "http://127.0.0.1:9/v1", name, n_params=TOKEN_FLOPS / 2)
 
 
-def describe(model: Endpoint) -> Member:
+def describe(model: Endpoint, **_: Any) -> Member:
     return Member(
         model.name, model.spec, model.fingerprint(), TOKEN_FLOPS, "given", math.nan, {}, (), int(TOKEN_FLOPS / 2)
     )

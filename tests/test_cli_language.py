@@ -140,13 +140,47 @@ def test_a_language_model_that_is_not_there_leaves_a_way_out(capsys):
     assert not Path("runs/none").exists()
 
 
+def test_views_of_problems_are_refused_before_anything_is_loaded(capsys):
+    assert main(["collect", "models=hf:/no/such/folder", "data=arithmetic", "out=runs/never"]) == 2
+    out, err = capsys.readouterr()
+    assert err == (
+        "ttscale: draws: expected samples, since arithmetic are problems, got views, which are of images. "
+        "Give draws=samples.\n"
+    ) and not out  # fmt: skip
+
+
+def test_a_file_with_other_fields_is_read(work: Path):
+    lines = [{"problem": f"{i} + 3", "solution": str(i + 3)} for i in range(12)]
+    Path("other.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    fields = "data.fields={question: problem, answer: solution}"
+    given = ["collect", MODEL, "data=jsonl", "data.root=other.jsonl", fields, "draws=samples", "out=runs/other"]
+    assert main(given) == 0
+    assert list(read_records("runs/other").golds) == [str(i + 3) for i in range(12)]
+
+
+def test_one_vote_of_a_plan_needs_no_list(collected: str):
+    given = ["plan", f"records={collected}", "max_flops=1e9", "votes=plurality", "n_boot=100", "out=runs/one"]
+    assert main(given) == 0
+    assert load_plan("runs/one/plan.json").vote == "plurality"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["collect", MODEL, "data=arithmetic"], "ttscale: draws: expected"),
+        (["collect", MODEL, "data=arithmetic"], "views, which are of images. Give draws=samples."),
+        (["collect", MODEL, "data.limit=5"], "'endpoint:http://127.0.0.1:9/v1?model=adder' writes"),
         (["collect", MODEL, "data.limit=5", "draws=samples"], "ttscale: data: expected"),
         (["collect", "models=zoo:resnet8-w4-s0", *SUMS], "ttscale: data: expected"),
-        (["collect", MODEL, "data=gsm8k", "draws=samples"], "ttscale: data"),
+        (["collect", MODEL, "data=gsm8k", "draws=samples"], "ttscale: data.root: expected the file of problems"),
+        (
+            ["collect", MODEL, "data=jsonl", "data.root=p", "draws=samples", "data.fields=x"],
+            "ttscale: data.fields: exp",
+        ),
+        (
+            ["collect", MODEL, "data=jsonl", "data.root=p", "draws=samples", "data.fields.question=problem"],
+            "'data.fields={question: ...}'",
+        ),
+        (["plan", "records=runs/sums", "min_accuracy=0.5", "votes=mean"], "Known: "),
         (["collect", MODEL, "data=gsm8k", "data.root=/no/such.jsonl", "draws=samples"], "ttscale: data"),
         (["collect", MODEL, *SUMS, "data.families=[sumdigit]"], "ttscale: data.families: expected a known name"),
         (["collect", MODEL, *SUMS, "data.shots=99"], "ttscale: data.shots: expected"),

@@ -116,7 +116,9 @@ def test_a_changed_call_is_refused_by_what_changed(tmp_path, engines):
     before = fake.files_of(tmp_path)
     for change, message in (
         ({"draws": sampling(3, 0.8)}, "variants was"),
-        ({"draws": sampling(3, 0.7, variants="template1")}, "decodings was"),
+        ({"draws": sampling(3, 0.7, variants="template1")}, "decodings.T0.7 was null"),
+        ({"draws": sampling(4, 0.8, variants="template1")}, "a change of decodings.T0.8.samples was 3, is 4. "),
+        ({"draws": sampling(3, 0.8, variants="template1", max_tokens=7)}, "decodings.T0.8.max_tokens was 6, is 7"),
         ({"seed": 1}, "seed was 3, is 1"),
         ({"batch_size": 4}, "generation.a.batch_size was 8, is 4"),
         ({"prefill": "per_sample"}, 'prefill was "shared", is "per_sample"'),

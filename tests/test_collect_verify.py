@@ -35,3 +35,28 @@ def test_a_function_that_gives_no_number_names_its_item(records):
 
     with pytest.raises(TtscaleError, match=r"to '7 \+ 3' of item 'sums/07', got nan"):
         verify(records, judge, "judge", progress=False)
+
+
+def test_a_verifier_that_fails_at_once_does_not_claim_the_name(records):
+    with pytest.raises(TtscaleError, match="ZeroDivisionError"):
+        verify(records, lambda question, text: 1 / 0, "judge", progress=False)
+    scored = verify(records, lambda question, text: 1.0, "judge", progress=False)
+    assert (scored.graded().scores["judge"] == 1).all()
+    with pytest.raises(TtscaleError, match=r"begun with, got another one.*or delete .*judge\.parquet"):
+        verify(records, lambda question, text: 2.0, "judge", progress=False)
+
+
+def test_two_runs_of_one_verifier_do_not_work_in_one_folder(records, tmp_path):
+    def judge(question: str, text: str) -> float:
+        with pytest.raises(TtscaleError, match="no other run is writing to"):
+            verify(tmp_path, lambda question, text: 1.0, "other", progress=False)
+        return 1.0
+
+    assert set(verify(records, judge, "judge", progress=False).graded().score_flops) == {"judge"}
+
+
+def test_costs_below_nothing_and_prompts_that_are_no_text_are_refused(records):
+    with pytest.raises(TtscaleError, match=r"FLOPs of at least 0, got -5 of item 'sums/00'"):
+        verify(records, lambda question, text: (1.0, -5), "judge", progress=False)
+    with pytest.raises(TtscaleError, match="prompt: expected text"):
+        verify(records, tiny_language_model(), "judge", prompt=5, progress=False)

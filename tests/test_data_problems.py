@@ -117,6 +117,11 @@ def test_built_in_sets_give_their_variants(spec):
         ({"spec": "arithmetic:sum_digit", "stop": [""]}, "stop: expected texts"),
         ({"spec": "arithmetic:sum_digit", "checker": "no.such:thing"}, "checker.*ModuleNotFoundError"),
         ({"spec": "arithmetic:sum_digit", "checker": "math:pi"}, "checker: expected an importable.*cannot be called"),
+        ({"spec": "arithmetic:sum_digit", "stop": 5}, "stop: expected texts"),
+        ({"spec": "arithmetic:sum_digit", "chat": "no"}, "chat: expected True or False"),
+        ({"spec": "arithmetic:sum_digit", "extract": "lastnumber"}, "extract.*last_number"),
+        ({"spec": "arithmetic:sum_digit", "extract": "regex:("}, "extract"),
+        ({"spec": "arithmetic:sum_digit", "equality": "num"}, "equality.*numeric"),
         ({"spec": "arithmetics:sum_digit"}, r"'arithmetics:sum_digit'.*arithmetic"),
         ({"spec": "fashion-mnist", "n": 5}, "n: expected nothing for fashion-mnist"),
         ({"spec": "fashion-mnist", "chat": True}, "chat: expected nothing for fashion-mnist"),
@@ -304,7 +309,9 @@ def test_multiple_choice_in_its_formats(tmp_path):
         (["a", "b"], "C", "an answer that is a label"), (["a"], 0, "2 to 26 texts as choices"),
         (["a", " "], 0, "2 to 26 texts"), ("ab", 0, "2 to 26 texts"), ({"label": ["A"]}, "A", "2 to 26 texts"),
         ({"text": ["a", "b"], "label": ["A"]}, "A", "one label a choice"), (["a", None], 0, "2 to 26 texts"),
-        (["a", "b"], None, "text or a number as answer"), (["a", "b"], 0.5, "an answer that is a label"),
+        ([1, 2, 3], 1, r"one way only, got 1, which may be A or B"), (["B", "A"], "A", "one way only"),
+        (["a", "a"], "a", "one way only"), (["a", "b"], None, "text or a number as answer"),
+        (["a", "b"], 0.5, "an answer that is a label"),
     ],
 )  # fmt: skip
 def test_choices_that_cannot_be_used_are_named(tmp_path, choices, answer, says):

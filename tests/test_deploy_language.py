@@ -170,6 +170,8 @@ def test_a_plan_runs_only_with_what_it_was_made_for(run):
     for call, message in (
         (lambda: better("1 + 1"), "a list of texts"),
         (lambda: better([]), "a list of texts"),
+        (lambda: better(None), "a list of texts"),
+        (lambda: better(["\ud800"]), "UTF-8"),
         (lambda: better(["1 + 1"], ["x", "y"]), "item_ids: expected 1"),
         (lambda: better(["1 + 1"], families=[]), "families: expected 1"),
         (lambda: better(["1 + 1 + " * 200]), "512"),

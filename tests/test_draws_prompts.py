@@ -182,10 +182,16 @@ def test_two_decodings_of_one_id_are_refused():
         ({"temperature": float("inf")}, "temperature"), ({"temperature": float("nan")}, "temperature"),
         ({"top_k": 0}, "top_k"), ({"top_k": True}, "top_k"), ({"top_p": 0}, "top_p"), ({"top_p": 1.1}, "top_p"),
         ({"min_p": -0.1}, "min_p"), ({"min_p": "0.1"}, "min_p"), ({"max_tokens": 0}, "max_tokens"),
-        ({"stop": [""]}, "stop"),
+        ({"stop": [""]}, "stop"), ({"stop": 5}, "stop"), ({"greedy": "no"}, "greedy"),
         ({"stop": [1]}, "stop"), ({"variants": "ordr(2)"}, "variants"), ({"top_p": float("nan")}, "top_p"),
     ],
 )  # fmt: skip
 def test_decodings_out_of_range_are_refused_by_name(arguments, names):
     with pytest.raises(TtscaleError, match=rf"^{names}: expected"):
         sampling(**arguments)
+
+
+def test_numbers_of_numpy_are_numbers():
+    made = sampling(np.int64(4), np.float64(0.8), top_k=np.int32(3), max_tokens=np.int64(7))
+    assert made == sampling(4, 0.8, top_k=3, max_tokens=7)
+    assert type(made.decodings[1][0].top_k) is int and type(made.decodings[1][0].temperature) is float

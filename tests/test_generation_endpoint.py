@@ -788,7 +788,9 @@ def test_a_real_server_that_ignores_n(real_server, tmp_path):
     assert [len(one.completions) for one in (plain, chat, greedy)] == [3, 3, 1]
     assert plain.prompt_tokens == len("12 * 7 = 84\n8 * 9 =")  # one token a byte
     assert chat.prompt_tokens > len("Hello")
-    assert all(c.n_tokens <= 12 and c.flops == 2 * 50e3 * c.n_tokens for c in plain.completions + chat.completions)
+    for one in (plain, chat):  # the server ignores n, so each sample came with a prompt of its own
+        assert one.prompt_flops == 0 and all(c.n_tokens <= 12 for c in one.completions)
+        assert all(c.flops == 2 * 50e3 * (c.n_tokens + one.prompt_tokens) for c in one.completions)
     assert len({c.text for c in plain.completions}) > 1
     assert greedy.completions[0].text == greedy_text(folder, prompts[0].text)
     assert '"served": "' + f"{folder}@main" in (tmp_path / "journal").read_text()

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ttscale.data.answers import RULES, extractor
+from ttscale.data.equality import canonical, number
 from ttscale.errors import TtscaleError
-from ttscale.records.answers import RULES, extractor
-from ttscale.records.equality import canonical, number
 from ttscale.records.grader import Grader, grade
 
 SAME = (
@@ -174,6 +174,14 @@ def test_golds_that_the_rule_cannot_read_are_named_before_the_run(rule, good, ba
     for gold in bad:
         with pytest.raises(TtscaleError, match="gold of item lost"):
             grader.check_golds(["fine", "lost"], [good[0], gold])
+
+
+@pytest.mark.parametrize("said", ["no", float("nan"), None, 2])
+def test_a_checker_that_says_neither_true_nor_false_is_named(said):
+    with pytest.raises(TtscaleError, match=r"checker: expected True or False for answer '7' to gold '8'"):
+        grade(Grader(checker=lambda answer, gold: said), [["7"]], ["8"])
+    for right in (True, np.True_, 1):
+        assert Grader(checker=lambda answer, gold, right=right: right).correct("7", "8") is True
 
 
 def test_golds_of_a_checker_are_its_own_business():

@@ -76,10 +76,11 @@ def test_a_shared_beginning_is_paid_in_equal_parts_and_a_prompt_once(tmp_path, e
     for pair in pairs:
         assert (graded.prompt_flops[pair] == fake.PROMPT_FLOPS).all() and (graded.prompt_tokens[pair] == 12).all()
         assert graded.prefix_flops[pair].sum() == pytest.approx(fake.PREFIX_FLOPS)
+        assert (graded.beginning_flops[pair] == fake.PREFIX_FLOPS).all()
     apart = run(tmp_path / "apart", prefill="per_sample").graded()
     for pair in pairs:
         assert (apart.prompt_flops[pair] == fake.PROMPT_FLOPS + fake.PREFIX_FLOPS).all()
-        assert (apart.prefix_flops[pair] == 0).all()
+        assert (apart.prefix_flops[pair] == 0).all() and (apart.beginning_flops[pair] == 0).all()
     costs = pq.read_table(tmp_path / "shared" / "costs.parquet").to_pylist()
     prefixes = [row for row in costs if row["scope"] == "prefix"]
     assert len(prefixes) == 4 and sum(row["flops"] for row in prefixes) == 4 * fake.PREFIX_FLOPS
@@ -157,7 +158,8 @@ def test_damage_is_found_and_only_what_is_damaged_is_made_again(tmp_path, engine
 
 
 def test_unknown_costs_stay_unknown(tmp_path, engines, monkeypatch):
-    monkeypatch.setattr("ttscale.collecting.language_run.describe", lambda m: replace(fake.describe(m), flops=math.nan))
+    unknown = lambda model, **_: replace(fake.describe(model), flops=math.nan)  # noqa: E731
+    monkeypatch.setattr("ttscale.collecting.language_run.describe", unknown)
     records = run(tmp_path)
     assert json.loads((tmp_path / "manifest.json").read_text())["members"][0]["flops"] is None
     assert math.isnan(records.members[0].flops) and math.isnan(read_manifest(tmp_path).members[1].bytes)
@@ -174,7 +176,7 @@ def made(**changes):
         "correct": np.array([[True, False], [False, True]]), "texts": (("1",), ("2", "3")),
         "n_tokens": two.astype(np.int32), "flops": two, "scores": {"mean_logprob": two}, "score_flops": {},
         "prompt_flops": {PAIR: np.ones(2)}, "prompt_tokens": {PAIR: np.ones(2, int)},
-        "prefix_flops": {PAIR: np.zeros(2)},
+        "prefix_flops": {PAIR: np.zeros(2)}, "beginning_flops": {PAIR: np.zeros(2)},
     }  # fmt: skip
     return Graded(**(values | changes))
 

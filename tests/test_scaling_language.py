@@ -5,6 +5,7 @@ import json
 import math
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_costs_by_hand():
     given = samples_of(answers, first_right(answers), flops=flops, tokens=tokens, prompt=10.0, prefix=1.0, **judged)
     curve = accuracy_curve(given, n_boot=50)
     assert curve.flops.tolist() == [11 + 4, 11 + 8, 11 + 12]  # mean draws of 2 and 6
-    assert curve.flops_worst.tolist() == [11 + 10, 11 + 14, 11 + 18]  # the second item, its costliest first
+    assert curve.flops_worst.tolist() == [12 + 10, 12 + 14, 12 + 18]  # the second item alone, its costliest first
     assert curve.tokens.tolist() == [3, 6, 9]
     assert accuracy_curve(given, n_boot=50, vote="weighted:judge").flops.tolist() == [115, 219, 323]
     assert curve.multiplier.tolist() == [1, 19 / 15, 23 / 15] and curve.unit == "one sample"
@@ -168,6 +169,22 @@ def test_a_prompt_is_paid_once_a_variant_and_the_unit_is_a_greedy_answer(records
     assert accuracy_curve(records, sampled.greedy(records, "big"), n_boot=50).multiplier.tolist() == [1]
 
 
+def test_draws_of_one_token_cost_nothing_more(records):
+    graded = replace(records.graded(), flops=np.zeros(records.graded().flops.shape))
+    records = Records.from_graded(graded)
+    chosen, found = plan(records, max_flops=30e6, n_boot=100), summarize(records, n_boot=100)
+    assert chosen.flops == 21e6 and chosen.multiplier == 1
+    assert [rung["flops"] for rung in found["tradeoff"]["ladder"]] == [21e6, 21e6]
+    assert not any("nan" in line for line in found["headline"])
+    free = samples_of([[0, 0]] * 9, [[True]] * 9, flops=np.zeros((9, 2)), prompt=0.0, prefix=0.0)
+    with pytest.raises(TtscaleError, match="known FLOPs of every draw"):
+        plan(free, max_flops=1e9)
+
+
+def test_conventions_say_over_how_many_items_a_beginning_was_spread(records):
+    assert "begin with it, here 120 items: a share" in summarize(records, n_boot=50)["conventions"]["flops"]
+
+
 def test_pass_at_k_against_rational_arithmetic():
     n, c, ks = 10_000, 27, [1, 10, 100, 1000, 10_000]
     exact = [float(1 - Fraction(math.comb(n - c, k), math.comb(n, k))) for k in ks]
@@ -175,7 +192,11 @@ def test_pass_at_k_against_rational_arithmetic():
     small = [[float(1 - Fraction(math.comb(6 - c, k), math.comb(6, k))) for k in range(1, 7)] for c in range(7)]
     np.testing.assert_allclose(pass_at_k(6, np.arange(7)[:, None], np.arange(1, 7)), small, atol=1e-15)
     assert np.isnan(pass_at_k(6, 3, 7)) and pass_at_k(6, 3, 4) == 1
-    for n, c, k in ((0, 0, 1), (3, 4, 1), (3, -1, 1), (3, 1, 0)):
+    assert not np.signbit(pass_at_k(5, 0, [1, 5])).any()
+    for n, c, k in (
+        (0, 0, 1), (3, 4, 1), (3, -1, 1), (3, 1, 0), (5, 2.5, 1), ("5", 1, 1), (5, 1, None), (5, True, 1),
+        (5, [1, 2], [1, 2, 3]), ([5], 1, 1),
+    ):  # fmt: skip
         with pytest.raises(TtscaleError, match="0 ≤ c ≤ n"):
             pass_at_k(n, c, k)
 
@@ -383,7 +404,13 @@ def test_what_a_variant_buys_is_a_paired_difference(records):
         (lambda r: coverage_curve("runs/x"), "expected Records"),
         (lambda r: vote_ceiling(r, n_boot=3), "n_boot"),
         (lambda r: plan(r, min_accuracy=0.5, votes=("plurality", "mean")), "got 'mean'"),
-        (lambda r: plan(r, min_accuracy=0.5, votes=3), "a list of votes"),
+        (lambda r: plan(r, min_accuracy=0.5, votes=3), r"a list of votes, got 3. Give for example \['plurality'\]"),
+        (lambda r: plan(r, min_accuracy=0.5, votes="best:judge"), r"Give for example \['best:judge'\]"),
+        (lambda r: accuracy_curve(r, vote="mean"), "Known: .*best:judge"),
+        (lambda r: summarize(r, vote="mean"), "Known: .*best:judge"),
+        (lambda r: plan("runs/x", min_accuracy=0.5), r"got str. Open the folder first: ttscale.read_records\('runs/x'"),
+        (lambda r: summarize(Path("runs/x")), "Open the folder first"),
+        (lambda r: accuracy_curve("runs/x"), "Open the folder first"),
     ],
 )
 def test_bad_input(records, call, message):

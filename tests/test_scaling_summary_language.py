@@ -201,6 +201,17 @@ def test_headline(summary):
     assert "The cheapest plan for 40% accuracy is" in summary["headline"][-1]
 
 
+def test_the_headline_sets_all_samples_beside_the_greedy_answer(records, summary):
+    name = records.members[0].name
+    line = next(line for line in summary["headline"] if line.startswith(f"Against one greedy answer of {name}"))
+    samples, greedy = (
+        next(curve for curve in summary["curves"] if curve["kind"] == kind and curve["members"] == [name])
+        for kind in ("samples", "greedy")
+    )
+    difference = 100 * (samples["accuracy"][-1] - greedy["accuracy"][0])
+    assert f"{difference:+.2f}".replace("-", "−") in line
+
+
 def test_the_headline_is_about_the_vote_asked_for(records):
     text = " ".join(summarize(records, vote="best:judge", n_boot=50)["headline"])
     assert "under the best:judge vote" in text and "best-of-n picks it for" in text

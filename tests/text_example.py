@@ -27,6 +27,7 @@ def graded_of(
         prompt_flops={p: np.full(shape[0], float(prompt)) for p in prompts},
         prompt_tokens={p: np.full(shape[0], 20) for p in prompts},
         prefix_flops={p: np.full(shape[0], float(prefix)) for p in prompts},
+        beginning_flops={p: np.full(shape[0], float(prefix) * shape[0]) for p in prompts},
     )  # fmt: skip
 
 

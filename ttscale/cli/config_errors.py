@@ -14,6 +14,7 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from ttscale.errors import TtscaleError, unknown_name
 
+NAMED = ("fields", "records")  # keys that take names with their values, {name: value}
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
 
 
@@ -50,6 +51,10 @@ def group_of(hint: Any) -> type | None:
 
 def unknown_key(key: str, schema: type, verb: str) -> TtscaleError:
     """The error for a key that ``schema`` does not have."""
+    parent, _, name = key.rpartition(".")
+    if parent.rpartition(".")[2] in NAMED and keys_of(schema).get(parent) is Any:
+        fix = f"Give all of its names at once: '{parent}={{{name}: ...}}'"
+        return TtscaleError(key, expected=f"{parent} as one value", got=f"a part of it, {name!r}", fix=fix)
     return unknown_name(key, key, _near(key, schema), fix=_see(verb))
 
 

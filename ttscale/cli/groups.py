@@ -48,8 +48,8 @@ class Data:
     shots: int | None = key(None, "problems: examples in a prompt; this and what follows: null leaves it to the set")
     extract: str | None = key(
         None,
-        "problems: how an answer is read: last_number, first_number, hash, boxed, choice, last_line, text, "
-        "regex:PATTERN",
+        "problems: how an answer is read: last_number, first_number, hash, boxed, choice, choice:LETTERS, last_line, "
+        "text, regex:PATTERN",
     )
     checker: str | None = key(None, "problems: package.module:function(answer, gold) that tells whether it is right")
     equality: str | None = key(None, "problems: when answers are equal: numeric, text or math")

@@ -78,7 +78,7 @@ class PlanConfig(VerbConfig):
     min_accuracy: float | None = key(None, "reach this accuracy as cheaply as possible, in (0, 1)")
     max_flops: float | None = key(None, "be as accurate as possible for so many FLOPs an item")
     confidence: float = key(0.95, "one-sided confidence that the target is reached, in (0, 1)")
-    votes: Any = key("auto", "the votes to consider, a list; auto: those that the draws allow")
+    votes: Any = key("auto", "the votes to consider, one or a list; auto: those that the draws allow")
     n_boot: int = key(1000, "bootstrap resamples of the items")
     seed: int = key(0, SEED)
 
@@ -112,8 +112,8 @@ class GradeConfig(VerbConfig):
     records: str = key(MISSING, RECORDS + ", of language models; the new grades lie beside the old ones")
     extract: str | None = key(
         None,
-        "how an answer is read: last_number, first_number, hash, boxed, choice, last_line, text, regex:PATTERN; "
-        "null: as before",
+        "how an answer is read: last_number, first_number, hash, boxed, choice, choice:LETTERS, last_line, text, "
+        "regex:PATTERN; null: as before",
     )
     checker: str | None = key(None, "package.module:function(answer, gold) that tells whether it is right")
     equality: str | None = key(None, "when answers are equal: numeric, text or math; null: as before")

@@ -45,8 +45,8 @@ def check_together(members: tuple[Any, ...], data: Any, draws: Any) -> None:
             )  # fmt: skip
         if not isinstance(draws, Sampling | None):
             raise TtscaleError(
-                "draws", expected="a sampling, since the members are language models", got=repr(draws)[:80],
-                fix="Make it with ttscale.sampling(n=16, temperature=0.8): views are of images.",
+                "draws", expected="a sampling, since the members are language models", got="views, which are of images",
+                fix="Make it with ttscale.sampling(n=16, temperature=0.8); on the command line draws=samples.",
             )  # fmt: skip
         return
     if not isinstance(data, Dataset):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ttscale.data.problem_checks import is_utf8
 from ttscale.data.problems import Example, Problems, Template
 from ttscale.draws.prompts import PromptVariant, render
 from ttscale.draws.sampling import Decoding, Sampling
@@ -55,8 +56,11 @@ def problems_of(
     Raises:
         TtscaleError: no questions, lists of different lengths, or an unknown family.
     """
-    if isinstance(questions, str) or not len(questions) or not all(isinstance(one, str) for one in questions):
-        raise TtscaleError("questions", expected="a list of texts", got=repr(questions)[:80], fix="Give a list.")
+    listed = isinstance(questions, Sequence | np.ndarray) and not isinstance(questions, str)
+    if not listed or not len(questions) or not all(isinstance(one, str) and is_utf8(one) for one in questions):
+        raise TtscaleError(
+            "questions", expected="a list of texts that UTF-8 can write", got=repr(questions)[:80], fix="Give a list."
+        )
     for name, given in (("item_ids", item_ids), ("families", families)):
         if given is not None and len(given) != len(questions):
             raise TtscaleError(

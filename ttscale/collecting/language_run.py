@@ -18,6 +18,7 @@ from ttscale.data.problem_checks import check_problems
 from ttscale.data.problems import Problems
 from ttscale.draws.prompts import check_variants
 from ttscale.draws.sampling import Sampling
+from ttscale.generation.placement import numeric_format
 from ttscale.generation.request import Generator, Request
 from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.records.grader import Grader
@@ -57,7 +58,7 @@ def collect_texts(
             generator = generator_for(model, seed=seed, device=target, batch_size=size, dtype=dtype)
             generator.prepare([request for row in requests for request in row])
             generators[model.name] = generator
-        described = tuple(describe(model) for model in members)
+        described = tuple(describe(model, dtype=numeric_format(dtype, target)) for model in members)
         manifest = _manifest(
             described, data, asked, generators, seed=seed, prefill=prefill, device=target, command=command,
             any_served=any(isinstance(model, Endpoint) for model in members),

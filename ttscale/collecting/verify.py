@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 
 from ttscale.collecting.environment import pick_device, torch_threads
 from ttscale.collecting.members import generator_for
@@ -26,7 +27,7 @@ from ttscale.records.grading import draw_columns
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
 from ttscale.records.schema import SCORES, filled
-from ttscale.records.store import add_derived
+from ttscale.records.store import add_derived, hold
 from ttscale.records.text_folder import LOG_PROB_SCORES
 
 Verifier = Callable[[str, str], float | tuple[float, float]] | LanguageModel
@@ -115,6 +116,8 @@ def scorer_for(
         TtscaleError: neither a function nor a local language model, or a prompt without ``{question}`` or ``{text}``.
     """
     if isinstance(verifier, LanguageModel):
+        if not isinstance(prompt, str):
+            raise TtscaleError("prompt", expected="text", got=repr(prompt), fix="Ask about {question} and {text}.")
         if missing := [part for part in ("{question}", "{text}") if part not in prompt]:
             raise TtscaleError("prompt", expected="{question} and {text}", got=f"none of {missing}", fix="Add them.")
         key = json.dumps(["yes-probability", verifier.fingerprint(), prompt, dtype])
@@ -154,6 +157,10 @@ def _call(verifier: Callable[[str, str], Any], question: str, text: str, where: 
         score, flops = float(score), float(flops)
     except Exception as error:  # the user's function may raise anything
         raise _unusable(question, text, where, f"{type(error).__name__}: {error}") from error
+    if flops < 0:
+        raise TtscaleError(
+            "verifier", expected="FLOPs of at least 0", got=f"{flops:g}{where}", fix="Give what a score costs."
+        )
     if not np.isfinite(score):
         raise _unusable(question, text, where, str(score))
     return score, flops
@@ -180,29 +187,42 @@ def _check(records: Records, name: str) -> None:
 
 
 def _scored(folder: Path, scorer: Scorer, name: str, progress: bool) -> Records:
+    path = f"scores/{name}.parquet"
+    records = read_records(folder, verify=False)
+    if path not in {shard.path for shard in records.manifest.shards}:
+        lock = hold(folder)
+        try:
+            _score(folder, scorer, name, progress, lock)
+        finally:
+            lock.release()
+        records = read_records(folder, verify=False)
+    else:
+        _same_verifier(pq.read_schema(folder / path).metadata[b"verifier"].decode(), scorer, name, folder / path)
+    return records
+
+
+def _score(folder: Path, scorer: Scorer, name: str, progress: bool, lock: FileLock) -> None:
+    """All blocks of items that are still without scores, then their table; the folder is held meanwhile."""
     records = read_records(folder, verify=False)
     path = f"scores/{name}.parquet"
-    if path in {shard.path for shard in records.manifest.shards}:
-        _same_verifier(pq.read_schema(folder / path).metadata[b"verifier"].decode(), scorer, name)
-        return records
     parts = folder / "scores" / f"{name}.parts"
     about = parts / "verifier.json"
     if about.is_file():
-        _same_verifier(json.loads(about.read_text())["verifier"], scorer, name)
-    else:
-        write_json(about, {"verifier": scorer.key})
+        _same_verifier(json.loads(about.read_text())["verifier"], scorer, name, parts)
     tables = []
     with bar("items", records.n_items, progress, title="verify") as advance:
         for number, items in enumerate(records.blocks()):
             file = parts / f"b{number:05d}.parquet"
             if not file.is_file():
-                write_table(file, _block(records, scorer, items))
+                table = _block(records, scorer, items)
+                if not about.is_file():  # a verifier that fails at once does not claim the name
+                    write_json(about, {"verifier": scorer.key})
+                write_table(file, table)
             tables.append(pq.read_table(file))
             advance(items.stop - items.start)
-    table = pa.concat_tables(tables).unify_dictionaries().replace_schema_metadata({"verifier": scorer.key})
-    add_derived(folder, "scores", {path: table})
+    whole = pa.concat_tables(tables).unify_dictionaries().replace_schema_metadata({"verifier": scorer.key})
+    add_derived(folder, "scores", {path: whole}, lock=lock)
     shutil.rmtree(parts)
-    return read_records(folder, verify=False)
 
 
 def _block(records: Records, scorer: Scorer, items: slice) -> pa.Table:
@@ -222,9 +242,9 @@ def _block(records: Records, scorer: Scorer, items: slice) -> pa.Table:
     return filled(columns, SCORES)
 
 
-def _same_verifier(before: str, scorer: Scorer, name: str) -> None:
+def _same_verifier(before: str, scorer: Scorer, name: str, where: Path) -> None:
     if before != scorer.key:
         raise TtscaleError(
             "name", expected=f"the verifier that the score {name!r} was begun with", got="another one",
-            fix="Choose another name.",
+            fix=f"Choose another name, or delete {where}.",
         )  # fmt: skip

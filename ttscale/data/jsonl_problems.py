@@ -175,6 +175,11 @@ def _smallest_pool(examples: Sequence[Example], lines: Sequence[Line]) -> int:
 def _checked_fields(fields: Mapping[str, str] | None) -> dict[str, str]:
     if fields is None:
         return {}
+    if not isinstance(fields, Mapping):
+        raise TtscaleError(
+            "fields", expected="names of fields, {name: where it stands}", got=repr(fields),
+            fix="Give for example {question: problem, answer: solution}.",
+        )  # fmt: skip
     for field, key in fields.items():
         if field not in FIELDS:
             raise unknown_name("fields", field, FIELDS)

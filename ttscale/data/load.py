@@ -73,7 +73,7 @@ def load_data(
         gold_pattern: regular expression that finds the gold in a file's answer field.
         examples: of a file, its few-shot examples: another such file, or how many of its first lines.
         shots: examples in a prompt.
-        extract: rule that reads an answer, see :func:`ttscale.records.answers.extractor`.
+        extract: rule that reads an answer, see :func:`ttscale.data.answers.extractor`.
         checker: ``checker(answer, gold) -> bool``, or an importable ``package.module:function``.
         equality: ``"numeric"``, ``"text"`` or ``"math"``, see :class:`ttscale.records.grader.Grader`.
         max_tokens, stop: of a completion.

@@ -29,8 +29,9 @@ TEMPLATES = (
 def multiple_choice(file: str | Path, options: FileOptions) -> Problems:
     """Questions with their choices under A, B, C, …; the gold is a letter, and ``choice:LETTERS`` reads it.
 
-    Choices are a list of texts, or ``{"text": [...], "label": [...]}`` (as in ARC). The answer is, in this order, one
-    of the labels, a position from 0 (a JSON number), a letter from A, or the text of one choice.
+    Choices are a list of texts, or ``{"text": [...], "label": [...]}`` (as in ARC). The answer is one of the labels, or
+    else a position from 0 (a JSON number), a letter from A, or the text of one choice; one that would be another choice
+    by position, by letter and by text is refused.
 
     Args:
         options: with a field ``choices``, and without ``gold_pattern``.
@@ -84,10 +85,12 @@ def _letter(line: Line) -> str:
     written = line.text("answer")
     if written in map(str, labels):
         return LETTERS[[str(label) for label in labels].index(written)]
-    if isinstance(answer, int) and 0 <= answer < len(texts):
-        return LETTERS[answer]
-    if written in LETTERS[: len(texts)] and len(written) == 1:
-        return written
-    if written in texts:
-        return LETTERS[texts.index(written)]
+    readings = {LETTERS[answer]} if isinstance(answer, int) and 0 <= answer < len(texts) else set()
+    readings |= {written} & set(LETTERS[: len(texts)])
+    readings |= {LETTERS[at] for at, text in enumerate(texts) if text == written}
+    if len(readings) > 1:
+        either = " or ".join(sorted(readings))
+        raise line.bad("an answer that can be read in one way only", f"{answer!r}, which may be {either}")
+    if readings:
+        return readings.pop()
     raise line.bad("an answer that is a label, a position from 0, a letter or the text of a choice", repr(answer)[:60])

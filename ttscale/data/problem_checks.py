@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ttscale.data.answers import extractor
+from ttscale.data.equality import EQUALITIES
 from ttscale.data.problems import Problems
-from ttscale.errors import TtscaleError
+from ttscale.errors import TtscaleError, unknown_name
 
 
 def check_problems(problems: Problems) -> None:
@@ -22,7 +24,7 @@ def check_problems(problems: Problems) -> None:
             )
     for item_id, question, gold in zip(problems.item_ids, problems.questions, problems.golds, strict=True):
         for what, text in (("id", item_id), ("question", question), ("gold", gold)):
-            if not isinstance(text, str) or not text.strip() or not _is_utf8(text):
+            if not isinstance(text, str) or not text.strip() or not is_utf8(text):
                 raise TtscaleError(
                     f"{what} of item {item_id}", expected="text that is not empty, and that UTF-8 can write",
                     got=repr(text)[:80], fix="Correct the item or leave it out.",
@@ -76,6 +78,13 @@ def _check_settings(problems: Problems) -> None:
             raise TtscaleError(
                 "shots", expected=f"0 to {pool}, the examples of {where}", got=str(problems.shots), fix="Give fewer."
             )
+    if not isinstance(problems.extract, str):
+        raise TtscaleError("extract", expected="a rule", got=repr(problems.extract), fix="For example 'last_number'.")
+    extractor(problems.extract)
+    if problems.equality not in EQUALITIES:
+        raise unknown_name("equality", problems.equality, EQUALITIES)
+    if not isinstance(problems.chat, bool):
+        raise TtscaleError("chat", expected="True or False", got=repr(problems.chat), fix="Give one of them.")
     if problems.max_tokens < 1:
         raise TtscaleError(
             "max_tokens", expected="at least 1", got=str(problems.max_tokens), fix="Give for example 64."
@@ -86,7 +95,8 @@ def _check_settings(problems: Problems) -> None:
         )
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Whether text can be written as UTF-8: half surrogate pairs cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

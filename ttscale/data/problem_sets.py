@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ttscale.data.jsonl_problems import FileOptions, jsonl_problems
 from ttscale.data.multiple_choice import multiple_choice
 from ttscale.data.problem_checks import check_problems
 from ttscale.data.problems import Problems
+from ttscale.draws.stops import stops
 from ttscale.errors import TtscaleError
 
 SPECS = ("arithmetic", "choices", "gsm8k", "jsonl")
@@ -84,9 +86,9 @@ def with_options(problems: Problems, options: ProblemOptions) -> Problems:
     for name, value in options.given("shots", "max_tokens").items():
         changed[name] = _whole(name, value)
     if options.chat is not None:
-        changed |= {"chat": True, "stop": ()} if options.chat else {"chat": False}
+        changed |= {"chat": options.chat, "stop": ()} if options.chat else {"chat": options.chat}
     if options.stop is not None:
-        changed["stop"] = (options.stop,) if isinstance(options.stop, str) else tuple(options.stop)
+        changed["stop"] = stops(options.stop)
     if options.checker is not None:
         given = options.checker
         changed["checker"] = given if callable(given) else named_function("checker", str(given))
@@ -105,6 +107,6 @@ def _families(rest: str, families: Sequence[str] | str | None) -> list[str]:
 
 
 def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):  # numpy's too
         raise TtscaleError(name, expected="a whole number", got=repr(value), fix="Give one, or leave it out.")
-    return value
+    return int(value)

@@ -44,10 +44,10 @@ class Problems:
         examples: pool for few-shot prompts, never items of the set.
         templates: at least one; the first is the plain one, the others are phrasings for prompt variants.
         shots: examples of a plain prompt.
-        extract: rule that reads an answer out of a completion, see :mod:`ttscale.records.answers`.
+        extract: rule that reads an answer out of a completion, see :mod:`ttscale.data.answers`.
         checker: ``checker(answer, gold) -> bool``; None is equality with the gold.
         equality: which answers are the same, ``"numeric"``, ``"text"`` or ``"math"``, see
-            :mod:`ttscale.records.equality`.
+            :mod:`ttscale.data.equality`.
         max_tokens, stop: of a completion, unless the decoding says otherwise.
         chat: whether prompts go through the chat template.
     """

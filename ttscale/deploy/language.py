@@ -134,7 +134,7 @@ class WrappedLanguage:
         self, problems: Problems, rows: Sequence[Sequence[Completion]], prompt_flops: np.ndarray
     ) -> list[Answer]:
         texts = [tuple(one.text for one in row) for row in rows]
-        scores, score_flops = self._scores(problems.questions, rows)
+        scores, score_flops = self._scores(problems, rows)
         numbered = [self._grader.same_answers([self._grader.answer(text) for text in row]) for row in texts]
         numbers = np.stack([row for row, _ in numbered]).T  # [draw, item], as votes take them
         noise = keyed.uniforms(self.plan.seed, keyed.item_keys(problems.item_ids), stream=keyed.TIES)
@@ -152,7 +152,7 @@ class WrappedLanguage:
         ]
 
     def _scores(
-        self, questions: Sequence[str], rows: Sequence[Sequence[Completion]]
+        self, problems: Problems, rows: Sequence[Sequence[Completion]]
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The score that the vote uses, ``[draw, item]``, and what it cost, ``[item]``."""
         name, nothing = self._vote.score, np.zeros(len(rows))
@@ -160,8 +160,9 @@ class WrappedLanguage:
             return {}, nothing
         if name in LOG_PROB_SCORES:
             return {name: np.array([[getattr(one, name) for one in row] for row in rows]).T}, nothing
-        pairs = [(question, one.text) for question, row in zip(questions, rows, strict=True) for one in row]
-        values, flops = (column.reshape(len(rows), -1) for column in self._scorers[name].score(pairs))
+        pairs = [(question, one.text) for question, row in zip(problems.questions, rows, strict=True) for one in row]
+        owners = [item_id for item_id, row in zip(problems.item_ids, rows, strict=True) for _ in row]
+        values, flops = (column.reshape(len(rows), -1) for column in self._scorers[name].score(pairs, owners))
         return {name: values.T}, flops.sum(axis=1)
 
 

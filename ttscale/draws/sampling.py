@@ -6,10 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 from ttscale.draws.phrasing import prompt_variants
 from ttscale.draws.prompts import PromptVariant
+from ttscale.draws.stops import stops
 from ttscale.errors import TtscaleError
 
 LOWEST = 1e-3  # temperature of sampling: logits divided by less leave the range of float32
@@ -130,13 +132,17 @@ def sampling(
             fix="Greedy decoding is `greedy=True`; give for example 0.8.",
         )  # fmt: skip
     _check_truncation(top_k, top_p, min_p, max_tokens)
-    stops = None if stop is None else _stops(stop)
+    top_k, max_tokens = (None if whole is None else int(whole) for whole in (top_k, max_tokens))  # numpy's too
+    top_p, min_p = float(top_p), float(min_p)
+    ends = None if stop is None else stops(stop)
     made = [
-        (Decoding(float(t), top_k, top_p, min_p, max_tokens, stops), int(c))
+        (Decoding(float(t), top_k, top_p, min_p, max_tokens, ends), int(c))
         for t, c in zip(temperatures, counts, strict=True)
     ]
+    if not isinstance(greedy, bool):
+        raise TtscaleError("greedy", expected="True or False", got=repr(greedy), fix="Give one of them.")
     if greedy:
-        made.insert(0, (Decoding(0.0, None, 1.0, 0.0, max_tokens, stops), 1))
+        made.insert(0, (Decoding(0.0, None, 1.0, 0.0, max_tokens, ends), 1))
     return Sampling(tuple(made), prompt_variants(variants))
 
 
@@ -147,24 +153,17 @@ def _exact(number: float) -> str:
 
 def _numbers(argument: str, value: float | Sequence[float]) -> list[float]:
     listed = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    if not listed or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in listed):
+    if not listed or not all(isinstance(one, Real) and not isinstance(one, bool) for one in listed):
         raise TtscaleError(argument, expected="a number, or a list of numbers", got=repr(value), fix="Give numbers.")
-    return listed
-
-
-def _stops(stop: Sequence[str]) -> tuple[str, ...]:
-    listed = [stop] if isinstance(stop, str) else list(stop)
-    if not all(isinstance(one, str) and one for one in listed):
-        raise TtscaleError("stop", expected="texts that are not empty", got=repr(stop), fix='Give for example ["\\n"].')
-    return tuple(listed)
+    return [float(one) for one in listed]
 
 
 def _check_truncation(top_k: int | None, top_p: float, min_p: float, max_tokens: int | None) -> None:
     for name, whole in (("top_k", top_k), ("max_tokens", max_tokens)):
-        if whole is not None and (isinstance(whole, bool) or not isinstance(whole, int) or whole < 1):
+        if whole is not None and (isinstance(whole, bool) or not isinstance(whole, Integral) or whole < 1):
             raise TtscaleError(name, expected="a whole number of at least 1, or none", got=repr(whole), fix="Give one.")
     for name, share, low_ok in (("top_p", top_p, False), ("min_p", min_p, True)):
-        fits = isinstance(share, int | float) and not isinstance(share, bool) and share <= 1
+        fits = isinstance(share, Real) and not isinstance(share, bool) and share <= 1
         if not fits or not (share >= 0 if low_ok else share > 0):
             wanted = "a share in [0, 1]" if low_ok else "a share in (0, 1]"
             raise TtscaleError(name, expected=wanted, got=repr(share), fix="Give for example 0.9.")

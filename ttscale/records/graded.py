@@ -40,6 +40,8 @@ class Graded:
         prompt_tokens: per (member, variant), ``int64 [item]``: of the whole prompt.
         prefix_flops: per (member, variant), ``float64 [item]``: the item's share of the prefill of its shared
             beginning (equal shares among the run's prompts that begin with it); 0 for ``"per_sample"``.
+        beginning_flops: per (member, variant), ``float64 [item]``: all of that prefill, which a question that comes
+            alone pays; 0 for ``"per_sample"``.
     """
 
     grader: str
@@ -54,6 +56,7 @@ class Graded:
     prompt_flops: Mapping[tuple[str, str], np.ndarray]
     prompt_tokens: Mapping[tuple[str, str], np.ndarray]
     prefix_flops: Mapping[tuple[str, str], np.ndarray]
+    beginning_flops: Mapping[tuple[str, str], np.ndarray]
 
     @property
     def n_items(self) -> int:
@@ -75,5 +78,5 @@ class Graded:
             texts=tuple(self.texts[i] for i in positions), n_tokens=self.n_tokens[positions],
             flops=self.flops[positions], scores=rows(self.scores), score_flops=rows(self.score_flops),
             prompt_flops=rows(self.prompt_flops), prompt_tokens=rows(self.prompt_tokens),
-            prefix_flops=rows(self.prefix_flops),
+            prefix_flops=rows(self.prefix_flops), beginning_flops=rows(self.beginning_flops),
         )  # fmt: skip

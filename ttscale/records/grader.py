@@ -9,15 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ttscale.data.answers import extractor, written
+from ttscale.data.equality import EQUALITIES, canonical
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.models.callable_key import callable_key
-from ttscale.records.answers import extractor, written
-from ttscale.records.equality import canonical
 from ttscale.records.mathematics import same_mathematics
 
 Checker = Callable[[str, str], bool]
-
-EQUALITIES = ("numeric", "text", "math")
 
 
 @dataclass(frozen=True)
@@ -25,10 +23,10 @@ class Grader:
     """How completions are graded; grades can be made again from the Records under another one.
 
     Attributes:
-        extract: rule that reads the answer, see :func:`ttscale.records.answers.extractor`.
+        extract: rule that reads the answer, see :func:`ttscale.data.answers.extractor`.
         checker: ``checker(answer, gold) -> bool`` says which answers are right; None: those equal to the gold.
         equality: which answers are the same, for votes (and, without a checker, for golds): ``"numeric"`` (see
-            :mod:`ttscale.records.equality`), ``"text"`` (character by character), ``"math"`` (the library math-verify,
+            :mod:`ttscale.data.equality`), ``"text"`` (character by character), ``"math"`` (the library math-verify,
             pair by pair: ``x+1`` is ``1+x``).
 
     Raises:
@@ -72,10 +70,20 @@ class Grader:
         return self._key(gold) == self._key(answer)
 
     def correct(self, answer: str, gold: str) -> bool:
-        """Whether an answer is right; what a checker raises is passed on."""
-        if self.checker is not None:
-            return bool(self.checker(answer, gold))
-        return self.equal(gold, answer)
+        """Whether an answer is right; what a checker raises is passed on.
+
+        Raises:
+            TtscaleError: the checker gives something else than True or False (or 1 or 0).
+        """
+        if self.checker is None:
+            return self.equal(gold, answer)
+        said = self.checker(answer, gold)
+        if not isinstance(said, bool | int | np.bool_ | np.integer) or said not in (0, 1):
+            raise TtscaleError(
+                "checker", expected=f"True or False for answer {answer[:80]!r} to gold {gold[:80]!r}",
+                got=repr(said)[:80], fix="Return a bool: text and NaN would count as right.",
+            )  # fmt: skip
+        return bool(said)
 
     def check_golds(self, item_ids: Sequence[str], golds: Sequence[str]) -> None:
         """Raise unless a completion that states the gold would be graded as right, for every item.

@@ -240,7 +240,15 @@ def _changed(old: Any, new: Any, key: str = "") -> dict[str, tuple[Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         inner = (_changed(old.get(k), new.get(k), f"{key}.{k}" if key else k) for k in sorted(old.keys() | new.keys()))
         return {name: values for part in inner for name, values in part.items()}
+    if (named := _by_id(old)) and (new_named := _by_id(new)) and (inside := _changed(named, new_named, key)):
+        return inside
     return {} if old == new else {key: (old, new)}
+
+
+def _by_id(value: Any) -> dict[str, Any]:
+    """A list of settings that have an ``id`` each (decodings), by it; nothing of anything else."""
+    named = isinstance(value, list) and all(isinstance(one, dict) and "id" in one for one in value)
+    return {one["id"]: one for one in value} if named else {}
 
 
 def _without_damage(folder: Path, manifest: Manifest) -> Manifest:

@@ -65,7 +65,7 @@ def check_graded(graded: Graded, texts: Sequence[Sequence[str]] | None) -> None:
         if np.shape(values) != (n_items, n_draws):
             raise _wrong(f"{name} of shape {(n_items, n_draws)}", f"shape {np.shape(values)}")
     prompts = {(draw.member, draw.variant) for draw in graded.draws}
-    for name in ("prompt_flops", "prompt_tokens", "prefix_flops"):
+    for name in ("prompt_flops", "prompt_tokens", "prefix_flops", "beginning_flops"):
         column = getattr(graded, name)
         if set(column) != prompts or any(np.shape(values) != (n_items,) for values in column.values()):
             raise _wrong(f"{name} of shape {(n_items,)} for each of {sorted(prompts)}", f"{sorted(column)}")

@@ -109,7 +109,7 @@ class TextFolder:
 
     @cached_property
     def _prompts(self) -> dict[str, dict[tuple[str, str], np.ndarray]]:
-        """``prompt_flops``, ``prompt_tokens`` and ``prefix_flops`` of :class:`Graded`."""
+        """``prompt_flops``, ``prompt_tokens``, ``prefix_flops`` and ``beginning_flops`` of :class:`Graded`."""
         rows = pq.read_table(self.folder / "costs.parquet").to_pylist()
         prefixes = {(row["member"], row["key"]): row for row in rows if row["scope"] == "prefix"}
         prompts = [row for row in rows if row["scope"] == "prompt"]
@@ -117,16 +117,19 @@ class TextFolder:
         position = {item_id: i for i, item_id in enumerate(self.item_ids)}
         pairs = dict.fromkeys((draw.member, draw.variant) for draw in self.draws)
         n = len(self.item_ids)
-        own, tokens, share = ({pair: np.zeros(n, dtype) for pair in pairs} for dtype in (float, np.int64, float))
+        own, tokens, share, whole = (
+            {pair: np.zeros(n, dtype) for pair in pairs} for dtype in (float, np.int64, float, float)
+        )
         for row in prompts:
             at, pair = position[row["item_id"]], (row["member"], row["variant"])
             prefix = prefixes.get((row["member"], row["prefix"]))
             beginning = 0.0 if prefix is None else nan_if_none(prefix["flops"])
             apart = self.manifest.prefill == "per_sample"
             own[pair][at] = nan_if_none(row["flops"]) + (beginning if apart else 0.0)
+            whole[pair][at] = 0.0 if apart else beginning
             share[pair][at] = 0.0 if apart else beginning / users[row["member"], row["prefix"]]
             tokens[pair][at] = row["tokens"] + (0 if prefix is None else prefix["tokens"])
-        return {"prompt_flops": own, "prompt_tokens": tokens, "prefix_flops": share}
+        return {"prompt_flops": own, "prompt_tokens": tokens, "prefix_flops": share, "beginning_flops": whole}
 
 
 def _answers(

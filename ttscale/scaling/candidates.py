@@ -33,7 +33,8 @@ def candidates(records: Records, *, votes: Sequence[str] | str = AUTO) -> tuple[
     """
     given = (votes,) if votes == AUTO else votes
     if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-        raise TtscaleError("votes", expected="a list of votes", got=repr(votes), fix='Give for example ("mean",).')
+        example = [votes if isinstance(votes, str) and votes else DEFAULT[records.outcome]]
+        raise TtscaleError("votes", expected="a list of votes", got=repr(votes), fix=f"Give for example {example}.")
     names = [resolve(vote, records.outcome) for vote in given]
     return _possible(records, _of_text(records, names)) if records.outcome == "text" else _of_images(records, names)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
@@ -14,7 +15,9 @@ def check_records(records: object) -> None:
     if not isinstance(records, Records):
         raise TtscaleError(
             "records", expected="Records", got=type(records).__name__,
-            fix="Open a folder with ttscale.read_records(path).",
+            fix=f"Open the folder first: ttscale.read_records({str(records)!r})."
+            if isinstance(records, str | Path)
+            else "Open a folder with ttscale.read_records(path).",
         )  # fmt: skip
     if records.outcome == "text":
         return
@@ -32,7 +35,7 @@ def check_costs(records: Records) -> None:
         if not known_costs(records):
             raise TtscaleError(
                 "records", expected="known FLOPs of every draw", got="draws or prompts of unknown FLOPs",
-                fix="Give the endpoint's n_params: without costs there is no matched budget.",
+                fix="Give n_params of a served model: without costs there is no matched budget.",
             )  # fmt: skip
         return
     for member in records.members:

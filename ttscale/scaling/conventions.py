@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ttscale.records.records import Records
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.sampled_credits import ORDERS
@@ -41,8 +43,9 @@ def text_conventions(records: Records, curve: Curve) -> dict[str, str]:
     """Of sampled answers. ``curve``: any of the summary."""
     once = (
         "once for all samples of a member and variant (of a served model for every request that brought samples; a "
-        "beginning that prompts share once a run, in equal parts to the items that begin with it: a share depends on "
-        "their number, and a deployed model computes it once in its life)"
+        "beginning that prompts share once a run, in equal parts to the items that begin with it"
+        f"{_spread(records)}: a share depends on their number, and a deployed model computes it once in its life, with "
+        "its first request; the worst cost of an item has the whole beginning in it)"
     )
     if records.manifest.prefill == "per_sample":
         once = "once a sample"
@@ -74,6 +77,20 @@ def text_conventions(records: Records, curve: Curve) -> dict[str, str]:
         ),
         **_COMMON,
     }  # fmt: skip
+
+
+def _spread(records: Records) -> str:
+    """Over how many items the shared beginnings were spread: ``, here 16 items``; nothing where none is known."""
+    graded = records.graded()
+    counts = [
+        np.rint(graded.beginning_flops[prompt][paid] / share[paid])
+        for prompt, share in graded.prefix_flops.items()
+        if (paid := share > 0).any()
+    ]
+    if not counts:
+        return ""
+    few, many = int(min(map(np.min, counts))), int(max(map(np.max, counts)))
+    return f", here {few if few == many else f'{few} to {many}'} items"
 
 
 def _intervals(curve: Curve, held: str) -> str:

@@ -37,17 +37,13 @@ def pass_at_k(n: int, c: np.ndarray | int, k: np.ndarray | int) -> np.ndarray:
         ``float64``; NaN where ``k > n``.
 
     Raises:
-        TtscaleError: a number out of range.
+        TtscaleError: what is no whole number, a number out of range, or shapes that do not go together.
     """
-    c, k = np.broadcast_arrays(np.asarray(c), np.asarray(k))
-    if n < 1 or (c < 0).any() or (c > n).any() or (k < 1).any():
-        raise TtscaleError(
-            "n, c, k", expected="n ≥ 1, 0 ≤ c ≤ n and k ≥ 1", got=f"n = {n}, c = {c}, k = {k}", fix="Check the counts."
-        )
+    c, k = _counts(n, c, k)
     out = np.full(c.shape, np.nan)
     for one in np.unique(k[k <= n]):
         at = k == one
-        out[at] = -np.expm1(_log_miss(n, c[at], int(one)))
+        out[at] = _hit(_log_miss(n, c[at], int(one)))
     return out
 
 
@@ -87,7 +83,7 @@ def coverage_credits(records: Records, strategy: Strategy, budgets: np.ndarray) 
         c, taken = right[:, part.columns].sum(axis=1), part.taken(budgets)
         for one in np.unique(taken[taken > 0]):
             missed[taken == one] += _log_miss(len(part.columns), c, int(one))
-    return -np.expm1(missed)
+    return _hit(missed)
 
 
 def vote_ceiling(
@@ -128,6 +124,27 @@ def interval_of(records: Records, credit: np.ndarray, what: str, level: float, n
     value = float(mean_credit(credit))
     bounds = (float(low[0]), float(high[0])) if np.ptp(credit) > 0 else wilson(value * n_units, n_units, level)
     return Interval(value, *bounds, level, f"{what}, bootstrap over {n_units} items")
+
+
+def _counts(n: int, c: np.ndarray | int, k: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+    """``c`` and ``k`` as arrays of one shape; TtscaleError unless all three are whole numbers in range."""
+    try:
+        whole = [np.asarray(value) for value in (n, c, k)]
+        good = whole[0].ndim == 0 and all(np.issubdtype(value.dtype, np.integer) for value in whole)
+        counts, drawn = np.broadcast_arrays(*whole[1:])
+    except ValueError:  # ragged lists, or shapes that do not broadcast
+        good = False
+    if not good or n < 1 or (counts < 0).any() or (counts > n).any() or (drawn < 1).any():
+        raise TtscaleError(
+            "n, c, k", expected="whole numbers, n ≥ 1, 0 ≤ c ≤ n and k ≥ 1, c and k of shapes that broadcast",
+            got=f"n = {n!r}, c = {c!r}, k = {k!r}", fix="Check the counts.",
+        )  # fmt: skip
+    return counts, drawn
+
+
+def _hit(log_miss: np.ndarray) -> np.ndarray:
+    """``1 − e^log_miss``, without the sign of −0."""
+    return np.abs(np.expm1(log_miss))
 
 
 def _log_miss(n: int, c: np.ndarray, k: int) -> np.ndarray:

@@ -27,7 +27,8 @@ class Curve:
     Attributes:
         name, kind, members, vote, subject: of the strategy.
         budgets: draws per item, ``int64 [k]``, increasing.
-        flops, flops_worst: mean and largest cost per item, ``float64 [k]`` (1 multiply-add = 2 FLOPs).
+        flops, flops_worst: mean and largest cost per item, ``float64 [k]`` (1 multiply-add = 2 FLOPs); of text the
+            largest is that of an item asked by itself, which pays the whole beginning that prompts share.
         multiplier: ``flops / reference_flops``, the cost in plain decisions (``unit``) of
             ``reference_member``.
         credit: ``float64 [k, item]``, 1 for right, 0 for wrong, shares for ties.

@@ -264,6 +264,8 @@ def _fit(law: Law, curve: Curve, unit: str, x: np.ndarray, covariance: np.ndarra
     low, high = percentiles(replicates, curve.level)
     if _all_agree(curve):
         low[0], high[0] = curve.low[0], curve.high[0]
+    # A shape at its limit is exact in the fit, and a grid point beside it in the refits.
+    low, high = np.minimum(low, values), np.maximum(high, values)
     method = f"refits to the {curve.method}"
     params = {
         name: Interval(float(values[i]), float(low[i]), float(high[i]), curve.level, method)

@@ -111,9 +111,10 @@ def spending_words(curve: Curve) -> str:
     if not gained.excludes_zero:
         return f"{head} make{'s' * singular} no clear difference: {points_words(gained)}."
     verb = "change" + "s" * singular
-    rate = f", or {rate_words(gain_per_flop(curve)[-1])}" if known else ""
+    rate = gain_per_flop(curve)[-1]
+    each = f", or {rate_words(rate)}" if math.isfinite(rate.value) else ""  # not where the draws cost nothing more
     over = "" if curve.tokens is None else " over one sample"
-    return f"{head} {verb} accuracy by {points_words(gained)}{over}{rate}."
+    return f"{head} {verb} accuracy by {points_words(gained)}{over}{each}."
 
 
 def _first(curve: Curve) -> str:

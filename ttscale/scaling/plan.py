@@ -60,7 +60,8 @@ class Plan:
         confidence: of the bounds and intervals.
         chosen_on, scored_on: accuracy on the half that chose, and on the half that did not. Quote the second.
         optimism: accuracy on the first minus accuracy on the second.
-        flops, flops_worst: mean and largest cost per item; NaN where unknown. multiplier: in plain decisions
+        flops, flops_worst: mean and largest cost per item, as in :class:`~ttscale.scaling.curves.Curve`: the largest
+            is what a first, single request may cost; NaN where unknown. multiplier: in plain decisions
             (``unit``) of ``reference_member``. tokens: of text, mean tokens generated per item.
         outcome: ``"log_probs"`` or ``"text"``. decodings, prompting: of text, how to ask, as in the Records' manifest.
         prefill: of text, what ``flops`` charges a prompt: ``"shared"`` once, ``"per_sample"`` with every sample.

@@ -39,7 +39,7 @@ def pools(graded: Graded) -> dict[Pool, list[int]]:
 def greedy(records: Records, member: str, *, variant: str | None = None) -> Strategy:
     """One greedy answer of a member: the plain decision that multiplier 1 stands for, where it was collected."""
     draws = _draws(records, member, variant or records.variants[0], GREEDY)
-    return _strategy("greedy", member, "", draws, DEFAULT["text"])
+    return _strategy(records, "greedy", member, "", draws, DEFAULT["text"])
 
 
 def samples(
@@ -52,21 +52,22 @@ def samples(
     """
     chosen = decoding or main_decoding(records)
     where = f"{variant}/{chosen}" if variant not in (None, records.variants[0]) else chosen
-    return _strategy("samples", member, where, _draws(records, member, variant or records.variants[0], chosen), vote)
+    draws = _draws(records, member, variant or records.variants[0], chosen)
+    return _strategy(records, "samples", member, where, draws, vote)
 
 
 def variants(records: Records, member: str, *, decoding: str | None = None, vote: str = "auto") -> Strategy:
     """One sample of each prompt variant, in the order collected: test-time augmentation alone."""
     chosen = decoding or main_decoding(records)
     draws = [_draws(records, member, variant, chosen)[0] for variant in records.variants]
-    return _strategy("variants", member, chosen, draws, vote)
+    return _strategy(records, "variants", member, chosen, draws, vote)
 
 
 def mixture(records: Records, member: str, *, decoding: str | None = None, vote: str = "auto") -> Strategy:
     """Prompt variants × samples: a sample of every variant, then another of each, and so on."""
     chosen = decoding or main_decoding(records)
     parts = [_draws(records, member, variant, chosen) for variant in records.variants]
-    return _strategy("mixture", member, chosen, interleaved(parts, [1.0] * len(parts)), vote)
+    return _strategy(records, "mixture", member, chosen, interleaved(parts, [1.0] * len(parts)), vote)
 
 
 def ensemble(
@@ -101,7 +102,7 @@ def ensemble(
     parts = [_draws(records, name, records.variants[0], chosen) for name in names]
     draws = interleaved(parts, [given[name] for name in names])
     label = "+".join(name if shares is None else f"{name}:{given[name]:.3g}" for name in names)
-    return _strategy(kind, subject or label, chosen, draws, vote)
+    return _strategy(records, kind, subject or label, chosen, draws, vote)
 
 
 def plain(records: Records, member: str) -> Strategy:
@@ -156,7 +157,7 @@ def _draws(records: Records, member: str, variant: str, decoding: str) -> list[T
     return [graded.draws[column] for column in held[name, variant, decoding]]
 
 
-def _strategy(kind: str, subject: str, detail: str, draws: Sequence[TextDraw], vote: str) -> Strategy:
-    chosen = get_vote(resolve(vote, "text"), "text").name
+def _strategy(records: Records, kind: str, subject: str, detail: str, draws: Sequence[TextDraw], vote: str) -> Strategy:
+    chosen = get_vote(resolve(vote, "text"), "text", records.graded().scores).name
     parts = [kind, subject, *([detail] if detail else []), *([chosen] if chosen != DEFAULT["text"] else [])]
     return Strategy("/".join(parts), kind, tuple(draws), chosen, subject)

@@ -56,8 +56,8 @@ class BudgetCosts:
     """Cost per item of each budget.
 
     Attributes:
-        flops: the mean over items and over which samples are taken; flops_worst: the costliest item, taking its
-            costliest samples; NaN where unknown.
+        flops: the mean over items and over which samples are taken; flops_worst: the costliest item, asked by
+            itself (it pays the whole of a shared beginning) and taking its costliest samples; NaN where unknown.
         tokens: generated, the mean.
         seconds: of one item alone on the device of the latest profile; NaN where it was not profiled.
     """
@@ -190,7 +190,7 @@ def _rounds(n_orders: int, n: int) -> tuple[np.ndarray, np.ndarray]:
 def budget_costs(records: Records, strategy: Strategy, budgets: np.ndarray) -> BudgetCosts:
     """Cost of each budget: a prompt's prefill and its share of a common beginning once for all samples of its member
     and variant (or once a sample where the Records say ``per_sample``), each sample's own, and what the vote's score
-    cost."""
+    cost. The worst is that of an item asked by itself, which pays the whole beginning."""
     graded = records.graded()
     vote = get_vote(strategy.vote, "text")
     assert isinstance(vote, AnswerVote)
@@ -211,9 +211,11 @@ def budget_costs(records: Records, strategy: Strategy, budgets: np.ndarray) -> B
         worst += costliest[:, taken]
         tokens += graded.n_tokens[:, part.columns].mean() * taken
     for prompt, used in begun.items():
-        once = graded.prompt_flops[prompt] + graded.prefix_flops[prompt]
-        mean += np.where(used, once[:, None], 0.0)
-        worst += np.where(used, once[:, None], 0.0)
+        own, share, whole = (
+            column[prompt] for column in (graded.prompt_flops, graded.prefix_flops, graded.beginning_flops)
+        )
+        mean += np.where(used, (own + share)[:, None], 0.0)
+        worst += np.where(used, (own + whole)[:, None], 0.0)
     return BudgetCosts(mean.mean(axis=0), worst.max(axis=0), tokens, _seconds(records, strategy, budgets))
 
 
@@ -242,8 +244,11 @@ def plain_cost(records: Records, member: str) -> tuple[float, str]:
 
 
 def known_costs(records: Records) -> bool:
-    """Whether the FLOPs of every draw and prompt are known and positive."""
+    """Whether the FLOPs of every draw and prompt are known, none is negative, and no member answers for nothing.
+
+    A draw of one token costs nothing more: its token comes with the prefill.
+    """
     graded = records.graded()
     once = [*graded.prompt_flops.values(), *graded.prefix_flops.values(), *graded.score_flops.values()]
-    sums = [float(values.sum()) for values in (graded.flops, *once)]
-    return all(math.isfinite(total) for total in sums) and bool((graded.flops > 0).any() and graded.flops.min() >= 0)
+    known = all(np.isfinite(values).all() and (values >= 0).all() for values in (graded.flops, *once))
+    return known and all(plain_cost(records, member.name)[0] > 0 for member in records.members)

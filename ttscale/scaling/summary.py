@@ -64,7 +64,8 @@ def summarize(
     """
     check_options(min_accuracy=min_accuracy, vote=vote, law=law, ci=ci, n_boot=n_boot, seed=seed)
     check_records(records)
-    chosen = get_vote(resolve(vote, records.outcome), records.outcome).name
+    scores = records.graded().scores if records.outcome == "text" else ()
+    chosen = get_vote(resolve(vote, records.outcome), records.outcome, scores).name
     parts = (text_parts if records.outcome == "text" else _image_parts)(
         records, min_accuracy=min_accuracy, vote=chosen, law=law, ci=ci, n_boot=n_boot, seed=seed,
         on_progress=on_progress,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ttscale.records.records import Records
-from ttscale.scaling.curves import Curve
+from ttscale.scaling.curves import Curve, paired_difference
 from ttscale.scaling.fit import Fit
 from ttscale.scaling.headline import (
     count_words,
@@ -20,11 +20,13 @@ from ttscale.scaling.headline import (
 )
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.plan import Plan
-from ttscale.scaling.sampled import KINDS
+from ttscale.scaling.sampled import GREEDY, KINDS
 from ttscale.scaling.text_tables import main_samples
 from ttscale.scaling.tradeoff import Tradeoff
 from ttscale.scaling.words import accuracy_words, points_words, sentence_start
 from ttscale.voting.votes import DEFAULT
+
+_TOLD = tuple(kind for kind in KINDS if kind not in (GREEDY, "quotas", "learned"))  # the last two have a table
 
 
 def text_headline(
@@ -43,9 +45,10 @@ def text_headline(
     out = [_what(records), *([ladder_words(trade)] if trade is not None else [])]
     out += [
         spending_words(max((c for c in usual if c.kind == kind), key=lambda c: (len(c.budgets), c.subject)))
-        for kind in KINDS[1:]
+        for kind in _TOLD
         if any(c.kind == kind and len(c.budgets) > 1 for c in usual)
     ]
+    out += _against_greedy(curves, main_samples(usual)[:2])
     out += [_limit(curve, coverage[curve.name], ceiling[curve.name]) for curve in main_samples(usual)[:2]]
     out += _worth(language["variant_worth"])
     out += [law_words(fit) for fit in most_told(fits)]
@@ -63,6 +66,21 @@ def _what(records: Records) -> str:
         f"{count_words(len(graded.draws), 'draw')} a problem{'' if one else ' in all'}; {100 * share:.1f}% of the "
         "draws have no answer that could be extracted."
     )
+
+
+def _against_greedy(curves: Sequence[Curve], samples: Sequence[Curve]) -> list[str]:
+    """What the vote of all samples is worth beside the answer that needs no sampling."""
+    greedy = {curve.members[0]: curve for curve in curves if curve.kind == GREEDY}
+    out = []
+    for curve in samples:
+        if curve.members[0] in greedy:
+            k = int(curve.budgets[-1])
+            difference = paired_difference(curve, k, greedy[curve.members[0]], 1)
+            verb = "change accuracy by" if difference.excludes_zero else "make no clear difference:"
+            out.append(
+                f"Against one greedy answer of {curve.subject}, its {k} samples {verb} {points_words(difference)}."
+            )
+    return out
 
 
 def _limit(curve: Curve, covered: Curve, ceiling: Interval) -> str:

@@ -94,7 +94,7 @@ def _unknown(answered: Any, values: Any) -> Any:
     return answered & ~xp.isfinite(values)
 
 
-def get_vote(name: str, outcome: str | None = None) -> Vote | AnswerVote:
+def get_vote(name: str, outcome: str | None = None, scores: Iterable[str] = OWN_SCORES) -> Vote | AnswerVote:
     """The vote of this name.
 
     Args:
@@ -102,6 +102,7 @@ def get_vote(name: str, outcome: str | None = None) -> Vote | AnswerVote:
             ``best:SCORE`` for answers, where SCORE is ``mean_logprob``, ``sum_logprob``, ``self_certainty`` or a
             verifier's name; ``auto`` is the mean, or the plurality of answers.
         outcome: ``"log_probs"``, ``"text"``, or None when it is not yet known.
+        scores: those at hand, which an error names votes by; any other may be asked for all the same.
 
     Raises:
         TtscaleError: none such (the nearest names are given), or one for the other kind of outcome.
@@ -111,7 +112,7 @@ def get_vote(name: str, outcome: str | None = None) -> Vote | AnswerVote:
         return VOTES[name]
     found = answer_vote(name)
     if found is None or (outcome == "log_probs" and name not in VOTES):
-        raise unknown_name("vote", name, vote_names(outcome))
+        raise unknown_name("vote", name, vote_names(outcome, scores))
     return found
 
 

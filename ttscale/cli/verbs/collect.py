@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ttscale.cli.build import build, strings
 from ttscale.cli.console import results, say, step
+from ttscale.cli.groups import Data
 from ttscale.cli.job import Job
 from ttscale.cli.schema import CollectConfig, Language, SweepConfig, TrainConfig
 from ttscale.data.dataset import Dataset
+from ttscale.data.problem_sets import FROM_FILES
+from ttscale.data.problem_sets import SPECS as PROBLEMS
 from ttscale.data.problems import Problems
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from ttscale.draws.views import ViewSet
     from ttscale.models.load import AnyModel
 
+TALK = ("hf", "gguf", "endpoint")  # sources of language models alone
 _NAMED = 5  # so many skipped items are named; the manifest holds all
 
 
@@ -56,10 +60,32 @@ def load_inputs(config: CollectConfig | SweepConfig | Language) -> Inputs:
     """The draws, items and models of a config."""
     specs = strings("models", config.models)
     draws = build(config.draws)
+    _check_kinds(specs, config.data, draws)
     with step("loading torch, data and models"):
         from ttscale.models.load import expand_specs, load_model
 
         return Inputs(draws, load_items(config), [load_model(spec) for spec in expand_specs(specs)])
+
+
+def _check_kinds(specs: Sequence[str], data: Data, draws: ViewSet | Sampling) -> None:
+    """Refuse views of problems, or of what only a language model can be, and a file of problems that is not named:
+    what can be told without loading anything.
+
+    Raises:
+        TtscaleError: naming the key.
+    """
+    from ttscale.draws.sampling import Sampling
+
+    scheme, _, file = data.spec.partition(":")
+    asked = data._target_ == Data._target_ and scheme in PROBLEMS
+    talks = next((spec for spec in specs if spec.partition(":")[0] in TALK), None)
+    if (asked or talks) and not isinstance(draws, Sampling):
+        raise TtscaleError(
+            "draws", expected="samples, " + (f"since {data.spec} are problems" if asked else f"since {talks!r} writes"),
+            got="views, which are of images", fix="Give draws=samples.",
+        )  # fmt: skip
+    if asked and scheme in FROM_FILES and not file and data.root is None:
+        raise TtscaleError("data.root", expected="the file of problems", got="none", fix="Give data.root=FILE.")
 
 
 def load_items(config: CollectConfig | SweepConfig | TrainConfig | Language) -> Dataset | Problems:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ttscale.cli.build import strings
 from ttscale.cli.console import bar, results, say
 from ttscale.cli.job import Job
 from ttscale.cli.schema import PlanConfig
 from ttscale.records.read import read_records
 from ttscale.scaling.plan import Plan, plan
 from ttscale.scaling.words import flops_words
+from ttscale.voting.votes import AUTO
 
 
 def run(config: PlanConfig, job: Job) -> None:
@@ -15,7 +17,7 @@ def run(config: PlanConfig, job: Job) -> None:
     with bar("comparing strategies") as on_progress:
         chosen = plan(
             records, min_accuracy=config.min_accuracy, max_flops=config.max_flops, confidence=config.confidence,
-            votes=config.votes, n_boot=config.n_boot, seed=config.seed,
+            votes=AUTO if config.votes == AUTO else strings("votes", config.votes), n_boot=config.n_boot, seed=config.seed,
             on_progress=on_progress,
         )  # fmt: skip
     chosen.save(job.out / "plan.json")

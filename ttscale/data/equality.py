@@ -14,6 +14,8 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+EQUALITIES = ("numeric", "text", "math")  # by this module, character by character, or by the library math-verify
+
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)"
 POWER = r"(?:[eE][-+]?[0-9]+(?![0-9]|\.[0-9])| ?(?:×|\*|x|\\times|\\cdot) ?10\^(?:\{-?[0-9]+\}|-?[0-9]+))"
 PLAIN = rf"(?:{DIGITS}(?:\.[0-9]+)?|(?<![0-9])\.[0-9]+){POWER}?"

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from ttscale.data.equality import NUMBER
 from ttscale.errors import TtscaleError, unknown_name
-from ttscale.records.equality import NUMBER
 
 Extractor = Callable[[str], str | None]
 
