@@ -11,6 +11,7 @@ import pytest
 from language_run import Adder, install
 
 from ttscale.cli.main import main
+from ttscale.errors import TtscaleError
 from ttscale.records.read import read_records
 from ttscale.scaling.plan import load_plan
 
@@ -149,13 +150,20 @@ def test_views_of_problems_are_refused_before_anything_is_loaded(capsys):
     ) and not out  # fmt: skip
 
 
-def test_a_file_with_other_fields_is_read(work: Path):
+def test_a_file_with_other_fields_is_read(monkeypatch):
+    loaded = []
+
+    def instead(config, inputs, folder, job):
+        loaded.append(inputs.data)
+        raise TtscaleError("test", expected="no more", got="enough", fix="Stop.")
+
+    monkeypatch.setattr("ttscale.cli.verbs.collect.collect_inputs", instead)
     lines = [{"problem": f"{i} + 3", "solution": str(i + 3)} for i in range(12)]
     Path("other.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     fields = "data.fields={question: problem, answer: solution}"
     given = ["collect", MODEL, "data=jsonl", "data.root=other.jsonl", fields, "draws=samples", "out=runs/other"]
-    assert main(given) == 0
-    assert list(read_records("runs/other").golds) == [str(i + 3) for i in range(12)]
+    assert main(given) == 2
+    assert loaded[0].questions[:2] == ("0 + 3", "1 + 3") and loaded[0].golds[:2] == ("3", "4")
 
 
 def test_one_vote_of_a_plan_needs_no_list(collected: str):

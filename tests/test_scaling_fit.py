@@ -10,7 +10,7 @@ from scipy.optimize import least_squares
 
 from ttscale.errors import TtscaleError
 from ttscale.scaling.backtest import folds_of
-from ttscale.scaling.curves import accuracy_curve
+from ttscale.scaling.curves import accuracy_curve, curve_of_credits
 from ttscale.scaling.fit import _status, fit_law, log_spaced
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.headline import law_words
@@ -344,3 +344,15 @@ def test_candidates_that_disagree_widen_the_chosen_laws_extrapolation():
 def test_bad_input(call, message):
     with pytest.raises(TtscaleError, match=message):
         call(curve_with(correlated_credits(np.linspace(0.5, 0.6, 6), 50, np.random.default_rng(0)), n_boot=50))
+
+
+@pytest.mark.parametrize("accuracy", [0.3 + 0.1 * np.log(np.arange(1, 9)), np.full(8, 0.5)], ids=["logarithm", "flat"])
+@pytest.mark.parametrize("law", ["power_floor", "saturating_exponential"])
+def test_a_parameter_lies_in_its_interval(accuracy, law):
+    """Resamples that are all alike, and a shape that is found on a grid: the refits by themselves leave the value."""
+    credit = accuracy[:, None] + np.linspace(-0.02, 0.02, 24)
+    budgets = np.arange(1, 9)
+    ids = np.array([f"item{i}" for i in range(24)])
+    curve = curve_of_credits(credit, item_ids=ids, budgets=budgets, flops=1.0 * budgets, name="x", n_boot=100)
+    params = fit_law(curve, law).params
+    assert all(p.low <= p.value <= p.high for p in params.values())

@@ -45,8 +45,10 @@ def check_together(members: tuple[Any, ...], data: Any, draws: Any) -> None:
             )  # fmt: skip
         if not isinstance(draws, Sampling | None):
             raise TtscaleError(
-                "draws", expected="a sampling, since the members are language models", got="views, which are of images",
-                fix="Make it with ttscale.sampling(n=16, temperature=0.8); on the command line draws=samples.",
+                "draws", expected="a sampling, since the members are language models",
+                got=f"the views {draws.spec}" if isinstance(draws, ViewSet) else repr(draws)[:80],
+                fix="Make it with ttscale.sampling(n=16, temperature=0.8), on the command line draws=samples: "
+                "views are of images.",
             )  # fmt: skip
         return
     if not isinstance(data, Dataset):
