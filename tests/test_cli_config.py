@@ -445,8 +445,9 @@ def test_real_ctrl_c(tmp_path):
         "out=runs/a",
     ]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.PIPE, text=True
-    )
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while not (tmp_path / "here").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
