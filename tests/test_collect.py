@@ -2,17 +2,16 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from conftest import make_data, make_model
+from killed_run import kill_after_a_shard
 from torch import nn
 
 from ttscale.collecting.collect import collect
@@ -106,14 +105,7 @@ def test_a_killed_process_resumes_to_the_same_bytes(tmp_path):
             """
         )
     )
-    first = subprocess.Popen([sys.executable, script, tmp_path / "broken", "0.05"])
-    manifest = tmp_path / "broken" / "manifest.json"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (manifest.exists() and json.loads(manifest.read_text())["shards"]):
-        time.sleep(0.02)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert not json.loads(manifest.read_text())["complete"]
+    kill_after_a_shard(script, tmp_path / "broken", "0.05")
     for name in ("broken", "whole"):
         subprocess.run([sys.executable, script, tmp_path / name, "0"], check=True)
     assert files_of(tmp_path / "whole") == files_of(tmp_path / "broken")

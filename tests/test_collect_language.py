@@ -2,11 +2,9 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 
 import language_run as fake
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_data, make_model
+from killed_run import kill_after_a_shard
 from language_example import tiny_language_model
 from scripted_server import ScriptedServer
 
@@ -233,16 +232,7 @@ def test_a_killed_process_resumes_to_the_same_bytes(tmp_path, tiny, monkeypatch)
             """
         )
     )
-    first = subprocess.Popen([sys.executable, script, tmp_path / "broken", "0.3"])
-    path = tmp_path / "broken" / "manifest.json"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and first.poll() is None:
-        if path.exists() and manifest(tmp_path / "broken")["shards"]:
-            break
-        time.sleep(0.02)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert not manifest(tmp_path / "broken")["complete"]
+    kill_after_a_shard(script, tmp_path / "broken", "0.3")
     subprocess.run([sys.executable, script, tmp_path / "broken", "0"], check=True)
     monkeypatch.setattr("ttscale.collecting.language_run._BLOCK_DRAWS", 10)
     collect(tiny, fake.sums(16), draws=sampling(4, 0.9, max_tokens=5), out=tmp_path / "whole", device="cpu",

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
+
+from ttscale.models.weights import fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,7 @@ class LanguageModel:
     def fingerprint(self) -> str:
         """SHA-256 over names, shapes, types and bytes of the weights, the vocabulary and the chat template."""
         vocabulary = json.dumps([sorted(self.tokenizer.get_vocab().items()), self.tokenizer.chat_template])
-        digest = hashlib.sha256(vocabulary.encode())
-        for name, tensor in sorted(self.module.state_dict().items()):
-            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-            digest.update(memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
-        return digest.hexdigest()
+        return fingerprint(self.module, vocabulary)
 
 
 @dataclass(frozen=True)

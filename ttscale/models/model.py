@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
+
+from ttscale.models.weights import fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,4 @@ class Model:
 
     def fingerprint(self) -> str:
         """SHA-256 over names, shapes, types and bytes of the weights, and the preprocessing key."""
-        digest = hashlib.sha256(self.preprocess_key.encode())
-        for name, tensor in sorted(self.module.state_dict().items()):
-            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return fingerprint(self.module, self.preprocess_key)

@@ -1,7 +1,8 @@
-"""Weights from a file into a module, strictly."""
+"""Weights from a file into a module, strictly, and what tells two sets of weights apart."""
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,15 @@ from ttscale.errors import TtscaleError
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "module")  # where training scripts save them
 PREFIXES = ("module.", "_orig_mod.")  # left by DataParallel and torch.compile
+
+
+def fingerprint(module: nn.Module, beside: str) -> str:
+    """SHA-256 over the text ``beside`` the weights, and their names, shapes, types and bytes."""
+    digest = hashlib.sha256(beside.encode())
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:

@@ -206,8 +206,7 @@ class Records:
 
     def profiles(self) -> pa.Table | None:
         """Seconds of decisions (columns of ``records.profiles.PROFILES``) as :func:`ttscale.profile` measured them."""
-        files = [shard.path for shard in self.manifest.shards if shard.kind == "profiles"]
-        return None if self.path is None or not files else pq.read_table(self.path / files[0])
+        return self._profiles
 
     def _text_source(self) -> TextSource:
         if self._text is None:
@@ -334,6 +333,11 @@ class Records:
         columns = {"golds": golds, "questions": questions, "clusters": clusters, "families": families}
         given = {k: None if v is None else check_column(k, v, n) for k, v in columns.items()}
         return text_records(manifest, ids, InMemory(graded, texts), given)
+
+    @cached_property
+    def _profiles(self) -> pa.Table | None:
+        files = [shard.path for shard in self.manifest.shards if shard.kind == "profiles"]
+        return None if self.path is None or not files else pq.read_table(self.path / files[0])
 
     @cached_property
     def _by_name(self) -> dict[str, Member]:
