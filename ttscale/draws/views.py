@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ttscale.draws import keyed
+from ttscale.draws.frames import OWN, Frame
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,12 @@ class Step:
 
 @dataclass(frozen=True)
 class View:
-    """A named sequence of steps; no steps is the identity."""
+    """A named frame of the raw image and a sequence of steps on it; the model's own frame and no steps is the
+    identity."""
 
     name: str
     steps: tuple[Step, ...] = ()
+    frame: Frame = OWN
 
     @cached_property
     def key(self) -> int:

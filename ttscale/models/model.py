@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
+from ttscale.draws.frames import Frame
 from ttscale.models.weights import fingerprint
+
+Framing = Callable[[Sequence[Frame]], Callable[[Any], list[torch.Tensor]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,11 @@ class Model:
         class_names: in output order, or None when unknown.
         card: facts about the model: ``n_params``, ``train_flops``, ``family``, ``architecture``, ``licence``,
             ``source``; absent keys are unknown. Members of one ``size`` count as seeds of one training recipe, so only
-            models whose recipe and ``seed`` are known have it.
+            models whose recipe and ``seed`` are known have it. ``weight_bytes``: of the weights in their numeric format.
+        frames: makes a preprocess that gives one tensor for each of some frames of a raw input, in their order; the
+            first of ``frames([OWN])`` is ``preprocess``. None for a preprocess that cannot be cut otherwise.
+        outputs: what ``module`` gives: ``"logits"``, ``"probabilities"`` or ``"log_probs"``.
+        class_order: position in the module's output of each class of ``class_names``; None when it is the module's own.
     """
 
     name: str
@@ -44,7 +51,14 @@ class Model:
     n_classes: int
     class_names: tuple[str, ...] | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
+    frames: Framing | None = None
+    outputs: str = "logits"
+    class_order: tuple[int, ...] | None = None
 
     def fingerprint(self) -> str:
         """SHA-256 over names, shapes, types and bytes of the weights, and the preprocessing key."""
         return fingerprint(self.module, self.preprocess_key)
+
+    def read(self, output: Any) -> torch.Tensor:
+        """What the module gave for a batch as normalised log-probabilities, ``float32 [batch, class]``."""
+        return torch.log_softmax(output.float(), -1)

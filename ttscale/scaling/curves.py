@@ -14,6 +14,7 @@ from ttscale.scaling import sampled
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
 from ttscale.scaling.checks import check_records
 from ttscale.scaling.credits import prefix_credits
+from ttscale.scaling.image_costs import image_flops
 from ttscale.scaling.interval import Interval, check_level, difference_bounds, percentiles, undefined, wilson
 from ttscale.scaling.sampled_credits import ORDERS, budget_costs, check_orders, plain_cost, sampled_credits
 from ttscale.scaling.strategy import Strategy, check_draws, product, tta
@@ -176,7 +177,7 @@ def curve_of_strategy(
         flops, worst, tokens, seconds = costs.flops, costs.flops_worst, costs.tokens, costs.seconds
         one, unit = plain_cost(records, first)
     else:
-        flops = np.cumsum([records.draw_flops(draw[0], draw[1]) for draw in strategy.draws])[budgets - 1]
+        flops = image_flops(records, strategy, budgets)
         worst, one = flops, records.draw_flops(first, records.variants[0])
     named = {"name": strategy.name, "vote": strategy.vote, **described}
     return curve_of_credits(

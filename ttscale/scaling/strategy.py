@@ -5,14 +5,15 @@ Those of images are made here, those of language models in :mod:`ttscale.scaling
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
 from ttscale.voting.votes import DEFAULT, AnswerVote, get_vote, resolve
+from ttscale.voting.weighting import Weighting
 
 Draw = tuple[str, str] | TextDraw
 
@@ -29,6 +30,8 @@ class Strategy:
         draws: (member, variant) of images, or :class:`TextDraw`, in the order in which a growing budget takes them.
         vote: a name that :func:`ttscale.voting.votes.get_vote` knows.
         subject: what it is made of, in words for people: a member, a size, or ``all``.
+        weightings: of images, per budget k the weights and temperatures of its k draws; a budget without one counts all
+            draws alike. They are not part of what makes two strategies equal: the name is.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Strategy:
     draws: tuple[Draw, ...]
     vote: str
     subject: str = ""
+    weightings: Mapping[int, Weighting] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def members(self) -> tuple[str, ...]:
