@@ -119,6 +119,15 @@ def test_collect_again_reads_what_is_there_and_a_change_is_refused(run_folder: s
     assert "a change of views" in capsys.readouterr().err
 
 
+def test_collect_tells_which_views_are_one(images: Path, zoo: str, capsys):
+    """Models of the zoo show the whole short side: a window of share 1 is the plain view."""
+    given = [f"models={zoo}", "data=imagefolder", f"data.root={images}", "draws.spec='flip + window(1)'"]
+    assert main(["collect", *given, "data.limit=4", "out=runs/same"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "all members see it in another view: window(1,0.5,0.5) (the same as identity)." in told
+    assert json.loads(Path("runs/same/summary.json").read_text())["run"]["variants"] == ["identity", "hflip"]
+
+
 def test_analyze_writes_page_numbers_figures_and_plan(run_folder: str, capsys):
     given = [f"records={run_folder}", "min_accuracy=0.3", "report.n_boot=100", "out=runs/analyzed"]
     assert main(["analyze", *given]) == 0

@@ -61,7 +61,7 @@ def test_batch_size_and_subset_do_not_change_the_noise(tmp_path, members):
 
 
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("ttscale.collecting.vision_run._BLOCK_BYTES", 1)
+    monkeypatch.setattr("ttscale.collecting.batch_sizes._BLOCK_BYTES", 1)
 
 
 @pytest.mark.parametrize("die_at", [0, 1, 5, 9, 13])
@@ -96,7 +96,7 @@ def test_a_killed_process_resumes_to_the_same_bytes(tmp_path):
             torch.set_num_threads(1)
             from dataclasses import replace
             from conftest import make_data, make_model
-            import ttscale.collecting.vision_run as run
+            import ttscale.collecting.batch_sizes as run
             from ttscale.collecting.collect import collect
             run._BLOCK_BYTES = 1
             data, pause = make_data(40), float(sys.argv[2])
@@ -156,7 +156,7 @@ def test_a_run_that_stopped_at_a_broken_item_goes_on_with_skip(tmp_path, members
 
 
 def test_a_block_is_no_more_work_than_a_kill_may_cost(tmp_path, members, monkeypatch):
-    monkeypatch.setattr("ttscale.collecting.vision_run._BLOCK_FLOPS", {"cpu": 10 * 330_000 * 2})
+    monkeypatch.setattr("ttscale.collecting.batch_sizes._BLOCK_FLOPS", {"cpu": 10 * 330_000 * 2})
     records = collect(members[0], make_data(40), draws="flip", out=tmp_path, batch_size=4, progress=False)
     assert records.members[0].flops == pytest.approx(330_000, rel=0.01)
     assert next(records.blocks()) == slice(0, 8)  # whole batches within 10 items' work
@@ -210,7 +210,8 @@ class Greedy(nn.Module):
 
 def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path, members):
     model = replace(members[0], module=Greedy(members[0].module))
-    records = collect(model, make_data(20), draws=DRAWS, out=tmp_path / "r", batch_size=8, progress=False)
+    arguments = {"draws": DRAWS, "out": tmp_path / "r", "batch_size": 8, "fold": False, "progress": False}
+    records = collect(model, make_data(20), **arguments)
     plain = collect(members[0], make_data(20), draws=DRAWS, out=tmp_path / "plain", batch_size=8, progress=False)
     np.testing.assert_allclose(records.log_probs("a"), plain.log_probs("a"), atol=2e-5)
     assert model.module.tried[-1] == 2 and max(model.module.tried[-30:]) == 2
@@ -233,11 +234,11 @@ def test_a_model_that_never_fits_is_told(tmp_path, members):
     data = make_data(4)
 
     def load(i):
-        model.module.most = 3 if i == 0 else 0  # the first item is also the probe's
+        model.module.most = 3 if i < 2 else 0  # the first items are also the probe's
         return data.load(i)
 
     with pytest.raises(TtscaleError, match="batch size 1"):
-        collect(model, replace(data, load=load), out=tmp_path, progress=False)
+        collect(model, replace(data, load=load), out=tmp_path, fold=False, progress=False)
 
 
 def test_other_runtime_errors_are_not_taken_for_a_full_memory(tmp_path, members):
@@ -269,7 +270,7 @@ def test_a_damaged_block_is_run_again(tmp_path, members, monkeypatch):
     loaded = []
     data = make_data(16)
     collect(members, replace(data, load=lambda i: loaded.append(i) or data.load(i)), out=tmp_path / "hurt", **arguments)
-    assert sorted(set(loaded)) == [0, 8, 9, 10, 11]  # the probe's item, and block 2
+    assert sorted(set(loaded)) == [0, 1, 8, 9, 10, 11]  # the probe's items, and block 2
     assert files_of(tmp_path / "whole") == files_of(tmp_path / "hurt")
     assert (tmp_path / "whole" / "manifest.json").read_text() == (tmp_path / "hurt" / "manifest.json").read_text()
 
@@ -305,14 +306,14 @@ def test_preprocessing_that_does_not_fit_is_never_skipped(tmp_path, members):
         (lambda: {"models": []}, "one or more models"),
         (lambda: {"models": nn.Identity()}, "one or more models"),
         (lambda: {"models": [make_model("a"), make_model("a", seed=1)]}, "a twice"),
-        (lambda: {"models": [make_model("a"), make_model("b", n_classes=7)]}, "same number of classes"),
+        (lambda: {"models": [make_model("a"), make_model("b", n_classes=7)]}, "got 7 in b; a has 10"),
         (lambda: {"models": make_model("a", n_classes=5)}, "class indices from 0 to 4"),
         (lambda: {"models": replace(make_model("a"), n_classes=11)}, "logits [batch, 11]"),
         (lambda: {"models": replace(make_model("a"), module=TupleOut())}, "tuple"),
         (lambda: {"data": [1, 2]}, "a Dataset"),
         (lambda: {"data": make_data(4).subset([])}, "at least one item"),
         (lambda: {"data": make_data(4).subset([1, 1])}, "unique item ids"),
-        (lambda: {"data": replace(make_data(4), class_names=tuple("abcdefghij")), "models": swapped()}, "0 is 'a'"),
+        (lambda: {"data": named_data("kbcdefghij"), "models": swapped()}, "a without 'k'"),
         (lambda: {"draws": "flop"}, "flip"),
         (lambda: {"draws": "shifts(28)"}, "28 × 28 pixels of a"),
         (lambda: {"batch_size": 0}, "batch_size"),
@@ -320,7 +321,7 @@ def test_preprocessing_that_does_not_fit_is_never_skipped(tmp_path, members):
         (lambda: {"seed": "a"}, "seed"),
         (lambda: {"out": None}, "out"),
         (lambda: {"device": None}, "device"),
-        (lambda: {"data": replace(make_data(4), class_names=("a", "b"))}, "2 classes (a, b, …)"),
+        (lambda: {"data": named_data("ab")}, "the data have 2"),
         (lambda: {"threads": 0}, "threads"),
         (lambda: {"device": "toaster"}, "device=auto"),
         (lambda: {"log_probs_dtype": "int8"}, "float32"),
@@ -338,6 +339,10 @@ def test_unusable_arguments_are_told_before_anything_is_written(tmp_path, change
 class TupleOut(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
         return (x,)
+
+
+def named_data(names):
+    return replace(make_data(4), class_names=tuple(names))
 
 
 def swapped():
@@ -373,7 +378,7 @@ def test_a_finished_run_is_not_run_again(tmp_path, members):
     collect(members[0], data, out=tmp_path, progress=False)
 
     def must_not_load(i):
-        assert i == 0, "only the probe reads an item"
+        assert i < 2, "only the probe reads items"
         return data.load(i)
 
     again = collect(members[0], replace(data, load=must_not_load), out=tmp_path, progress=False)

@@ -68,7 +68,7 @@ def test_items_of_every_family_are_timed_with_the_prompts_of_the_whole_run_at_ha
     draws = sampling(2, 0.8, max_tokens=2)
     tts.collect(model, data.subset(order), draws=draws, out=tmp_path, progress=False, device="cpu")
     watch = Watch()
-    monkeypatch.setattr("ttscale.collecting.profile.generator_for", lambda *_, **__: watch)
+    monkeypatch.setattr("ttscale.collecting.profile_language.generator_for", lambda *_, **__: watch)
     profile(tmp_path, model, n_items=3, repeats=1, device="cpu", progress=False)
     assert {item.split("/")[1] for item in watch.asked} == {"products_small", "sum_digit", "quotients_small"}
     assert len(set(watch.asked)) == 3
@@ -96,10 +96,11 @@ def test_a_second_profile_of_the_device_takes_the_place_of_the_first(timed):
 
 def test_seconds_between_measured_numbers_lie_on_a_line_and_none_are_made_up_outside():
     rows = [{"member": "m", "decode_id": "T1", "samples": n, "seconds": s} for n, s in ((1, 2.0), (4, 5.0), (8, 6.0))]
-    table = pa.Table.from_pylist(rows, schema=PROFILES)
-    got = seconds_of(table, "m", "T1", np.array([0, 1, 2, 4, 6, 8, 9]))
+    held = pa.Table.from_pylist([{"device": "d", **row} for row in rows], schema=PROFILES).to_pylist()
+    got = seconds_of(held, "m", np.array([0, 1, 2, 4, 6, 8, 9]), decoding="T1")
     np.testing.assert_allclose(got, [0, 2, 3, 5, 5.5, 6, np.nan])
-    assert np.isnan(seconds_of(table, "m", "greedy", np.array([1]))).all()
+    for other in ({"decoding": "greedy"}, {"decoding": "T1", "shape": "3x8x8"}, {}):
+        assert np.isnan(seconds_of(held, "m", np.array([1]), **other)).all()
 
 
 def test_other_weights_are_refused(timed):

@@ -60,3 +60,5 @@ def test_costs_below_nothing_and_prompts_that_are_no_text_are_refused(records):
         verify(records, lambda question, text: (1.0, -5), "judge", progress=False)
     with pytest.raises(TtscaleError, match="prompt: expected text"):
         verify(records, tiny_language_model(), "judge", prompt=5, progress=False)
+    with pytest.raises(TtscaleError, match="threads: expected a whole number of at least 1, got -1"):
+        verify(records, lambda question, text: 1.0, "judge", threads=-1, progress=False)

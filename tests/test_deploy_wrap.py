@@ -70,9 +70,10 @@ def test_plurality_ties_are_really_broken_by_the_item(run):
 
 def test_one_plain_draw_is_the_bare_model(run):
     models, _, _, x = run
-    better = tts.wrap(models[0], make_plan(models, [("a", "identity")]))
+    plan, plain = make_plan(models, [("a", "identity")]), torch.log_softmax(models[0].module(x), -1)
     with torch.inference_mode():
-        assert torch.equal(better(x), torch.log_softmax(models[0].module(x), -1))
+        assert torch.equal(tts.wrap(models[0], plan, fold=False, channels_last=False)(x), plain)
+        torch.testing.assert_close(tts.wrap(models[0], plan)(x), plain, atol=2e-5, rtol=0)
 
 
 def test_without_ids_the_noise_follows_the_image(run):
@@ -98,6 +99,7 @@ def test_views_of_a_small_batch_share_a_forward(run):
 
     counting = replace(models[0], module=Counting(models[0].module))
     better = tts.wrap(counting, make_plan([counting], [("a", variant) for variant in records.variants]))
+    sizes.clear()
     with torch.inference_mode():
         better(x[:2])
     assert sizes == [2 * len(records.variants)]
@@ -107,12 +109,19 @@ def test_it_is_a_module_that_preprocesses_and_moves(run):
     models, data, _, x = run
     better = tts.wrap(models, make_plan(models, [("a", "identity"), ("b", "hflip")]), device="cpu")
     assert torch.equal(better.preprocess(data.load(3)), x[3])
-    assert not better.training and len(list(better.parameters())) == 2 * len(list(models[0].module.parameters()))
+    before = {name: weight.clone() for name, weight in models[0].module.state_dict().items()}
+    better.double()
+    assert not better.training and {p.dtype for p in better.parameters()} == {torch.float64}
+    after = models[0].module.state_dict()
+    assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)
+    better.float()
     other = make_model("b", seed=1)
     mixed = tts.wrap([models[0], replace(other, preprocess_key="other")], _refit(models[0], other))
     with torch.inference_mode():
         torch.testing.assert_close(mixed({"a": x, "b": x}), better(x))
-    for call in (lambda: mixed(x), lambda: mixed.preprocess(data.load(0)), lambda: mixed({"a": x})):
+    made = mixed.preprocess(data.load(3))
+    assert list(made) == list(mixed.inputs) == ["a", "b"] and torch.equal(made["b"], x[3])
+    for call in (lambda: mixed(x), lambda: mixed({"a": x})):
         with pytest.raises(TtscaleError, match="x: "):
             call()
 

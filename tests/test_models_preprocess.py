@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from callables import Custom, keys, scaled
 from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import v2
 
+from ttscale.data.image_modes import to_mode
 from ttscale.errors import TtscaleError
 from ttscale.models.callable_key import callable_key
 from ttscale.models.preprocess import (
@@ -22,7 +24,6 @@ from ttscale.models.preprocess import (
     given_preprocessing,
     plain_preprocessing,
     timm_preprocessing,
-    to_mode,
 )
 
 
@@ -139,33 +140,19 @@ def test_missing_facts_are_asked_for():
         given_preprocessing("resize", input_size=None, mean=(0.0,), std=(1.0,))
 
 
-def scaled(factor: float):
-    return lambda image: torch.zeros(1) * factor
-
-
-class Custom(torch.nn.Module):
-    """Its repr hides its setting."""
-
-    def __init__(self, strength: float) -> None:
-        super().__init__()
-        self.strength = strength
-
-
-def keys() -> list[str]:
-    made = (scaled(1), scaled(2), Custom(1), Custom(2), transforms.Normalize((0.5,), (0.5,)), torch.relu, callable_key)
-    return [callable_key(made_one) for made_one in made]
-
-
 def test_keys_tell_what_callables_do():
-    assert len(set(keys())) == len(keys())
+    more = transforms.Normalize((0.5,), (0.5,)), transforms.Normalize((0.4,), (0.5,)), torch.relu
+    made = [*keys(), *map(callable_key, more)]
+    assert len(set(made)) == len(made)
     assert callable_key(scaled(1)) == callable_key(scaled(1))
     assert callable_key(Custom(1)) == callable_key(Custom(1))
 
 
 def test_keys_are_the_same_in_another_process():
-    here = str(Path(__file__).parent)
-    code = f"import sys; sys.path.insert(0, {here!r}); import {__name__} as t; print(t.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    code = "import callables; print(callables.keys())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parent
+    )
     assert done.stdout.strip() == str(keys()), done.stderr
 
 

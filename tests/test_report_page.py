@@ -9,11 +9,11 @@ import itertools
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from report_checks import Reader
 from report_example import NASTY, example_summary, hostile_summary, lone_summary
 from report_language import hostile_language_summary, language_summary, unpriced_summary
 
@@ -23,45 +23,6 @@ from ttscale.reporting.markup import Markup, Missing, facts, html, joined, table
 from ttscale.reporting.page import page
 from ttscale.reporting.sections.training import training
 from ttscale.reporting.series import Series
-
-VOID = {"meta", "input", "br", "img", "link", "path"}
-
-
-class Reader(HTMLParser):
-    """Elements, text outside scripts and styles, and whether what opens also closes."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID and tag != "!doctype":
-            self.open.append(tag)
-            if tag == "script":
-                self.scripts.append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open and self.open[-1] == tag, f"</{tag}> inside {self.open[-3:]}"
-            self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "script":
-            self.scripts[-1] += data
-        elif not (self.open and self.open[-1] == "style"):
-            self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.elements if name == tag]
 
 
 def parts_summary() -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from report_example import example_summary, lone_summary
 from report_language import language_summary
+from report_views import views_summary
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
@@ -146,6 +147,9 @@ def broken(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         (broken(lambda s: s["curves"][0]["flops"].pop()), r"curves\[0\] with columns"),
         (broken(lambda s: s["fits"][1]["line"]["accuracy"].pop()), r"fits\[1\]\.line with columns"),
         (broken(lambda s: s["tradeoff"]["ladder"][1].pop("size")), r"tradeoff\.ladder\[1\] without size"),
+        ({**views_summary(), "policies": [{"kind": "policy"}]}, r"policies\[0\] without curve"),
+        ({**views_summary(), "shifts": {"rows": [{"size": "w4"}]}}, r"shifts\.rows\[0\] without shift"),
+        (broken(lambda s: s["curves"][0].update(weight_bytes=[4.0])), r"curves\[0\] with columns"),
         ({**parts_summary(), "parts": {}}, "got {}"),
         ({**parts_summary(), "parts": {"../etc": example_summary()}}, r"got '\.\./etc'"),
         ({**parts_summary(), "parts": {"vision": 5}}, "part vision.*got int"),

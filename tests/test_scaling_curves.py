@@ -11,7 +11,7 @@ from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.candidates import candidates
 from ttscale.scaling.curves import accuracy_curve, gain_per_flop, mean_curve, paired_difference
-from ttscale.scaling.strategy import Strategy, ensemble, product, tta
+from ttscale.scaling.strategy import Strategy, ensemble, product, spread, tta
 from ttscale.voting.decisions import credit
 from ttscale.voting.merges import VOTES, merge
 
@@ -152,8 +152,12 @@ def test_strategies():
     assert ensemble(records, ["s8-1", "s8-0"]).draws == (("s8-1", "identity"), ("s8-0", "identity"))
     assert ensemble(records, ["s8-1"]).kind == "single" and product(records, ["s8-1"]).kind == "tta"
     names = [s.name for s in candidates(records, votes=("mean", "plurality"))]
-    assert len(set(names)) == len(names) == 2 * (4 + 2 * 2 + 2)
+    assert len(set(names)) == len(names) == 2 * (4 + 3 * 2 + 3)
     assert {"tta/s8-0", "ensemble/s8", "product/s16/plurality", "ensemble/all"} <= set(names)
+    assert spread(records, ["s8-1", "s8-0"]).draws == (("s8-1", "identity"), ("s8-0", "view1"))
+    around = spread(records, ["s8-0", "s8-1", "s16-0", "s16-1"]).draws
+    assert [view for _, view in around] == ["identity", "view1", "view2", "identity"]  # of three views
+    assert spread(records, ["s8-1"]).kind == "single"
     everyone = next(s for s in candidates(records) if s.name == "ensemble/all")
     assert everyone.members == ("s8-0", "s8-1", "s16-0", "s16-1")  # cheapest first
     assert [s.kind for s in candidates(make_records(30, sizes=("s8",), seeds=1, views=1))] == ["single"]

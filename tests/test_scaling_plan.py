@@ -24,7 +24,7 @@ def records():
 
 @pytest.fixture(scope="module")
 def chosen(records):
-    return plan(records, min_accuracy=0.6, n_boot=200, votes=("mean", "plurality"))
+    return plan(records, min_accuracy=0.6, n_boot=200, votes=("mean", "plurality"), learn=False)
 
 
 def all_points(records, votes):
@@ -81,7 +81,7 @@ def relabelled(records, labels):
 def test_the_scoring_half_takes_no_part_in_the_choice(records, chosen):
     first = first_half(records.item_ids, None, seed=0)
     wrong = (records.labels + 1) % 5
-    options = {"min_accuracy": 0.6, "n_boot": 200, "votes": ("mean", "plurality")}
+    options = {"min_accuracy": 0.6, "n_boot": 200, "votes": ("mean", "plurality"), "learn": False}
     other = plan(relabelled(records, np.where(first, records.labels, wrong)), **options)
     assert (other.draws, other.vote, other.chosen_on) == (chosen.draws, chosen.vote, chosen.chosen_on)
     assert other.scored_on.accuracy < 0.4
@@ -96,7 +96,7 @@ def test_optimism_is_positive_on_average():
 
 
 def test_within_a_cost(records):
-    best = plan(records, max_flops=8e6, n_boot=200, votes=("mean",))
+    best = plan(records, max_flops=8e6, n_boot=200, votes=("mean",), learn=False)
     points = [p for p in all_points(records, ("mean",)) if p[3] <= 8e6]
     top = max(p[1] for p in points)
     assert best.chosen_on.accuracy == pytest.approx(top) and best.flops <= 8e6
@@ -105,8 +105,10 @@ def test_within_a_cost(records):
 
 
 def test_same_seed_same_plan_other_seed_other_halves(records, chosen):
-    assert plan(records, min_accuracy=0.6, n_boot=200, votes=("mean", "plurality")) == chosen
-    assert plan(records, min_accuracy=0.6, n_boot=200, seed=9).scored_on != chosen.scored_on
+    assert plan(records, min_accuracy=0.6, n_boot=200, votes=("mean", "plurality"), learn=False) == chosen
+    options = {"min_accuracy": 0.6, "n_boot": 100, "votes": ("mean",)}
+    assert plan(records, **options) == plan(records, **options)
+    assert plan(records, **options, seed=9).scored_on != chosen.scored_on
 
 
 def test_clusters_stay_whole():
@@ -157,8 +159,11 @@ def test_what_is_no_path_is_refused(chosen, path):
 
 def test_progress_advances_to_the_end(records):
     told = []
-    plan(records, max_flops=8e6, n_boot=50, on_progress=told.append)
+    plan(records, max_flops=8e6, n_boot=50, learn=False, on_progress=told.append)
     assert told == sorted(told) and told[-1] == 1 and len(told) == len(candidates(records, votes=PLAN_VOTES))
+    told.clear()
+    plan(records, max_flops=8e6, n_boot=50, on_progress=told.append)
+    assert told == sorted(told) and told[-1] == 1 and len(told) > len(candidates(records, votes=PLAN_VOTES))
 
 
 def test_binary_and_missing_files_are_refused(tmp_path):

@@ -9,12 +9,15 @@ import pytest
 from scaling_example import make_records
 
 from ttscale.errors import TtscaleError
+from ttscale.records.records import Records
 from ttscale.scaling.candidates import PLAN_VOTES
+from ttscale.scaling.compare import compare
 from ttscale.scaling.curves import accuracy_curve, gain_per_flop, mean_curve
 from ttscale.scaling.fit import fit_law
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.laws import LAWS
 from ttscale.scaling.plan import plan
+from ttscale.scaling.quality import quality
 from ttscale.scaling.strategy import tta
 from ttscale.scaling.summary import check_options, json_ready, summarize
 from ttscale.scaling.tradeoff import tradeoff
@@ -33,15 +36,16 @@ def summary(records):
 
 def test_its_parts(summary):
     assert set(summary) == {
-        "schema_version", "kind", "conventions", "run", "curves", "fits", "tradeoff", "pareto", "plan", "plan_error",
-        "headline",
+        "schema_version", "kind", "conventions", "run", "curves", "fits", "tradeoff", "rivals", "pareto", "plan",
+        "plan_error", "policies", "quality", "comparisons", "equivalents", "breakdown", "breakdown_note", "headline",
     }  # fmt: skip
     assert (summary["schema_version"], summary["kind"]) == (1, "ttscale-summary")
     assert {"flops", "ties", "intervals", "multiplier"} <= set(summary["conventions"])
     assert "2 FLOPs" in summary["conventions"]["flops"] and "95%" in summary["conventions"]["intervals"]
     ids = [c["id"] for c in summary["curves"]]
-    assert ids == ["tta/s8", "ensemble/s8", "product/s8", "tta/s16", "ensemble/s16", "product/s16", "ensemble/all",
-                   "product/all"]  # fmt: skip
+    assert ids[:8] == ["tta/s8", "ensemble/s8", "product/s8", "tta/s16", "ensemble/s16", "product/s16", "ensemble/all",
+                       "product/all"]  # fmt: skip
+    assert ids[8:] == list(dict.fromkeys(entry["curve"] for entry in summary["policies"])) and "policy/s8" in ids
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
@@ -72,6 +76,58 @@ def test_fits_are_the_fits(summary, records):
     chosen = next(f for f in summary["fits"] if f["curve"] == "tta/s8" and f["chosen"])
     assert chosen["law"] == direct.law and chosen["backtest_rmse"] == pytest.approx(direct.backtest_rmse)
     assert chosen["line"]["accuracy"][-1] == pytest.approx(direct.predict(8).value)
+
+
+def test_tables_name_curves_of_the_summary(summary):
+    curves = {c["id"]: c for c in summary["curves"]}
+    for row in (*summary["quality"], *summary["equivalents"], *summary["breakdown"]):
+        assert row["k"] in curves[row["curve"]]["budgets"]
+    assert {row["against"] for row in summary["breakdown"]} == set(list(curves)[:6])
+    for row in summary["comparisons"]:
+        assert row["k_a"] in curves[row["a"]]["budgets"] and row["k_b"] in curves[row["b"]]["budgets"]
+    assert {row["ensemble"] for row in summary["equivalents"]} == {"ensemble/s8", "ensemble/s16"}
+
+
+def test_quality_is_the_quality(summary, records):
+    names = ["s16-0", "s16-1"]
+    found = quality(records, [tta(records, name) for name in names], n_boot=100)
+    rows = {(r["k"], r["calibrated"]): r for r in summary["quality"] if r["curve"] == "tta/s16"}
+    assert set(rows) == {(k, c) for k in (1, 4) for c in (False, True)}
+    for (k, calibrated), row in rows.items():
+        direct = found.metrics(k, calibrated=calibrated)
+        assert (row["nll"]["value"], row["ece"]["low"]) == pytest.approx((direct.nll.value, direct.ece.low))
+        assert row["temperature"] == pytest.approx(direct.temperature) and row["top5"]["value"] is None
+
+
+def test_comparisons_are_of_single_strategies(summary, records):
+    row = next(r for r in summary["comparisons"] if (r["a"], r["b"], r["k_b"]) == ("tta/s8", "tta/s8", 1))
+    direct = compare(records, tta(records, "s8-0"), 4, tta(records, "s8-0"), 1, n_boot=100)
+    assert (row["k_a"], row["fixed"], row["broken"]) == (4, len(direct.fixed), len(direct.broken))
+    assert row["fixed_ids"] == list(direct.fixed[:20]) and row["p"] == pytest.approx(direct.p)
+    assert row["text"].startswith("4 views of s8-0 against one view of s8-0: ") and "McNemar" in row["text"]
+    assert all(r["p_adjusted"] >= r["p"] for r in summary["comparisons"])
+    pairs = {(r["a"], r["b"]) for r in summary["comparisons"]}
+    assert {("product/s8", "ensemble/s8"), ("product/s8", "tta/s8"), ("ensemble/all", "tta/s16")} <= pairs
+    taught = [r for r in summary["comparisons"] if r["a"].split("/")[0] in ("policy", "weights", "class_weights")]
+    assert all(r["k_a"] == r["k_b"] for r in taught) and ("policy/s8", "tta/s8") in pairs
+
+
+def test_sizes_made_of_others_are_rivals():
+    plain = make_records(80, sizes=("s8",), seeds=2, views=2)
+    values = {m.name: plain.log_probs(m.name) for m in plain.members}
+    values["soup"] = values["s8-0"]
+    cards = {m.name: {**m.card, "weight_bytes": 4000} for m in plain.members}
+    cards["soup"] = {"size": "s8 soup", "of": "s8", "how": "soup of 2", "weight_bytes": 4000, "train_flops": 2e12}
+    records = Records.from_arrays(values, plain.labels, cards=cards, flops=dict.fromkeys(values, 1e6))
+    found = summarize(records, n_boot=50)
+    assert [rung["size"] for rung in found["tradeoff"]["ladder"]] == ["s8"]
+    assert found["tradeoff"]["ladder"][0]["weight_bytes"] == 4000 and found["tradeoff"]["verdicts"] == []
+    (rival,) = found["rivals"]
+    assert (rival["size"], rival["of"], rival["what"], rival["train_flops"]) == ("s8 soup", "s8", "soup of 2", 2e12)
+    plainly = next(m for m in found["run"]["members"] if m["name"] == "soup")
+    assert (rival["accuracy"], rival["low"]) == (plainly["accuracy"], plainly["low"])
+    beside = next(r for r in found["comparisons"] if r["a"] == "tta/s8 soup")
+    assert (beside["b"], beside["k_a"], beside["k_b"], beside["fixed"]) == ("tta/s8", 1, 1, 0)
 
 
 def test_tradeoff_and_front(summary, records):
@@ -158,6 +214,17 @@ def test_any_shape_of_run(shape):
     json.dumps(found, allow_nan=False)
     assert found["curves"] and found["headline"]
     assert bool(found["tradeoff"]["verdicts"]) == (len(found["tradeoff"]["ladder"]) > 1)
+
+
+def test_data_of_one_class_are_analysed_with_the_note_of_the_run():
+    note = "All labels are of the class 3: accuracy is the share found of that class."
+    records = make_records(120, sizes=("s8",), seeds=2, views=2)
+    one = records.take(np.flatnonzero(records.labels == 3))
+    one.manifest.dataset["note"] = note
+    found = summarize(one, n_boot=50)
+    assert found["run"]["note"] == note and found["headline"][1] == note and len(found["headline"]) <= 10
+    assert {row["group"] for row in found["breakdown"] if row["by"] == "class"} == {"3"}
+    json.dumps(found, allow_nan=False)
 
 
 def test_another_vote_and_one_law(records):

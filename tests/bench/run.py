@@ -8,12 +8,14 @@ from pathlib import Path
 
 import torch
 from language import ROWS as LANGUAGE
+from selection import ROWS as SELECTION
 from spine import ROWS as SPINE
+from vision import ROWS as VISION
 
 from ttscale.collecting.environment import describe_device, versions
 from ttscale.records.files import write_json
 
-ROWS = SPINE | LANGUAGE
+ROWS = SPINE | VISION | SELECTION | LANGUAGE
 RESULTS = Path(__file__).parent.parent.parent / "results" / "bench"
 
 
@@ -24,6 +26,9 @@ def main(names: list[str]) -> None:
     for name in names or ROWS:
         row = ROWS[name]()
         ratio = row["ratio"]["median"] if isinstance(row["ratio"], dict) else row["ratio"]
+        if ratio is None:
+            print(f"{name}: not measured here ({row['setting']})", flush=True)
+            continue
         write_json(
             RESULTS / f"{name}.json",
             {

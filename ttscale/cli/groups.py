@@ -38,6 +38,12 @@ class Data:
     )
     on_bad_item: str = key("error", "an unreadable item: error names it and stops, skip counts it and goes on")
     name: str | None = key(None, "name in reports; null: from spec")
+    shift: Any = key(
+        None,
+        "of images: CORRUPTION@SEVERITY such as gaussian_noise@3, prior:RATIO or folder:PATH; sweep and collect take a "
+        "list that names none as well",
+    )
+    exclude: str | None = key(None, "of images: summary.json of ttscale leakage, whose flagged items are left out")
     families: Any = key(None, "arithmetic: families of problems, a list or A+B")
     n: int | None = key(None, "arithmetic: problems of each family")
     fields: Any = key(
@@ -103,9 +109,13 @@ class Collect:
     threads: int | None = key(None, "CPU threads; null: torch's own choice")
     workers: int = key(1, "threads that decode and preprocess ahead")
     channels_last: bool = key(True, "memory format; the faster one for most convolutional networks")
+    fold: bool = key(True, "classifiers: let convolutions do the batch norm after them, which is faster")
+    compile: bool = key(False, "classifiers: let torch compile them, a minute each; as CUDA graphs on CUDA")
     log_probs_dtype: str = key("auto", "stored as float32 or float16; auto: float16 when float32 would take over 4 GiB")
     on_bad_item: str = key("${data.on_bad_item}", "an unreadable item: as data.on_bad_item says")
-    dtype: str = key("auto", "language models: float32, bfloat16; auto: bfloat16 on CUDA")
+    dtype: str = key(
+        "auto", "float32, bfloat16, float16; auto: on CUDA float16 for classifiers and bfloat16 for language models"
+    )
     prefill: str = key("shared", "language models: a prompt is charged once (shared), or per_sample")
 
 

@@ -14,7 +14,8 @@ from omegaconf import MISSING
 from ttscale.cli.groups import Collect, Data, Draws, Law, Recipe, Report, Vote, key
 
 MODELS = (
-    "model spec, or a list of them: timm:NAME torchvision:NAME zoo:GLOB pip:NAME package.module:factory; language: "
+    "model spec, or a list of them: timm:NAME torchvision:NAME zoo:GLOB pip:NAME package.module:factory; made of "
+    "these: soup:SPEC+SPEC, and with rounded weights bf16:SPEC int8:SPEC prune50:SPEC torchao-int8:SPEC; language: "
     "hf:NAME gguf:FILE pip:NAME, and served ones as 'models=\"endpoint:URL?model=NAME\"' in both kinds of quotes"
 )
 RECORDS = "folder of Records, as collect and sweep write it"
@@ -133,12 +134,20 @@ class VerifyConfig(VerbConfig):
 
 @dataclass
 class ProfileConfig(VerbConfig):
-    records: str = key(MISSING, RECORDS + ", of language models; the profile lies in it")
-    n_items: int = key(4, "items that are timed, from the front")
+    records: str = key(MISSING, RECORDS + "; the profile lies in it")
+    n_items: int = key(4, "decisions that are timed, each by itself, for every number of views or samples")
     repeats: int = key(5, "of each timing; the median is kept")
     device: str = key("auto", "cpu, cuda, cuda:1, mps; auto: CUDA where it is there")
-    dtype: str = key("auto", "float32, bfloat16; auto: bfloat16 on CUDA")
+    dtype: str = key("auto", "float32, float16, bfloat16; auto: on CUDA float16 for images, bfloat16 for text")
     threads: int | None = key(None, "CPU threads; null: torch's own choice")
+
+
+@dataclass
+class LeakageConfig(VerbConfig):
+    training: str = key(MISSING, "folder of training images, at any depth; or a data spec, whose split train is meant")
+    max_distance: int = key(16, "bits of the perceptual hash, of 256, up to which two images count as near")
+    workers: int = key(1, "threads that decode and hash")
+    data: Data = field(default_factory=Data)
 
 
 @dataclass
@@ -165,4 +174,5 @@ SCHEMAS: Mapping[str, type[VerbConfig]] = {
     "sweep": SweepConfig, "collect": CollectConfig, "analyze": AnalyzeConfig, "tradeoff": TradeoffConfig,
     "plan": PlanConfig, "report": ReportConfig, "train": TrainConfig, "fetch": FetchConfig, "demo": DemoConfig,
     "grade": GradeConfig, "verify": VerifyConfig, "profile": ProfileConfig,
+    "leakage": LeakageConfig,
 }  # fmt: skip

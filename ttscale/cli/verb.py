@@ -68,8 +68,12 @@ VERBS: dict[str, Verb] = {
             "ttscale verify records=runs/gsm8k verifier=pip:gemma3-270m name=gemma", "ttscale-verify", True,
         ),
         Verb(
-            "profile", "time the decisions of language models, so that accuracy can be seen against seconds",
-            "ttscale profile records=runs/gsm8k", "ttscale-profile",
+            "profile", "time decisions by number of views or samples, so that accuracy can be seen against seconds",
+            "ttscale profile records=runs/r50 threads=1", "ttscale-profile",
+        ),
+        Verb(
+            "leakage", "flag test images that stand, or nearly stand, in a training folder",
+            "ttscale leakage data=imagefolder data.root=/data/val training=/data/train", "ttscale-leakage",
         ),
         Verb(
             "train", "train a ladder of small classifiers, with their training FLOPs metered",

@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from ttscale.collecting.inputs import InputKey, InputMaker
 from ttscale.collecting.loader import read_item
 from ttscale.data.bad_item import BadItem
 from ttscale.data.dataset import Dataset
 from ttscale.data.problems import Problems
+from ttscale.draws.frames import OWN
 from ttscale.draws.sampling import Sampling
 from ttscale.draws.views import ViewSet
 from ttscale.errors import TtscaleError
 from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.model import Model
-from ttscale.records.checks import check_labels
+from ttscale.models.reading import check_outputs, look_like_probabilities, scores_in
+
+PROBED = 2  # items: logits that lie in [0, 1] and sum to 1 by chance do not do so twice
 
 
 def check_together(members: tuple[Any, ...], data: Any, draws: Any) -> None:
@@ -109,72 +113,26 @@ def check_choices(*rules: tuple[str, str, tuple[str, ...]]) -> None:
             raise TtscaleError(name, expected=" or ".join(known), got=repr(choice), fix="Choose one of them.")
 
 
-def check_vision(
-    members: tuple[Model, ...], data: Dataset, view_set: ViewSet, workers: int, log_probs_dtype: str, on_bad_item: str
-) -> None:
+def check_vision(workers: int, log_probs_dtype: str, on_bad_item: str, **switches: bool) -> None:
     """Raise TtscaleError for the first argument of a collection of images that cannot be used."""
     check_whole(workers=workers)
     check_choices(
         ("log_probs_dtype", log_probs_dtype, ("auto", "float32", "float16")),
         ("on_bad_item", on_bad_item, ("error", "skip")),
     )
-    _check_classes(members, data)
-    for model in members:
-        _check_shifts(view_set, model)
-
-
-def _check_shifts(view_set: ViewSet, model: Model) -> None:
-    _, height, width = model.input_size
-    for view in view_set:
-        for step in view.steps:
-            if step.transform == "shift" and (abs(step.high[0]) >= width or abs(step.high[1]) >= height):
-                raise TtscaleError(
-                    "draws", expected=f"shifts within the {width} × {height} pixels of {model.name}", got=view.name,
-                    fix="Shift by fewer pixels.",
-                )  # fmt: skip
-
-
-def _check_classes(members: tuple[Model, ...], data: Dataset) -> None:
-    first = members[0]
-    for model in members[1:]:
-        if model.n_classes != first.n_classes:
-            raise TtscaleError(
-                "models", expected="members with the same number of classes",
-                got=f"{first.name} with {first.n_classes} and {model.name} with {model.n_classes}",
-                fix="Collect them in separate runs.",
-            )  # fmt: skip
-        if model.class_names and first.class_names and model.class_names != first.class_names:
-            raise TtscaleError(
-                "models", expected="members with the same classes in the same order",
-                got=f"other class names in {first.name} and {model.name}", fix="Collect them in separate runs.",
-            )  # fmt: skip
-    check_labels(data.labels, len(data), first.n_classes)
-    names = first.class_names
-    if data.class_names and len(data.class_names) != first.n_classes:
-        raise TtscaleError(
-            "data", expected=f"the {first.n_classes} classes of {first.name}",
-            got=f"{len(data.class_names)} classes ({', '.join(data.class_names[:3])}, …)",
-            fix="Give `class_index` to load_data: a mapping of folder names to the model's class indices.",
-        )  # fmt: skip
-    if names and data.class_names and tuple(names) != tuple(data.class_names):
-        wrong = next(i for i, pair in enumerate(zip(names, data.class_names, strict=True)) if pair[0] != pair[1])
-        raise TtscaleError(
-            "data", expected=f"the classes of {first.name} in its order",
-            got=f"class {wrong} is {data.class_names[wrong]!r} in the data and {names[wrong]!r} in the model",
-            fix="Give `class_index` to load_data, or load_model(class_names=None).",
-        )  # fmt: skip
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise TtscaleError(name, expected="True or False", got=repr(value), fix="Give one of them.")
 
 
 @torch.inference_mode()
-def probe(members: tuple[Model, ...], data: Dataset, device: torch.device, *, skip_bad: bool) -> None:
-    """One real item through every member, so that what does not fit is told before the long work."""
-    preprocess = {model.preprocess_key: model.preprocess for model in members}
-    outcomes = (read_item(data, position, preprocess) for position in range(len(data) if skip_bad else 1))
-    item: Any = next((outcome for outcome in outcomes if not isinstance(outcome, BadItem) or not skip_bad), None)
-    if isinstance(item, BadItem):
-        raise item
+def probe(members: tuple[Model, ...], data: Dataset, make: InputMaker, device: torch.device, *, skip_bad: bool) -> None:
+    """Some real items through every member, so that what does not fit is told before the long work."""
+    items = _readable(data, make, skip_bad)
     for model in members:
-        x = torch.zeros(model.input_size) if item is None else item[model.preprocess_key]
+        key = (model.preprocess_key, OWN)
+        inputs = [item[key] for item in items] or [torch.zeros(model.input_size)]
+        x = inputs[0]
         if not isinstance(x, torch.Tensor) or tuple(x.shape) != tuple(model.input_size) or not x.is_floating_point():
             got = f"{x.dtype} {list(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
             raise TtscaleError(
@@ -182,19 +140,46 @@ def probe(members: tuple[Model, ...], data: Dataset, device: torch.device, *, sk
                 fix="Give load_model a preprocess that ends in one, or the input_size that it has.",
             )  # fmt: skip
         try:
-            out: Any = model.module(torch.stack([x, x]).to(device))
+            output = model.module(torch.stack((inputs * PROBED)[:PROBED]).to(device))
         except RuntimeError as error:
             raise TtscaleError(
                 "models", expected=f"a module that takes [batch, {', '.join(map(str, model.input_size))}]",
                 got=f"{model.name}, which fails on it: {str(error).splitlines()[0]}",
                 fix="Give `input_size` to load_model.",
             ) from error  # fmt: skip
-        if not isinstance(out, torch.Tensor) or tuple(out.shape) != (2, model.n_classes):
-            got = f"shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else type(out).__name__
-            raise TtscaleError(
-                "models", expected=f"logits [batch, {model.n_classes}] from {model.name}", got=got,
-                fix="Wrap the module so that it returns its logits alone.",
-            )  # fmt: skip
+        _check_output(model, output)
+
+
+def _readable(data: Dataset, make: InputMaker, skip_bad: bool) -> list[dict[InputKey, torch.Tensor]]:
+    """The tensors of the first items that can be read; none, where all are bad and may be."""
+    items: list[dict[InputKey, torch.Tensor]] = []
+    for position in range(len(data)):
+        outcome = read_item(data, position, make)
+        if not isinstance(outcome, BadItem):
+            items.append(outcome)
+        elif not skip_bad:
+            raise outcome
+        if len(items) == PROBED:
+            break
+    return items
+
+
+def _check_output(model: Model, output: Any) -> None:
+    """Refuse what holds no scores of the member's classes, and probabilities that were taken for logits."""
+    scores = scores_in(output)
+    if tuple(scores.shape) != (PROBED, model.n_classes):
+        raise TtscaleError(
+            "models", expected=f"logits [batch, {model.n_classes}] from {model.name}",
+            got=f"shape {tuple(scores.shape)} of a batch of {PROBED}",
+            fix="Wrap the module so that it returns its logits alone.",
+        )  # fmt: skip
+    check_outputs(scores, model.outputs)
+    if model.outputs == "logits" and look_like_probabilities(scores):
+        raise TtscaleError(
+            "outputs", expected=f"logits from {model.name}",
+            got="probabilities: on real items every row lies in [0, 1] and sums to 1",
+            fix='Load it with load_model(outputs="probabilities").',
+        )  # fmt: skip
 
 
 def _is_whole(value: object) -> bool:

@@ -1,19 +1,19 @@
-"""Batches of decoded, preprocessed items, made by threads while the model works on the batch before."""
+"""Batches of decoded, preprocessed items, made by threads while the model works on the batches before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from ttscale.collecting.inputs import InputKey, InputMaker
 from ttscale.data.bad_item import BadItem
 from ttscale.data.dataset import Dataset
 from ttscale.errors import TtscaleError
-
-Preprocess = Callable[[Any], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Batch:
 
     Attributes:
         item_ids: of the items kept.
-        inputs: per preprocessing key, ``float32 [item, channel, height, width]``.
+        inputs: per preprocessing and frame, ``float32 [item, channel, height, width]``.
         skipped: item_id and reason of each item that could not be read.
     """
 
     item_ids: tuple[str, ...]
-    inputs: Mapping[str, torch.Tensor]
+    inputs: Mapping[InputKey, torch.Tensor]
     skipped: tuple[Mapping[str, str], ...]
 
     def split(self, most: int) -> Iterator[Batch]:
@@ -38,42 +38,38 @@ class Batch:
 
 
 def batches(
-    data: Dataset,
-    start: int,
-    stop: int,
-    batch_size: int,
-    preprocess: Mapping[str, Preprocess],
-    *,
-    workers: int,
-    skip_bad: bool,
-    pin: bool,
-) -> Iterator[Batch]:
-    """Items ``start`` to ``stop`` in batches; one batch ahead is being made while the caller uses the last.
+    data: Dataset, start: int, stop: int, batch_size: int, make: InputMaker, *, workers: int, ahead: int,
+    skip_bad: bool, pin: bool,
+) -> Iterator[Batch]:  # fmt: skip
+    """Items ``start`` to ``stop`` in batches; the ``ahead`` next ones are decoded, stacked and pinned meanwhile.
 
-    ``data.load`` and ``preprocess`` are called from ``workers`` threads at once.
+    ``data.load`` and ``make`` are called from ``workers`` threads at once.
 
     Raises:
         TtscaleError: an item cannot be read (it is named), unless ``skip_bad``; or preprocessing fails on one.
     """
-    edges = [(a, min(a + batch_size, stop)) for a in range(start, stop, batch_size)]
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    edges = deque((a, min(a + batch_size, stop)) for a in range(start, stop, batch_size))
+    items: deque[list[Future]] = deque()
+    stacked: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(max(1, workers)) as readers, ThreadPoolExecutor(1) as stacker:
 
-        def begin(edge: tuple[int, int]) -> list[Future]:
-            return [pool.submit(read_item, data, position, preprocess) for position in range(*edge)]
+        def begin() -> None:
+            positions = range(*edges.popleft())
+            items.append([readers.submit(read_item, data, position, make) for position in positions])
+            stacked.append(stacker.submit(_collate, data, positions, items[-1], skip_bad, pin))
 
-        ahead = begin(edges[0])
         try:
-            for number, (first, last) in enumerate(edges):
-                pending, ahead = ahead, (begin(edges[number + 1]) if number + 1 < len(edges) else [])
-                yield _collate(data, range(first, last), [future.result() for future in pending], skip_bad, pin)
+            while edges or stacked:
+                while edges and len(stacked) <= ahead:
+                    begin()
+                yield stacked.popleft().result()
+                items.popleft()
         finally:
-            for future in ahead:
+            for future in (*stacked, *(one for some in items for one in some)):
                 future.cancel()
 
 
-def read_item(
-    data: Dataset, position: int, preprocess: Mapping[str, Preprocess]
-) -> dict[str, torch.Tensor] | BadItem:
+def read_item(data: Dataset, position: int, make: InputMaker) -> dict[InputKey, torch.Tensor] | BadItem:
     """The tensors of one item, or the error of an item that cannot be read.
 
     Raises:
@@ -88,7 +84,7 @@ def read_item(
     except (TtscaleError, OSError, ValueError, SyntaxError) as error:  # the last three: Pillow on broken files
         return BadItem(item_id, data.name, str(error))
     try:
-        return {key: make(raw) for key, make in preprocess.items()}
+        return make(raw)
     except Exception as error:
         raise TtscaleError(
             "preprocess", expected=f"one that takes the inputs of {data.name}",
@@ -97,9 +93,12 @@ def read_item(
         ) from error  # fmt: skip
 
 
-def _collate(data: Dataset, positions: Sequence[int], outcomes: Sequence[Any], skip_bad: bool, pin: bool) -> Batch:
-    kept, skipped = [], []
-    for position, outcome in zip(positions, outcomes, strict=True):
+def _collate(data: Dataset, positions: Sequence[int], items: Sequence[Future], skip_bad: bool, pin: bool) -> Batch:
+    """One batch of what the readers bring, stacked in pinned memory where it goes on to another device."""
+    kept: list[tuple[int, Any]] = []
+    skipped = []
+    for position, item in zip(positions, items, strict=True):
+        outcome = item.result()
         if not isinstance(outcome, BadItem):
             kept.append((position, outcome))
         elif skip_bad:
@@ -110,8 +109,4 @@ def _collate(data: Dataset, positions: Sequence[int], outcomes: Sequence[Any], s
     for key in kept[0][1] if kept else ():
         stacked = torch.stack([outcome[key] for _, outcome in kept])
         inputs[key] = stacked.pin_memory() if pin else stacked
-    return Batch(
-        tuple(data.item_ids[position] for position, _ in kept),
-        inputs,
-        tuple(skipped),
-    )
+    return Batch(tuple(data.item_ids[position] for position, _ in kept), inputs, tuple(skipped))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from ttscale.collecting.checks import check_whole
 from ttscale.collecting.environment import pick_device, torch_threads
 from ttscale.collecting.members import generator_for
 from ttscale.collecting.progress import bar
@@ -95,6 +96,7 @@ def verify(
             named).
     """
     given = records if isinstance(records, Records) else read_records(records)
+    check_whole(threads=threads)
     _check(given, name)
     assert given.path is not None
     with torch_threads(threads):

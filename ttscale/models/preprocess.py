@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from ttscale.data.image_modes import to_mode
 from ttscale.errors import TtscaleError
 from ttscale.models.callable_key import callable_key
+from ttscale.models.framing import Cut, Framing, sides
 
 MODES = {1: "L", 3: "RGB"}  # by number of channels
-
-
-def to_mode(image: Image.Image, mode: str) -> Image.Image:
-    """The image in ``"RGB"`` or ``"L"``, whatever its mode was.
-
-    Transparent pixels are laid over white (their hidden colour means nothing); opaque pixels stay as they are. 16-bit
-    greyscale is scaled to 8 bits, where Pillow's own conversion would clip it.
-
-    Raises:
-        TtscaleError: the mode cannot be converted (floating-point pixels have no known range).
-    """
-    if image.mode == mode and "transparency" not in image.info:
-        return image
-    if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N"):
-        image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    try:
-        if image.mode == "F":
-            raise ValueError("floating-point pixels")
-        return image.convert(mode)
-    except ValueError as error:
-        raise TtscaleError(
-            "image", expected=f"a mode that converts to {mode}", got=f"{image.mode} ({error})",
-            fix="Convert the file to 8-bit RGB or greyscale, or give load_model a preprocess of your own.",
-        ) from error  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,10 +34,7 @@ class ImagePreprocess:
     input_size: tuple[int, int, int]
 
     def __call__(self, raw: Any) -> torch.Tensor:
-        mode = MODES.get(self.input_size[0])
-        if isinstance(raw, Image.Image) and mode is not None:
-            raw = to_mode(raw, mode)
-        tensor = self.transform(raw)
+        tensor = self.transform(self.convert(raw))
         if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != self.input_size:
             got = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
             raise TtscaleError(
@@ -68,6 +42,11 @@ class ImagePreprocess:
                 fix="Make the preprocessing end in a tensor of one fixed shape, and give that as input_size.",
             )  # fmt: skip
         return tensor
+
+    def convert(self, raw: Any) -> Any:
+        """An image in the mode that the model takes; anything else as it is."""
+        mode = MODES.get(self.input_size[0])
+        return to_mode(raw, mode) if isinstance(raw, Image.Image) and mode is not None else raw
 
 
 @dataclass(frozen=True)
@@ -86,15 +65,31 @@ class ResizeCropNormalise:
             )  # fmt: skip
         _, height, width = self.input_size
         if image.size != (width, height):
-            scale = max(width / image.width, height / image.height)
-            size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
-            image = image.resize(size, Image.Resampling.BILINEAR)
-            left, top = (size[0] - width) // 2, (size[1] - height) // 2
+            image = self.resized((height, width), image)
+            left, top = (image.width - width) // 2, (image.height - height) // 2
             image = image.crop((left, top, left + width, top + height))
+        return self.normalised(image)
+
+    def normalised(self, image: Image.Image) -> torch.Tensor:
+        """An image of any size as it stands."""
         pixels = torch.from_numpy(np.array(image, dtype=np.float32) / 255)
         pixels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
         return ((pixels - mean) / std).contiguous()
+
+    @staticmethod
+    def resized(cover: tuple[int, int], image: Image.Image) -> Image.Image:
+        """The image in the size at which it just covers (height, width)."""
+        height, width = cover
+        scale = max(width / image.width, height / image.height)
+        size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+        return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
+
+    def cut(self, share: float | None, size: int | None) -> Cut:
+        """For :class:`ttscale.models.framing.Framing`."""
+        own = self.input_size[1:]
+        cut, cover = sides(share, size, own, own)
+        return Cut(cover, partial(self.resized, cover), cut)
 
 
 @dataclass(frozen=True)
@@ -106,6 +101,7 @@ class Preprocessing:
     input_size: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    frames: Framing | None = None
 
 
 def plain_preprocessing(
@@ -113,7 +109,9 @@ def plain_preprocessing(
 ) -> Preprocessing:
     """:class:`ResizeCropNormalise` for a model without a data config of its own."""
     transform = ResizeCropNormalise(input_size, mean, std)
-    return Preprocessing(ImagePreprocess(transform, input_size), repr(transform), input_size, mean, std)
+    preprocess = ImagePreprocess(transform, input_size)
+    frames = Framing(preprocess, preprocess.convert, transform.cut, transform.normalised, math.floor)
+    return Preprocessing(preprocess, repr(transform), input_size, mean, std, frames)
 
 
 def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
@@ -122,8 +120,27 @@ def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
 
     input_size, mean, std = (tuple(config[name]) for name in ("input_size", "mean", "std"))
     transform = create_transform(**config, is_training=False)
+    preprocess = ImagePreprocess(transform, input_size)
     key = "timm:" + json.dumps({name: config[name] for name in sorted(config)})
-    return Preprocessing(ImagePreprocess(transform, input_size), key, input_size, mean, std)
+    finish = type(transform)(transform.transforms[2:])  # after resize and CenterCrop
+    frames = Framing(preprocess, preprocess.convert, partial(_timm_cut, dict(config)), finish)
+    return Preprocessing(preprocess, key, input_size, mean, std, frames)
+
+
+def _timm_cut(config: Mapping[str, Any], share: float | None, size: int | None) -> Cut:
+    """timm's own resize for this size and share."""
+    from timm.data import create_transform
+
+    if config.get("crop_mode") not in (None, "center"):
+        raise TtscaleError(
+            "draws", expected=f"views of the whole input for crop mode {config['crop_mode']!r}",
+            got="a window or a size", fix="Use crops(side), which cuts from the model's input.",
+        )  # fmt: skip
+    channels, *own = config["input_size"]
+    cut, _ = sides(share, size, tuple(own), tuple(own))
+    asked = {"input_size": (channels, *cut), "crop_pct": share or config.get("crop_pct")}
+    resize = create_transform(**{**config, **asked}, is_training=False).transforms[0]
+    return Cut((resize.size,) * 2 if isinstance(resize.size, int) else tuple(resize.size), resize, cut)
 
 
 def given_preprocessing(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+
+import torch
 
 from ttscale.data.imagenet import imagenet_classes
 from ttscale.errors import TtscaleError, require, unknown_name
+from ttscale.models.framing import Cut, Framing, sides
 from ttscale.models.model import Model
 from ttscale.models.module import Options, assemble, module_preprocessing
 from ttscale.models.preprocess import ImagePreprocess, Preprocessing
@@ -59,8 +63,26 @@ def weights_preprocessing(weights: Any, options: Options) -> Preprocessing:
     changes |= {key: value for key in ("mean", "std") if (value := getattr(options, key)) is not None}
     transform = preset(**changes)
     size = (len(transform.mean), transform.crop_size[0], transform.crop_size[0])
+    preprocess = ImagePreprocess(transform, size)
     key = "torchvision:" + " ".join(repr(transform).split())
-    return Preprocessing(ImagePreprocess(transform, size), key, size, tuple(transform.mean), tuple(transform.std))
+    finish = partial(_normalised, mean=transform.mean, std=transform.std)
+    frames = Framing(preprocess, preprocess.convert, partial(_preset_cut, transform), finish)
+    return Preprocessing(preprocess, key, size, tuple(transform.mean), tuple(transform.std), frames)
+
+
+def _preset_cut(preset: Any, share: float | None, size: int | None) -> Cut:
+    """A preset's resize for another share or size."""
+    from torchvision.transforms import Resize
+
+    cut, resized = sides(share, size, (preset.crop_size[0],) * 2, (preset.resize_size[0],) * 2)
+    return Cut(resized, Resize(resized[0], interpolation=preset.interpolation, antialias=preset.antialias), cut)
+
+
+def _normalised(image: Any, *, mean: list[float], std: list[float]) -> torch.Tensor:
+    """What a preset does after it has cut the image."""
+    from torchvision.transforms import functional
+
+    return functional.normalize(functional.to_tensor(image), mean, std)
 
 
 def _create(architecture: str, weights: Any, options: Options) -> Any:

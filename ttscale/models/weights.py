@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,31 @@ def fingerprint(module: nn.Module, beside: str) -> str:
     """SHA-256 over the text ``beside`` the weights, and their names, shapes, types and bytes."""
     digest = hashlib.sha256(beside.encode())
     for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
+        for part in plain_tensors(tensor.detach()):
+            digest.update(f"{name}{tuple(part.shape)}{part.dtype}".encode())
+            digest.update(part.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def plain_tensors(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensor; of one that wraps others (a quantised weight: integers and scales), those that it holds."""
+    if not is_wrapper(tensor):
+        yield tensor
+        return
+    names, _ = tensor.__tensor_flatten__()  # type: ignore[attr-defined]
+    for name in names:
+        yield from plain_tensors(getattr(tensor, name))
+
+
+def is_wrapper(tensor: torch.Tensor) -> bool:
+    """Whether it only stands for other tensors (torch's wrapper subclasses)."""
+    return hasattr(tensor, "__tensor_flatten__")
+
+
+def count_bytes(module: nn.Module) -> int:
+    """Bytes of the weights as they lie in memory: floating-point parameters and buffers, shared ones once."""
+    held = (t for t in [*module.parameters(), *module.buffers()] if t.is_floating_point())
+    return sum(part.numel() * part.element_size() for tensor in held for part in plain_tensors(tensor))
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:

@@ -123,11 +123,13 @@ class RecordsWriter:
         *,
         golds: Sequence[str] | None = None,
         questions: Sequence[str] | None = None,
+        forwards: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
         """Write the items that were kept and the costs, and mark the run complete.
 
         Args:
             labels: class index per item, for vision. golds, questions: text per item, for language.
+            forwards: columns of ``schema.COSTS``: a forward of each member at each input size; default: at its own.
         """
         names, n = self.manifest.class_names, len(item_ids)
         items = {
@@ -140,17 +142,17 @@ class RecordsWriter:
             "question": [None] * n if questions is None else list(questions),
         }
         tables = []
-        for kind, table in (("items", filled(items, ITEMS)), ("costs", self._costs())):
+        for kind, table in (("items", filled(items, ITEMS)), ("costs", self._costs(forwards))):
             path = f"{kind}.parquet"
             write_table(self.folder / path, table)
             tables.append(self._shard(path, kind, "", -1, table.num_rows))
         self.manifest = replace(self.manifest, shards=(*self.manifest.shards, *tables), complete=True)
         write_json(self.folder / "manifest.json", self.manifest.to_json())
 
-    def _costs(self) -> pa.Table:
-        """One forward of each member, then the prompts of all blocks, with each shared beginning once."""
+    def _costs(self, forwards: Mapping[str, Sequence[Any]] | None) -> pa.Table:
+        """The forwards, then the prompts of all blocks, with each shared beginning once."""
         members = self.manifest.members
-        forwards = {
+        forwards = forwards or {
             "scope": ["forward"] * len(members),
             "key": [f"{m.name}@{'x'.join(map(str, m.input_size)) or 'token'}" for m in members],
             "flops": [m.flops for m in members],

@@ -117,12 +117,12 @@ class LogTicks(Locator):
         return [step * 10.0**decade for decade in decades for step in steps if vmin <= step * 10.0**decade <= vmax]
 
 
-def flops_axis(ax: Axes) -> None:
-    """Log x with ticks in FLOPs per item."""
+def flops_axis(ax: Axes, unit: str = "") -> None:
+    """Log x with ticks in FLOPs per item, or in another quantity with SI prefixes."""
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogTicks())
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: scaled(value, "", 1).rstrip()))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: scaled(value, unit, 1).rstrip()))
     ax.grid(visible=False, axis="x")
 
 

@@ -52,8 +52,11 @@ def _chips(series: Series, interactive: Mapping[str, Any]) -> Markup:
     """Check boxes that show and hide sizes, kinds and parts; they are the figure's legend too."""
     parts = {trace["meta"]["part"] for trace in interactive["data"]}
     kinds = [kind for kind in series.kinds if any(kind in group.curves for group in series.groups)]
-    names = {"ladder": series.ladder_label, "band": "intervals", "coverage": "coverage", "front": "Pareto front"}
-    marks = {"ladder": "<i class=ring></i>", "coverage": _stroke(COVERAGE)}
+    names = {
+        "ladder": series.ladder_label, "rival": "number formats, soups", "band": "intervals", "coverage": "coverage",
+        "front": "Pareto front",
+    }  # fmt: skip
+    marks = {"ladder": "<i class=ring></i>", "rival": "<i class=diamond></i>", "coverage": _stroke(COVERAGE)}
     chips = [
         *(_chip("group", group.role, _dot(group.role), group.label) for group in series.groups),
         *(_chip("kind", kind, _stroke(series.kinds[kind]), f"more {series.kinds[kind].name}") for kind in kinds),

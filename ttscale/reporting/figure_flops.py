@@ -16,6 +16,7 @@ from ttscale.reporting.labels import Labels
 from ttscale.reporting.palette import roles
 from ttscale.reporting.panels import draw_band, draw_coverage, one_panel
 from ttscale.reporting.points import Point, finite_points
+from ttscale.reporting.rivals import Rival, avoid_rivals, draw_rivals, in_range, name_rivals, rival_entries, rivals_of
 from ttscale.reporting.series import Series
 from ttscale.reporting.words import is_number
 
@@ -37,9 +38,13 @@ def accuracy_vs_flops(summary: Mapping[str, Any], *, narrow: bool = False) -> Fi
     lines = [line for line in lines if line[2]]
     if len({(r["flops"], r["accuracy"]) for r in rungs} | {point[:2] for line in lines for point in line[2]}) < 2:
         return None
-    colour = roles(len(series.keys))
+    heights = [r["accuracy"] for r in rungs] + [
+        y for _, _, points in lines for p in points for y in p[1:] if y is not None
+    ]
+    colour, rivals = roles(len(series.keys)), in_range(rivals_of(series, "flops"), heights)
     with style():
         entries = _entries(series, series.kinds_in({kind} for _, kind, _ in lines), rungs, colour)
+        entries += rival_entries(rivals, colour)
         key = key_height(entries, narrow=narrow)
         figure, ax = one_panel(narrow=narrow, key=key)
         flops_axis(ax)
@@ -51,14 +56,15 @@ def accuracy_vs_flops(summary: Mapping[str, Any], *, narrow: bool = False) -> Fi
             x, y, _, _ = zip(*points, strict=True)
             ax.plot(x, y, color=colour[group.role], linestyle=series.kinds[kind].linestyle, linewidth=1.7, zorder=3)
             covered += draw_coverage(ax, group.curves[kind], "flops", colour[group.role])
-        _fit_limits(ax, rungs, lines, covered)
+        _fit_limits(ax, rungs, lines, covered, rivals)
         _draw_front(ax, summary, colour)
         _draw_ladder(ax, series, rungs, colour)
+        draw_rivals(ax, rivals, colour)
         _draw_plan(ax, summary, colour)
         percent_axis(ax)
         draw_key(figure, entries, narrow=narrow)
         name_axes(figure, "accuracy", "test-time FLOPs per item, log scale", colour=colour["muted"], below=key)
-        _write_labels(ax, series, rungs, lines, summary, colour)
+        _write_labels(ax, series, rungs, lines, rivals, colour)
     return figure
 
 
@@ -67,9 +73,10 @@ def _fit_limits(
     rungs: Sequence[Mapping[str, Any]],
     lines: Sequence[tuple[Any, str, list[Point]]],
     covered: Sequence[Point],
+    rivals: Sequence[Rival],
 ) -> None:
-    x = [r["flops"] for r in rungs] + [p[0] for _, _, points in lines for p in points]
-    y = [r["accuracy"] for r in rungs] + [p[1] for _, _, points in lines for p in points]
+    x = [r["flops"] for r in rungs] + [p[0] for _, _, points in lines for p in points] + [r.x for r in rivals]
+    y = [r["accuracy"] for r in rungs] + [p[1] for _, _, points in lines for p in points] + [r.y for r in rivals]
     y += [point[1] for point in covered]
     y += [bound for _, _, points in lines for p in points for bound in p[2:] if bound is not None]
     ax.set_xlim(min(x) / 1.5, max(x) * 1.9)
@@ -143,10 +150,11 @@ def _write_labels(
     series: Series,
     rungs: Sequence[Mapping[str, Any]],
     lines: Sequence[tuple[Any, str, list[Point]]],
-    summary: Mapping[str, Any],
+    rivals: Sequence[Rival],
     colour: Mapping[str, str],
 ) -> None:
-    labels, plan = Labels(ax), _plan_point(summary)
+    labels, plan = Labels(ax), _plan_point(series.summary)
+    avoid_rivals(labels, rivals)
     for _, _, points in lines:
         labels.avoid_line([p[0] for p in points], [p[1] for p in points])
     labels.avoid_line([r["flops"] for r in rungs], [r["accuracy"] for r in rungs])
@@ -174,6 +182,7 @@ def _write_labels(
         if group.key not in named and ends:
             x_end, y_end, _, _ = max(ends)
             labels.put(group.label, x_end, y_end, color=colour[group.role], fontweight="bold", zorder=9)
+    name_rivals(labels, rivals, colour)
 
 
 def _front(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -61,8 +61,9 @@ def gain_per_flop(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure
                 named[group.label] = (shown, own)
             name_lines(ax, named)
         mark = ", × where nothing was gained" if len(values) < len(every) else ""
+        said = "points per extra GFLOP" if narrow else "accuracy points per extra GFLOP, log scale"
         name_axes(
-            figure, f"accuracy points per extra GFLOP, log scale{mark}", "test-time FLOPs per item, log scale",
+            figure, f"{said}{mark}", "test-time FLOPs per item, log scale",
             colour=colour["muted"],
         )  # fmt: skip
     return figure

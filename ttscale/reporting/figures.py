@@ -12,9 +12,11 @@ from ttscale.reporting import words
 from ttscale.reporting.figure_beside import beside
 from ttscale.reporting.figure_flops import accuracy_vs_flops
 from ttscale.reporting.figure_gain import gain_per_flop
+from ttscale.reporting.figure_groups import breakdown, shifts
 from ttscale.reporting.figure_laws import laws
 from ttscale.reporting.figure_multiplier import accuracy_vs_multiplier
-from ttscale.reporting.figure_spent import accuracy_vs_seconds, accuracy_vs_tokens
+from ttscale.reporting.figure_policies import policies
+from ttscale.reporting.figure_spent import accuracy_vs_bytes, accuracy_vs_seconds, accuracy_vs_tokens
 from ttscale.reporting.figure_votes import votes
 from ttscale.reporting.parts import ALONE, full_name, heading, parts_of
 from ttscale.reporting.series import Series
@@ -37,7 +39,11 @@ FIGURES: dict[str, Callable[..., Figure | None]] = {
     "accuracy_vs_multiplier": accuracy_vs_multiplier,
     "accuracy_vs_tokens": accuracy_vs_tokens,
     "accuracy_vs_seconds": accuracy_vs_seconds,
+    "accuracy_vs_bytes": accuracy_vs_bytes,
     "gain_per_flop": gain_per_flop,
+    "policies": policies,
+    "breakdown": breakdown,
+    "shifts": shifts,
     "votes": votes,
     "laws": laws,
 }
@@ -62,8 +68,26 @@ _CAPTIONS = {
         "The same curves against the seconds of one decision, each item alone on the device of the profile; {level} "
         "intervals over items."
     ),
+    "accuracy_vs_bytes": (
+        "The same curves against the bytes of the weights of all members that vote. More views cost no bytes, so their "
+        "lines go straight up, from one view to all of them; {level} intervals over items."
+    ),
     "gain_per_flop": (
         "Accuracy points gained over one draw, per GFLOP spent beyond it, with {level} intervals over items."
+    ),
+    "policies": (
+        "What was learned about the draws on one half of the items, scored on the other half and the reverse, against "
+        "the same draws in the order in which they were collected. The band is the {level} interval over items of the "
+        "collected order; differences on the same items are known better than it says, and stand in the table."
+    ),
+    "breakdown": (
+        "Accuracy points gained at the full budget over one view (all members together: over one view of the costliest "
+        "size) in groups of the items, with paired {level} intervals. A mark is empty where its interval holds zero."
+    ),
+    "shifts": (
+        "Accuracy points gained at the full budget over one view (all members together: over one view of the costliest "
+        "size) on clean and on shifted data, with paired {level} intervals. A mark is empty where its interval holds "
+        "zero. An order of views was learned on clean data, and has the budget that the table tells."
     ),
     "votes": (
         "Every vote over the same samples of each model, with the {level} interval over items of the first. Dotted: "
@@ -89,6 +113,10 @@ _KINDS_OF_CHART = {
     "accuracy_vs_multiplier": "Line charts, one a size, of accuracy against multiples of one plain decision.",
     "accuracy_vs_tokens": "Line chart of accuracy against generated tokens per item on a log scale.",
     "accuracy_vs_seconds": "Line chart of accuracy against the seconds of one decision on a log scale.",
+    "accuracy_vs_bytes": "Line chart of accuracy against the bytes of weights on a log scale.",
+    "policies": "Line charts, one a size and set of draws, of accuracy against multiples of one plain decision.",
+    "breakdown": "Dot charts, one a size, of accuracy points gained by class and difficulty, with intervals.",
+    "shifts": "Dot charts, one a size, of accuracy points gained under each shift of the data, with intervals.",
     "gain_per_flop": "Line charts, one a strategy, of accuracy points per extra GFLOP against FLOPs.",
     "votes": "Line charts, one a model, of accuracy against the number of samples, one line a vote.",
     "laws": "Charts, one a size, of measured accuracy and fitted laws against the number of draws.",

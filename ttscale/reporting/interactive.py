@@ -10,6 +10,7 @@ from ttscale.reporting.canvas import NARROW
 from ttscale.reporting.kinds import COVERAGE
 from ttscale.reporting.palette import roles
 from ttscale.reporting.points import coverage_points, finite_points
+from ttscale.reporting.rivals import Rival, in_range, rivals_of
 from ttscale.reporting.series import Series
 from ttscale.reporting.words import escape, flops, is_number, number_interval, percent_interval, significant, times
 
@@ -20,7 +21,8 @@ def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     """``{"data", "layout"}`` for plotly.js, or None when there is nothing to draw.
 
     Each trace's ``meta`` has its colour role, group, kind and part: ``line``, ``band``, ``coverage``, ``ladder``,
-    ``front`` or ``plan``. Every string from data or models is escaped, since plotly.js renders a subset of HTML.
+    ``rival``, ``front`` or ``plan``. Every string from data or models is escaped, since plotly.js renders a subset of
+    HTML.
     """
     series = Series(summary)
     colour = roles(len(series.keys))
@@ -28,7 +30,10 @@ def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     lines = [trace for curve, role in pairs for trace in _band(curve, role, colour)]
     lines += [_coverage(curve, role, colour) for curve, role in pairs if curve.get("coverage")]
     lines += [_line(series, curve, role, colour) for curve, role in pairs]
-    shown = [*(trace for trace in lines if trace["x"]), *_ladder(series, colour), *_plan(summary, colour)]
+    ladder = _ladder(series, colour)
+    heights = [y for trace in (*lines, *ladder) for y in trace["y"]]
+    points = [*ladder, *_rivals(series, heights, colour), *_plan(summary, colour)]
+    shown = [*(trace for trace in lines if trace["x"]), *points]
     return {"data": [*_front(summary, colour), *shown], "layout": _layout(shown, colour)} if shown else None
 
 
@@ -125,6 +130,40 @@ def _rung(rung: Mapping[str, Any], plain: str) -> str:
     if is_number(rung.get("train_flops")):
         lines.append(f"{flops(rung['train_flops'])} of training")
     return "<br>".join(lines)
+
+
+def _rivals(series: Series, heights: Sequence[float], colour: Mapping[str, str]) -> list[dict[str, Any]]:
+    rivals = rivals_of(series, "flops")
+    if not rivals or not heights:
+        return []
+    rivals = sorted(in_range(rivals, heights), key=lambda rival: rival.y, reverse=True)
+    own = [rival.role for rival in rivals]
+    line = {"color": [colour[role] for role in own], "width": 2}
+    scored = [percent_interval({"accuracy": r.y, "low": r.low, "high": r.high}) for r in rivals]
+    texts = [
+        f"<b>{escape(rival.label)}</b><br>{accuracy}<br>{flops(rival.x)} an item"
+        for rival, accuracy in zip(rivals, scored, strict=True)
+    ]
+    trace = _trace(
+        "rival", "ink", mode="markers+text", x=[rival.x for rival in rivals], y=[rival.y for rival in rivals],
+        text=[escape(rival.label) for rival in rivals], textposition=_sides(rivals), cliponaxis=False,
+        textfont={"color": [colour[role] for role in own], "size": 12}, customdata=texts,
+        hovertemplate="%{customdata}<extra></extra>",
+        marker={"symbol": [rival.symbol for rival in rivals], "size": 11, "color": colour["surface"], "line": line},
+    )  # fmt: skip
+    return [{**trace, "meta": {**trace["meta"], "roles": own}}]
+
+
+def _sides(rivals: Sequence[Rival]) -> list[str]:
+    """Where each name stands beside its point: those over the same x, highest first, on different sides."""
+    taken: dict[float, int] = {}
+    sides = ("top left", "bottom left", "top right", "middle right")
+    out = []
+    for rival in rivals:
+        at = taken.get(rival.x, 0)
+        taken[rival.x] = at + 1
+        out.append(sides[at % len(sides)])
+    return out
 
 
 def _front(summary: Mapping[str, Any], colour: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -39,12 +39,18 @@ class Kind:
 
 _SOLID: tuple[float, ...] = ()
 _DASHED, _DOTTED, _DASH_DOT = (4.2, 2.0), (0.9, 1.7), (4.2, 1.5, 0.9, 1.5)
-_LONG, _LONG_DOT = (8.0, 2.0), (8.0, 1.5, 0.9, 1.5)
+_LONG, _LONG_DOT, _SHORT = (8.0, 2.0), (8.0, 1.5, 0.9, 1.5), (2.4, 1.4)
 
 VISION: Mapping[str, Kind] = {
     "tta": Kind("views", _SOLID, "o"),
     "ensemble": Kind("members", _DASHED, "s"),
     "product": Kind("members × views", _DOTTED, "^"),
+}
+LEARNED: Mapping[str, Kind] = {  # of images, in a figure of their own beside the kind whose draws they reorder or weigh
+    "policy": Kind("draws in learned order", _LONG, "D"),
+    "weights": Kind("draws with learned weights", _DASH_DOT, "v"),
+    "class_weights": Kind("draws with weights per class", _LONG_DOT, "P"),
+    "spread": Kind("members with a view each", _SHORT, "X"),
 }
 LANGUAGE: Mapping[str, Kind] = {
     "samples": Kind("samples", _SOLID, "o"),

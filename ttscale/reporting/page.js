@@ -38,8 +38,9 @@
       if (t.error_y) t.error_y.color = c;
       var own = t.meta.roles ? t.meta.roles.map(css) : c;
       if (t.marker) {
-        t.marker.color = own;
-        if (t.marker.line) t.marker.line.color = t.meta.part === "plan" ? css("surface") : c;
+        var hollow = t.meta.part === "rival";
+        t.marker.color = hollow ? css("surface") : own;
+        if (t.marker.line) t.marker.line.color = hollow ? own : t.meta.part === "plan" ? css("surface") : c;
       }
       if (t.textfont) t.textfont.color = own;
       return t;

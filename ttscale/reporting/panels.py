@@ -104,9 +104,13 @@ def draw_coverage(ax: Axes, curve: Mapping[str, Any], x: str, colour: str) -> li
     return points
 
 
-def name_lines(ax: Axes, lines: Mapping[str, tuple[Sequence[Point], str]]) -> None:
-    """Name each line (points and colour) where it ends or begins, the longest first, or not at all for want of room."""
-    labels, lines = Labels(ax), {name: line for name, line in lines.items() if line[0]}
+def name_lines(ax: Axes, lines: Mapping[str, tuple[Sequence[Point], str]], labels: Labels | None = None) -> None:
+    """Name each line (points and colour) where it ends or begins, the longest first, or not at all for want of room.
+
+    Args:
+        labels: those of the axes so far; none by default.
+    """
+    labels, lines = labels or Labels(ax), {name: line for name, line in lines.items() if line[0]}
     for points, _ in lines.values():
         labels.avoid_line(*xy(points))
     for name, (points, colour) in sorted(lines.items(), key=lambda line: -line[1][0][-1][0]):

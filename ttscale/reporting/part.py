@@ -13,12 +13,17 @@ from ttscale.reporting.interactive import plot
 from ttscale.reporting.markup import Markup, joined, paragraph
 from ttscale.reporting.parts import full_name
 from ttscale.reporting.sections.answers import answers
+from ttscale.reporting.sections.comparisons import comparisons, equivalents
 from ttscale.reporting.sections.curves import reached
 from ttscale.reporting.sections.ensembles import ensembles
 from ttscale.reporting.sections.examples import examples
+from ttscale.reporting.sections.groups import breakdown, shifts
 from ttscale.reporting.sections.laws import laws
 from ttscale.reporting.sections.plan import plan
+from ttscale.reporting.sections.policies import policies
 from ttscale.reporting.sections.prompts import prompts
+from ttscale.reporting.sections.quality import quality
+from ttscale.reporting.sections.rivals import rivals
 from ttscale.reporting.sections.run import members, method
 from ttscale.reporting.sections.training import training
 from ttscale.reporting.sections.votes import votes
@@ -69,6 +74,14 @@ class Part:
             yield "ensembles", "Ensembles of models", ensembles(series)
             yield "answers", "Families and abstentions", answers(series)
             yield "examples", "Some problems and what was answered", examples(series)
+        else:
+            yield "rivals", "Number formats and weight soups", rivals(series)
+            yield "policies", "Learned orders and weights", joined([self._figure("policies"), policies(series)])
+            yield "comparisons", "Decisions fixed and broken", comparisons(series)
+            yield "worth", "Worth how many ensemble members", equivalents(series)
+            yield "quality", "How good the probabilities are", quality(series)
+            yield "groups", "Where it helps", joined([self._figure("breakdown"), breakdown(series)])
+            yield "shifts", "Clean and shifted data", joined([self._figure("shifts"), shifts(series)])
         yield "laws", "Scaling laws", joined([self._figure("laws"), laws(series)])
         yield "training", "Training compute against test-time compute", training(series)
         yield "plan", "Plan", plan(series)
@@ -76,7 +89,9 @@ class Part:
         yield "method", "How it was measured", method(series)
 
     def _bought(self) -> Markup:
-        names = ("accuracy_vs_multiplier", "accuracy_vs_tokens", "accuracy_vs_seconds", "gain_per_flop")
+        names = (
+            "accuracy_vs_multiplier", "accuracy_vs_tokens", "accuracy_vs_seconds", "accuracy_vs_bytes", "gain_per_flop",
+        )  # fmt: skip
         figures = [self._figure(name) for name in names]
         return joined([*figures, "" if any(figures) else paragraph(_ONE_BUDGET, "why"), reached(self.series)])
 

@@ -19,8 +19,15 @@ _ROWS: dict[str, tuple[str, ...]] = {
     "curves": ("id", "label", "kind", "members"),
     "fits": ("curve", "law", "params"),
     "pareto": ("curve", "k"),
+    "rivals": ("size",),
+    "policies": ("curve", "kind"),
+    "quality": ("curve", "k"),
+    "comparisons": ("a", "b"),
+    "equivalents": ("curve", "k", "metric"),
+    "breakdown": ("by", "group"),
 }
 _COLUMNS = ("budgets", "multiplier", "flops", "accuracy")
+_OPTIONAL = ("low", "high", "flops_worst", "tokens", "seconds", "weight_bytes")
 _LINE = ("k", "accuracy")
 
 
@@ -94,7 +101,7 @@ def _problem(summary: Mapping[str, Any]) -> str:
     if missing:
         return f"one without {', '.join(missing)}"
     for part, keys in _ROWS.items():
-        for i, row in enumerate(summary[part] or []):
+        for i, row in enumerate(summary.get(part) or []):
             lacking = [key for key in keys if key not in row]
             if lacking:
                 return f"{part}[{i}] without {', '.join(lacking)}"
@@ -103,8 +110,11 @@ def _problem(summary: Mapping[str, Any]) -> str:
     tables += [(f"fits[{i}].line", fit["line"], _LINE) for i, fit in enumerate(summary["fits"]) if fit.get("line")]
     for name, table, columns in tables:
         lengths = {len(table.get(column) or []) for column in columns}
-        lengths |= {len(table[column]) for column in ("low", "high", "flops_worst") if table.get(column)}
+        lengths |= {len(table[column]) for column in _OPTIONAL if table.get(column)}
         if len(lengths) != 1 or 0 in lengths:
             return f"{name} with columns that are missing, empty or of unequal length"
+    unnamed = [i for i, row in enumerate((summary.get("shifts") or {}).get("rows") or []) if "shift" not in row]
+    if unnamed:
+        return f"shifts.rows[{unnamed[0]}] without shift"
     unsized = [i for i, rung in enumerate(summary["tradeoff"].get("ladder") or []) if "size" not in rung]
     return f"tradeoff.ladder[{unsized[0]}] without size" if unsized else ""

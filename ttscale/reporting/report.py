@@ -37,7 +37,7 @@ def report(
         summary: a ready summary (a dict or the path of a ``summary.json``), of one run or of several parts; nothing is
             analysed then.
         options: for ``ttscale.scaling.summary.summarize``: ``min_accuracy``, ``vote``, ``law``, ``ci``, ``n_boot``,
-            ``seed``, ``on_progress``.
+            ``seed``, ``shifts``, ``on_progress``.
 
     Returns:
         The path of ``report.html``.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ttscale.reporting.kinds import LANGUAGE, VISION, Kind
+from ttscale.reporting.kinds import LANGUAGE, LEARNED, VISION, Kind
 from ttscale.reporting.words import clean, is_number
 
 WHOLE = "\0all"  # the key of the curves that span sizes; no size can have this name
@@ -44,6 +44,11 @@ class Series:
     def kinds(self) -> Mapping[str, Kind]:
         """The kinds of strategy, in the order in which they are shown."""
         return LANGUAGE if self.text else VISION
+
+    @property
+    def rivals(self) -> list[Mapping[str, Any]]:
+        """Number formats and weight soups at one plain decision; no size of their own."""
+        return list(self.summary.get("rivals") or [])
 
     def kinds_in(self, drawn: Iterable[Collection[str]]) -> list[Kind]:
         """Those among the drawn ones."""
@@ -82,9 +87,9 @@ class Series:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """Sizes, cheapest first, and last the whole zoo."""
+        """Sizes, cheapest first, and last the whole zoo; not the rivals."""
         chosen: dict[str, dict[str, Mapping[str, Any]]] = {}
-        for curve in self.curves.values():
+        for curve in self._own:
             if curve["kind"] in self.kinds:
                 slot = chosen.setdefault(self.key_of(curve), {})
                 old = slot.get(curve["kind"])
@@ -103,17 +108,28 @@ class Series:
     def keys(self) -> list[str]:
         """Sizes with a colour of their own, cheapest first: those of the ladder and those of curves."""
         found = {str(row["size"]): row.get("flops") for row in self.ladder}
-        for curve in self.curves.values():
+        for curve in self._own:
             if self.key_of(curve) != WHOLE:
                 found.setdefault(self.key_of(curve), next(iter(curve["flops"]), None))
         return sorted(found, key=lambda key: (not is_number(found[key]), found[key] or 0.0))
 
+    @cached_property
+    def _own(self) -> list[Mapping[str, Any]]:
+        """The curves but those of rivals."""
+        rivals = {str(row["size"]) for row in self.rivals}
+        return [curve for curve in self.curves.values() if str(curve.get("size")) not in rivals]
+
     def key_of(self, curve: Mapping[str, Any]) -> str:
         """A curve's size; without one, its only member, or ``WHOLE``."""
-        sizes = {str(row["size"]) for row in self.ladder}
+        sizes = {str(row["size"]) for row in (*self.ladder, *self.rivals)}
         if curve.get("size") and (str(curve["size"]) in sizes or len(curve["members"]) == 1):
             return str(curve["size"])
         return str(curve["members"][0]) if len(curve["members"]) == 1 else WHOLE
+
+    def ordered(self, keys: Iterable[str]) -> list[str]:
+        """Those that are sizes or the whole zoo: sizes, cheapest first, then the zoo."""
+        wanted = set(keys)
+        return [key for key in (*self.keys, WHOLE) if key in wanted]
 
     def role(self, key: str) -> str:
         return "whole" if key == WHOLE else f"s{self.keys.index(key)}"
@@ -132,12 +148,35 @@ class Series:
 
     def spent_on(self, curve: Mapping[str, Any]) -> str:
         """What grows along a curve."""
-        kind = self.kinds.get(curve["kind"])
-        return kind.name if kind else clean(curve["kind"], 24)
+        kind = self.kinds.get(curve["kind"]) or LEARNED.get(curve["kind"])
+        if kind is None:
+            return clean(curve["kind"], 24)
+        return kind.name.replace("draws", self._learned_of.get(str(curve.get("id")), "draws"))
+
+    @cached_property
+    def _learned_of(self) -> dict[str, str]:
+        """Of each learned curve, what its draws are: ``views``, ``members × views``."""
+        found = {
+            str(row.get("curve")): self.kinds.get(str(row.get("of"))) for row in self.summary.get("policies") or []
+        }
+        return {name: kind.name for name, kind in found.items() if kind}
 
     def title_of(self, name: str) -> str:
         """The title of the curve of this id; the id itself when the summary does not hold the curve."""
         return self.title(self.curves[name]) if name in self.curves else clean(name, 60)
+
+    def place(self, row: Mapping[str, Any]) -> tuple[str, str]:
+        """Kind and size (or ``WHOLE``) of the curve that a row is about, which the summary may not hold."""
+        curve = self.curves.get(str(row.get("curve")))
+        if curve is not None:
+            return curve["kind"], self.key_of(curve)
+        return str(row.get("kind")), WHOLE if row.get("size") is None else str(row["size"])
+
+    def title_of_row(self, row: Mapping[str, Any]) -> str:
+        """The title of that curve."""
+        if str(row.get("curve")) in self.curves or "kind" not in row:
+            return self.title_of(str(row.get("curve")))
+        return f"{clean(row.get('size') or 'all members', 48)}, {self.spent_on(row)}"
 
     def votes_of(self, group: Group) -> list[Mapping[str, Any]]:
         """The curves over the same samples as the group's drawn one, that one first: one for each vote."""

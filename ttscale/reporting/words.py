@@ -90,7 +90,7 @@ def percent_interval(row: Mapping[str, Any], key: str = "accuracy") -> str:
 
 def points(value: Any, decimals: int = 2) -> str:
     """A difference of two accuracies in percentage points, with its sign."""
-    return _minus(f"{100 * value:+.{decimals}f}") if is_number(value) else DASH
+    return _minus(f"{round(100 * value, decimals) + 0.0:+.{decimals}f}") if is_number(value) else DASH
 
 
 def points_interval(interval: Mapping[str, Any]) -> str:
@@ -121,6 +121,11 @@ def times(value: Any) -> str:
 def capital(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter and a full stop."""
+    return capital(text) if text.endswith((".", "!", "?")) else f"{capital(text)}."
 
 
 def plural(n: Any, one: str, many: str | None = None) -> str:

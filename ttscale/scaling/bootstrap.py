@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from ttscale.errors import TtscaleError
 
 MOST_RESAMPLES = 100_000  # more would gain an interval nothing
 _WEIGHTS_AT_ONCE = 2_000_000
-_WEIGHTS_TO_KEEP = 64_000_000  # bytes
+_BYTES_TO_KEEP = 2**27  # of weights
+_BYTES_OF_FLOATS = 2**26  # weights that would take more as float64 are kept in a byte each
 _VALUES_AT_ONCE = 8_000_000
 _DECIMALS = 12  # far finer than one credit among all items, far coarser than the rounding of float64
 
@@ -46,8 +47,8 @@ def bootstrap_means(
         block = np.ascontiguousarray(sums[first : first + rows].T, dtype=np.float64)
         start = 0
         for weights in _weights(len(sizes), n_boot, seed):
-            wide = weights.astype(np.float64)
-            means = wide @ block / (wide @ sizes)[:, None]
+            wide = weights.astype(np.float64, copy=False)
+            means = wide @ block / (len(sizes) if units is None else (wide @ sizes)[:, None])
             out[start : start + len(wide), first : first + rows] = means
             start += len(wide)
     return np.round(out, _DECIMALS, out=out)
@@ -98,13 +99,42 @@ def check_bootstrap(n_boot: int, level: float, n_units: int, seed: int) -> None:
 
 
 def _weights(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
-    """Multinomial weights in chunks ``uint8 [some, n]``, the last ones kept in memory when they are small."""
-    return iter(_kept_weights(n, n_boot, seed)) if n * n_boot <= _WEIGHTS_TO_KEEP else _draw_weights(n, n_boot, seed)
+    """Multinomial weights in chunks ``[some, n]``; those of the latest numbers of units are kept in memory."""
+    as_float = 8 * n * n_boot <= _BYTES_OF_FLOATS
+    if (8 if as_float else 1) * n * n_boot > _BYTES_TO_KEEP:
+        yield from _draw_weights(n, n_boot, seed)
+        return
+    kept = _KEPT.get((n, n_boot, seed))
+    if kept is None:
+        kept = tuple(_draw_weights(n, n_boot, seed))
+        if as_float:
+            kept = (np.concatenate(kept).astype(np.float64),)
+        _KEPT.put((n, n_boot, seed), kept)
+    yield from kept
 
 
-@lru_cache(maxsize=1)
-def _kept_weights(n: int, n_boot: int, seed: int) -> tuple[np.ndarray, ...]:
-    return tuple(_draw_weights(n, n_boot, seed))
+class _Kept:
+    """The weights that were used last, ``_BYTES_TO_KEEP`` of them at most."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[int, int, int], tuple[np.ndarray, ...]] = {}
+        self.lock = Lock()
+
+    def get(self, key: tuple[int, int, int]) -> tuple[np.ndarray, ...] | None:
+        with self.lock:
+            found = self.values.pop(key, None)
+            if found is not None:
+                self.values[key] = found  # the last is the one used last
+            return found
+
+    def put(self, key: tuple[int, int, int], weights: tuple[np.ndarray, ...]) -> None:
+        with self.lock:
+            self.values[key] = weights
+            while sum(part.nbytes for one in self.values.values() for part in one) > _BYTES_TO_KEEP:
+                self.values.pop(next(iter(self.values)))
+
+
+_KEPT = _Kept()
 
 
 def _draw_weights(n: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:

@@ -9,7 +9,7 @@ from ttscale.records.records import Records
 from ttscale.scaling import sampled
 from ttscale.scaling.learned import can_share, equal_compute, team, team_pools
 from ttscale.scaling.sampled_credits import vote_possible
-from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, tta
+from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, rivals, spread, tta
 from ttscale.voting.votes import AUTO, DEFAULT, AnswerVote, resolve
 
 PLAN_VOTES = ("mean", "log_mean")  # of images, unless the user names others
@@ -18,8 +18,9 @@ PLAN_VOTES = ("mean", "log_mean")  # of images, unless the user names others
 def candidates(records: Records, *, votes: Sequence[str] | str = AUTO) -> tuple[Strategy, ...]:
     """The strategies that ``plan`` considers, under each vote.
 
-    Of images: per member its views; per size (``card["size"]``) with several members their ensemble and its product
-    with the views; the ensemble and product of all members, cheapest first, where there are several sizes.
+    Of images: per member its views; per size (``card["size"]``) with several members their ensemble, its product with
+    the views, and one view per member; the same of all members, cheapest first, where there are several sizes (those
+    made of another size at hand, such as its weights in fewer bits, are not among all members).
 
     Of text: per member one greedy answer, the samples of each decoding, and where there are prompt variants one sample
     of each and their mixture; where there are several members their ensemble, and the one whose quotas spend as many
@@ -79,18 +80,19 @@ def _has_score(records: Records, strategy: Strategy) -> bool:
 
 
 def _of_images(records: Records, votes: Sequence[str]) -> tuple[Strategy, ...]:
-    groups = {size: tuple(m.name for m in members) for size, members in by_size(records.members).items()}
-    everyone = tuple(m.name for m in sorted(records.members, key=lambda m: m.flops))
-    teams = [(size, names) for size, names in groups.items() if len(names) > 1]
-    if len(groups) > 1:
-        teams.append(("all", everyone))
+    groups = by_size(records.members)
+    teams = [(size, members) for size, members in groups.items() if len(members) > 1]
+    made = rivals(records.members)
+    if len(groups) - len(made) > 1:
+        everyone = [member for size, members in groups.items() if size not in made for member in members]
+        teams.append(("all", sorted(everyone, key=lambda member: member.flops)))
+    makers = (ensemble, product, spread) if len(records.variants) > 1 else (ensemble,)
     out: list[Strategy] = []
     for vote in votes:
         out += [tta(records, member.name, vote=vote) for member in records.members]
-        for subject, names in teams:
-            out.append(ensemble(records, names, vote=vote, subject=subject))
-            if len(records.variants) > 1:
-                out.append(product(records, names, vote=vote, subject=subject))
+        for subject, members in teams:
+            names = [member.name for member in members]
+            out += [make(records, names, vote=vote, subject=subject) for make in makers]
     return tuple(out)
 
 

@@ -29,6 +29,16 @@ def check_records(records: object) -> None:
         )  # fmt: skip
 
 
+def check_images(records: object) -> None:
+    """Refuse what is no Records of class log-probabilities."""
+    check_records(records)
+    if isinstance(records, Records) and records.outcome == "text":
+        raise TtscaleError(
+            "records", expected="Records of class log-probabilities", got="Records of a language model",
+            fix="Sampled answers have no class probabilities: use accuracy_curve and coverage_curve.",
+        )  # fmt: skip
+
+
 def check_costs(records: Records) -> None:
     """Refuse Records whose draws have no known, positive cost, where strategies are compared by cost."""
     if records.outcome == "text":

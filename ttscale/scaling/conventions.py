@@ -20,8 +20,8 @@ _COMMON = {
         "items; the A of a law that falls is no ceiling"
     ),
     "pareto": (
-        "the front of the estimates: its points were chosen by their accuracy on the very items that score them, so "
-        "they look better than they are"
+        "the front of the estimates of draws as collected: its points were chosen by their accuracy on the very items "
+        "that score them, so they look better than they are"
     ),
     "detectable": (
         "the true difference whose interval would have excluded 0 with 80% probability on these items, from the "
@@ -29,13 +29,36 @@ _COMMON = {
     ),
 }
 
+BREAKDOWN = (
+    "accuracy of one view, at the full budget, and their paired difference, in groups of the items; the difficulty of "
+    "an item is the share of other members (those that the curve does not use and that share no weights with one that "
+    "it uses) whose plain view gets it wrong; where there is no other member, it is how unsure the plain views of the "
+    "curve's members are, in quarters of the items: no draw that is judged says which items are hard; at most 50 "
+    "classes are shown, the commonest"
+)
+
 
 def image_conventions(curve: Curve) -> dict[str, str]:
     """Of class log-probabilities. ``curve``: any of the summary."""
     return {
         "flops": f"{_FLOPS}; marginal cost of the draws used", "ties": f"{_TIES}; {_BREAKS}",
         "intervals": _intervals(curve, "training seeds are averaged and held fixed; "),
-        "multiplier": _multiplier(curve), **_COMMON,
+        "multiplier": _multiplier(curve),
+        "quality": (
+            "nll: negative log-likelihood in nats; Brier score summed over classes; ECE: expected calibration error in "
+            "15 bins of equal width; top-5 is not given with five classes or fewer; calibrated: one temperature a "
+            "budget, fitted by likelihood on one half of the items and applied to the other, both ways"
+        ),
+        "comparisons": (
+            "single strategies, of the first training seed; fixed: only the first is right, broken: only the second; "
+            "McNemar's exact two-sided p, not adjusted, and adjusted for the number of pairs shown (Holm); no p where "
+            "items come in clusters"
+        ),
+        "equivalents": (
+            "the number of ensemble members, interpolated, that does as well by calibrated likelihood or accuracy "
+            "(deep-ensemble equivalent, Ashukha et al. 2020); the ensemble is the mean over the orders of its members"
+        ),
+        **_COMMON,
     }  # fmt: skip
 
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
-from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
+from ttscale.scaling.bootstrap import check_bootstrap, count_units, mean_credit, unit_index
 from ttscale.scaling.checks import check_records
 from ttscale.scaling.credits import prefix_credits
-from ttscale.scaling.image_costs import image_flops
-from ttscale.scaling.interval import Interval, check_level, difference_bounds, percentiles, undefined, wilson
+from ttscale.scaling.image_costs import image_costs
+from ttscale.scaling.interval import Interval, check_level, difference_bounds, undefined
+from ttscale.scaling.resampled import Resampled
 from ttscale.scaling.sampled_credits import ORDERS, budget_costs, check_orders, plain_cost, sampled_credits
 from ttscale.scaling.strategy import Strategy, check_draws, product, tta
 from ttscale.voting.votes import resolve
+
+_SPENT = ("tokens", "seconds", "weight_bytes")  # parts of a curve that may be None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +36,15 @@ class Curve:
             largest is that of an item asked by itself, which pays the whole beginning that prompts share.
         multiplier: ``flops / reference_flops``, the cost in plain decisions (``unit``) of
             ``reference_member``.
-        credit: ``float64 [k, item]``, 1 for right, 0 for wrong, shares for ties.
-        accuracy, low, high: ``float64 [k]``: mean credit and its interval at ``level``.
-        replicates: bootstrap means, ``float64 [boot, k]``.
-        units: cluster index per item, or None when the items were resampled one by one.
+        resampled: the credits, ``[k, item]``, 1 for right, 0 for wrong, shares for ties, and their resamples.
         method: how the interval was made.
         strategy: the strategy, or None for a mean of several curves.
         unit: one plain decision in words: ``one view``, ``one greedy answer``, ``one sample``.
         tokens: of text, mean tokens generated per item, ``float64 [k]``; None of images.
-        seconds: of text, for one item alone on the profiled device, ``float64 [k]``, NaN where it was not profiled;
-            None of images.
+        seconds: for one item alone on the profiled device, ``float64 [k]``, NaN where it was not profiled; None of
+            images without any profile.
+        weight_bytes: of images, of the members in use, each once, in their numeric formats, ``float64 [k]``, NaN where
+            unknown; None of text.
     """
 
     name: str
@@ -54,16 +57,8 @@ class Curve:
     multiplier: np.ndarray
     reference_member: str
     reference_flops: float
-    credit: np.ndarray = field(repr=False)
+    resampled: Resampled = field(repr=False)
     item_ids: np.ndarray = field(repr=False)
-    accuracy: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    level: float
-    replicates: np.ndarray = field(repr=False)
-    n_boot: int
-    seed: int
-    units: np.ndarray | None = field(repr=False)
     method: str
     subject: str = ""
     strategy: Strategy | None = field(default=None, repr=False)
@@ -71,10 +66,53 @@ class Curve:
     unit: str = "one view"
     tokens: np.ndarray | None = None
     seconds: np.ndarray | None = None
+    weight_bytes: np.ndarray | None = None
 
     @property
     def n_items(self) -> int:
         return len(self.item_ids)
+
+    @property
+    def credit(self) -> np.ndarray:
+        """``float64 [k, item]``."""
+        return self.resampled.credit
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Mean credit, ``float64 [k]``."""
+        return self.resampled.accuracy
+
+    @property
+    def low(self) -> np.ndarray:
+        """Lower ends of the accuracy's intervals at ``level``, ``float64 [k]``."""
+        return self.resampled.bounds[0]
+
+    @property
+    def high(self) -> np.ndarray:
+        """Upper ends, ``float64 [k]``."""
+        return self.resampled.bounds[1]
+
+    @property
+    def replicates(self) -> np.ndarray:
+        """Bootstrap means, ``float64 [boot, k]``."""
+        return self.resampled.replicates
+
+    @property
+    def units(self) -> np.ndarray | None:
+        """Cluster index per item, or None when the items are resampled one by one."""
+        return self.resampled.units
+
+    @property
+    def level(self) -> float:
+        return self.resampled.level
+
+    @property
+    def n_boot(self) -> int:
+        return self.resampled.n_boot
+
+    @property
+    def seed(self) -> int:
+        return self.resampled.seed
 
     def row(self, k: int) -> int:
         """The position of budget ``k``; TtscaleError when the curve does not hold it."""
@@ -88,12 +126,9 @@ class Curve:
 
     def at_rows(self, rows: np.ndarray) -> Curve:
         """The same curve at some of its budgets, given by their positions."""
-        parts = ("budgets", "flops", "flops_worst", "multiplier", "credit", "accuracy", "low", "high")
-        return replace(
-            self, replicates=self.replicates[:, rows], tokens=None if self.tokens is None else self.tokens[rows],
-            seconds=None if self.seconds is None else self.seconds[rows],
-            **{part: getattr(self, part)[rows] for part in parts},
-        )  # fmt: skip
+        parts = ("budgets", "flops", "flops_worst", "multiplier", *_SPENT)
+        known = {part: values[rows] for part in parts if (values := getattr(self, part)) is not None}
+        return replace(self, resampled=self.resampled.at_rows(rows), **known)
 
     def at(self, k: int) -> Interval:
         """Accuracy at budget ``k`` with its interval."""
@@ -171,20 +206,18 @@ def curve_of_strategy(
         described: a ``name`` or ``vote`` other than the strategy's.
     """
     first = strategy.draws[0][0] if reference is None else records.member(reference).name
-    unit, tokens, seconds = "one view", None, None
+    costs: dict[str, Any]
     if records.outcome == "text":
-        costs = budget_costs(records, strategy, budgets)
-        flops, worst, tokens, seconds = costs.flops, costs.flops_worst, costs.tokens, costs.seconds
+        costs = vars(budget_costs(records, strategy, budgets))
         one, unit = plain_cost(records, first)
     else:
-        flops = image_flops(records, strategy, budgets)
-        worst, one = flops, records.draw_flops(first, records.variants[0])
-    named = {"name": strategy.name, "vote": strategy.vote, **described}
+        costs = image_costs(records, strategy, budgets)
+        one, unit = records.draw_flops(first, records.variants[0]), "one view"
+    named: dict[str, Any] = {"name": strategy.name, "vote": strategy.vote, **described}
     return curve_of_credits(
-        credit, item_ids=records.item_ids, budgets=budgets, flops=flops, flops_worst=worst, kind=strategy.kind,
-        members=strategy.members, subject=strategy.subject, reference=(first, one), clusters=records.clusters,
-        strategy=strategy, level=level, n_boot=n_boot, seed=seed, unit=unit, tokens=tokens,
-        seconds=seconds, **named,
+        credit, item_ids=records.item_ids, budgets=budgets, kind=strategy.kind, members=strategy.members,
+        subject=strategy.subject, reference=(first, one), clusters=records.clusters, strategy=strategy, level=level,
+        n_boot=n_boot, seed=seed, unit=unit, **costs, **named,
     )  # fmt: skip
 
 
@@ -209,6 +242,7 @@ def curve_of_credits(
     unit: str = "one view",
     tokens: np.ndarray | None = None,
     seconds: np.ndarray | None = None,
+    weight_bytes: np.ndarray | None = None,
 ) -> Curve:
     """The curve of credits ``float64 [k, item]`` that are already at hand: accuracy, resamples and intervals.
 
@@ -217,23 +251,16 @@ def curve_of_credits(
         clusters: ``str [item]``, resampled as wholes.
         (others): as in :class:`Curve`.
     """
-    units = unit_index(clusters)
-    n_units = count_units(len(item_ids), units)
-    accuracy = mean_credit(credit)
-    replicates = bootstrap_means(credit, units=units, n_boot=n_boot, seed=seed)
-    low, high = percentiles(replicates, level)
-    for row in np.flatnonzero((credit == credit[:, :1]).all(axis=1)):
-        low[row], high[row] = wilson(accuracy[row] * n_units, n_units, level)
+    resampled = Resampled(credit, unit_index(clusters), level, n_boot, seed)
     member, one = reference or (members[0] if members else name, float(flops[0]))
     return Curve(
         name=name, kind=kind, members=members, vote=vote, budgets=budgets, flops=flops,
         flops_worst=flops if flops_worst is None else flops_worst,
         multiplier=flops / one if one > 0 else np.full(len(flops), math.nan), reference_member=member,
-        reference_flops=one, credit=credit, item_ids=item_ids, accuracy=accuracy, low=low, high=high, level=level,
-        replicates=replicates, n_boot=n_boot, seed=seed, units=units, clusters=clusters, strategy=strategy,
-        subject=subject or name, unit=unit, tokens=tokens, seconds=seconds,
-        method=f"percentile bootstrap over {n_units} {'items' if units is None else 'clusters of items'}, "
-        f"{n_boot} resamples",
+        reference_flops=one, resampled=resampled, item_ids=item_ids, clusters=clusters, strategy=strategy,
+        subject=subject or name, unit=unit, tokens=tokens, seconds=seconds, weight_bytes=weight_bytes,
+        method=f"percentile bootstrap over {resampled.n_units} "
+        f"{'items' if clusters is None else 'clusters of items'}, {n_boot} resamples",
     )  # fmt: skip
 
 
@@ -261,8 +288,7 @@ def mean_curve(curves: Sequence[Curve], name: str, *, subject: str = "") -> Curv
     credit = np.zeros(first.credit.shape)
     for curve in curves:
         credit += curve.credit
-    tokens = [curve.tokens for curve in curves if curve.tokens is not None]
-    seconds = [curve.seconds for curve in curves if curve.seconds is not None]
+    tokens, seconds, weight_bytes = (_mean_spent(curves, part) for part in _SPENT)
     return curve_of_credits(
         credit / len(curves), item_ids=first.item_ids, budgets=first.budgets,
         flops=np.mean([curve.flops for curve in curves], axis=0),
@@ -270,9 +296,13 @@ def mean_curve(curves: Sequence[Curve], name: str, *, subject: str = "") -> Curv
         members=tuple(dict.fromkeys(member for curve in curves for member in curve.members)), vote=first.vote,
         subject=subject, reference=(first.reference_member, float(np.mean([c.reference_flops for c in curves]))),
         clusters=first.clusters, level=first.level, n_boot=first.n_boot, seed=first.seed, unit=first.unit,
-        tokens=None if len(tokens) < len(curves) else np.mean(tokens, axis=0),
-        seconds=None if len(seconds) < len(curves) else np.mean(seconds, axis=0),
+        tokens=tokens, seconds=seconds, weight_bytes=weight_bytes,
     )  # fmt: skip
+
+
+def _mean_spent(curves: Sequence[Curve], part: str) -> np.ndarray | None:
+    known = [values for curve in curves if (values := getattr(curve, part)) is not None]
+    return None if len(known) < len(curves) else np.mean(known, axis=0)
 
 
 def paired_difference(curve_a: Curve, k_a: int, curve_b: Curve, k_b: int) -> Interval:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ttscale.scaling.breakdown import Part
 from ttscale.scaling.curves import Curve, gain_per_flop
 from ttscale.scaling.fit import Fit
 from ttscale.scaling.interval import Interval
@@ -41,7 +42,7 @@ def curve_entry(curve: Curve) -> dict[str, Any]:
         "size": None if curve.subject == "all" else curve.subject, "members": curve.members, "vote": curve.vote,
         "budgets": curve.budgets, "multiplier": curve.multiplier, "flops": curve.flops,
         "flops_worst": curve.flops_worst, "accuracy": curve.accuracy, "low": curve.low, "high": curve.high,
-        "gain_per_gflop": gain_per_flop(curve),
+        "gain_per_gflop": gain_per_flop(curve), "seconds": curve.seconds, "weight_bytes": curve.weight_bytes,
     }  # fmt: skip
 
 
@@ -62,8 +63,8 @@ def tradeoff_entry(trade: Tradeoff) -> dict[str, Any]:
     ladder = [
         {
             "size": rung.size, "n_seeds": rung.n_seeds, "n_params": rung.n_params or None, "flops": rung.flops,
-            "train_flops": rung.train_flops, "accuracy": rung.accuracy.value, "low": rung.accuracy.low,
-            "high": rung.accuracy.high,
+            "train_flops": rung.train_flops, "weight_bytes": rung.weight_bytes, "seconds": rung.seconds,
+            "accuracy": rung.accuracy.value, "low": rung.accuracy.low, "high": rung.accuracy.high,
         }
         for rung in trade.ladder
     ]  # fmt: skip
@@ -86,6 +87,13 @@ def _exchange(e: Exchange) -> dict[str, Any]:
         "small": e.small, "big": e.big, "curve": e.curve, "train_ratio": e.train_ratio, "test_ratio": e.test_ratio,
         "rate": e.rate, "ten_x_training_equals": e.ten_x_training_equals, "crosses": e.crosses,
         "share_crossing": e.share_crossing, "gap": e.gap, "text": e.text,
+    }  # fmt: skip
+
+
+def breakdown_entry(part: Part) -> dict[str, Any]:
+    return {
+        "curve": part.curve, "k": part.k, "against": part.against, "by": part.by, "group": part.group,
+        "n_items": part.n_items, "plain": part.plain, "spent": part.spent, "gain": part.gain,
     }  # fmt: skip
 
 

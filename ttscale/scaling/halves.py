@@ -1,6 +1,8 @@
-"""Two halves of the items, for choosing on one and scoring on the other."""
+"""Halves and folds of the items, for choosing on some and scoring on others."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
 
 MIN_PER_HALF = 2
+_FOLDS = 2**30  # keeps the order that folds are dealt in apart from those of halves, which count from 0
 
 
 def first_half(item_ids: np.ndarray, clusters: np.ndarray | None, *, seed: int, repeat: int = 0) -> np.ndarray:
@@ -20,14 +23,33 @@ def first_half(item_ids: np.ndarray, clusters: np.ndarray | None, *, seed: int, 
     Raises:
         TtscaleError: fewer than ``2 MIN_PER_HALF`` units.
     """
-    names, unit = np.unique(np.asarray(item_ids if clusters is None else clusters).astype(str), return_inverse=True)
+    names, unit = _units(item_ids, clusters)
     if len(names) < 2 * MIN_PER_HALF:
         kind = "items" if clusters is None else "clusters of items"
         raise TtscaleError(
             "records", expected=f"at least {2 * MIN_PER_HALF} {kind}, to choose on one half and score on the other",
             got=str(len(names)), fix="Collect more items.",
         )  # fmt: skip
-    uniforms = keyed.uniforms(seed, keyed.item_keys(names.tolist()), stream=keyed.SPLIT, sample=repeat)
-    first = np.zeros(len(names), dtype=bool)
-    first[np.argsort(uniforms, kind="stable")[: len(names) // 2]] = True
-    return first[unit]
+    return (_ranks(names, seed, repeat) < len(names) // 2)[unit]
+
+
+def folds(item_ids: np.ndarray, clusters: np.ndarray | None, n: int, *, seed: int) -> np.ndarray:
+    """The fold, 0 to ``n - 1``, of each item, ``int64 [item]``: units in keyed order, dealt out in turn."""
+    names, unit = _units(item_ids, clusters)
+    return _ranks(names, seed, _FOLDS)[unit] % n
+
+
+def _units(item_ids: np.ndarray, clusters: np.ndarray | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """The different units, and which of them each item is."""
+    names, unit = np.unique(np.asarray(item_ids if clusters is None else clusters).astype(str), return_inverse=True)
+    return tuple(names.tolist()), unit
+
+
+@lru_cache(maxsize=16)
+def _ranks(names: tuple[str, ...], seed: int, sample: int) -> np.ndarray:
+    """The position of each unit in keyed order; kept, since many choices are made on the same items."""
+    uniforms = keyed.uniforms(seed, keyed.item_keys(names), stream=keyed.SPLIT, sample=sample)
+    ranks = np.empty(len(names), dtype=np.int64)
+    ranks[np.argsort(uniforms, kind="stable")] = np.arange(len(names))
+    ranks.setflags(write=False)
+    return ranks

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ttscale.records.records import Records
 from ttscale.scaling.curves import Curve, gain_per_flop, paired_difference
 from ttscale.scaling.fit import Fit
+from ttscale.scaling.image_tables import told_budget
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.plan import Plan
+from ttscale.scaling.policies import LearnedGroup
 from ttscale.scaling.tradeoff import Tradeoff
 from ttscale.scaling.words import (
     accuracy_words,
+    count_words,
     draws_words,
     flops_words,
     kind_words,
+    learned_words,
     option_words,
     points_words,
     rate_words,
@@ -23,29 +27,58 @@ from ttscale.scaling.words import (
     sentence_start,
 )
 
+_SENTENCES = 10
+_FIRST_TO_GO = ("telling", "learned", "law", "shift")  # where there is more to say than that
+
 
 def headline(
-    records: Records, trade: Tradeoff, curves: Sequence[Curve], fits: Sequence[Fit], chosen: Plan | None
-) -> list[str]:
+    records: Records, trade: Tradeoff, curves: Sequence[Curve], fits: Sequence[Fit], chosen: Plan | None, *,
+    worth: Mapping[str, str], learned: str = "", shift: str = "",
+) -> list[str]:  # fmt: skip
     """Sentences for the terminal and the top of the page, most general first.
 
     Args:
         trade: of the same Records; ``curves``: all curves of the summary; ``fits``: the chosen fit of each curve that
             has one.
         chosen: the plan, or None.
+        worth: by the name of a curve, how many ensemble members its last budget is worth, in words.
+        learned, shift: a sentence of what was learned, and of what shifts do; empty where nothing.
     """
-    out = [_what(records, trade), ladder_words(trade)]
-    out += [
-        spending_words(_strongest([c for c in curves if c.kind == kind]))
+    spent = [
+        (kind, spending_words(strongest, worth=worth.get(strongest.name, "")))
         for kind in ("tta", "ensemble", "product")
-        if any(c.kind == kind for c in curves)
+        if (strongest := _strongest([c for c in curves if c.kind == kind])) is not None
     ]
-    out += [law_words(fit) for fit in most_told(fits)]
-    out += tally_words(trade)
-    out += _most_telling(trade)
-    if chosen is not None:
-        out.append(plan_words(chosen))
-    return out[:10]
+    told = [
+        ("what", _what(records, trade)), ("note", str(records.manifest.dataset.get("note") or "")),
+        ("ladder", ladder_words(trade)), *spent,
+        *(("law", law_words(fit)) for fit in most_told(fits)), ("learned", learned), ("shift", shift),
+        *(("verdicts", words) for words in tally_words(trade)), *(("telling", words) for words in _most_telling(trade)),
+        ("plan", "" if chosen is None else plan_words(chosen)),
+    ]  # fmt: skip
+    told = [(what, words) for what, words in told if words]
+    for what in _FIRST_TO_GO:
+        if len(told) > _SENTENCES:
+            told = [one for one in told if one[0] != what]
+    return [words for _, words in told]
+
+
+def taught_words(learned: Sequence[LearnedGroup]) -> str:
+    """What learning an order of the views of the costliest size gained; empty where there are no views."""
+    orders = [group for group in learned if group.curve.kind == "policy" and group.of == "tta"]
+    if not orders:
+        return ""
+    group = max(orders, key=lambda one: one.curve.reference_flops)
+    notes = {part.note for part in group.parts}
+    if "" not in notes:
+        return f"Nothing was learned about the views of {group.curve.subject}: {sorted(notes)[0]}."
+    k = told_budget(group.curve)
+    gained = paired_difference(group.curve, k, group.beside, k)
+    verb = "changes accuracy by" if gained.excludes_zero else "makes no clear difference:"
+    return (
+        f"An order of the views of {group.curve.subject} learned on one half of the items and scored on the other "
+        f"{verb} {points_words(gained)} with {k} views against the order collected."
+    )
 
 
 def plan_words(chosen: Plan) -> str:
@@ -64,9 +97,10 @@ def plan_words(chosen: Plan) -> str:
             met = ", so it meets the target"
         elif half.high < target:
             met = ", so it misses the target"
+    what = f"{draws_words(chosen.draws, chosen.vote)}{learned_words(chosen.kind)}"
     return (
-        f"{goal} is {draws_words(chosen.draws, chosen.vote)} at {flops_words(chosen.flops)} per item{times}: on the "
-        f"half of the items that did not choose it, it scores {accuracy_words(scored)}{met}."
+        f"{goal} is {what} at {flops_words(chosen.flops)} per item{times}: on the half of the items that did not "
+        f"choose it, it scores {accuracy_words(scored)}{met}."
     )
 
 
@@ -93,13 +127,13 @@ def ladder_words(trade: Tradeoff) -> str:
     )
 
 
-def _strongest(curves: Sequence[Curve]) -> Curve:
+def _strongest(curves: Sequence[Curve]) -> Curve | None:
     """The curve of the costliest model: a choice that looks at no label."""
-    return max(curves, key=lambda curve: (curve.subject != "all", curve.reference_flops))
+    return max(curves, key=lambda curve: (curve.subject != "all", curve.reference_flops), default=None)
 
 
-def spending_words(curve: Curve) -> str:
-    """What a curve gains from its first budget to its last."""
+def spending_words(curve: Curve, *, worth: str = "") -> str:
+    """What a curve gains from its first budget to its last, and in other words what that is ``worth``."""
     k = int(curve.budgets[-1])
     gained = paired_difference(curve, k, curve, int(curve.budgets[0]))
     name = sentence_start(option_words(curve, k))
@@ -109,12 +143,12 @@ def spending_words(curve: Curve) -> str:
     if not known:
         head = f"{name}, generating {float(curve.tokens[-1]):,.0f} tokens," if curve.tokens is not None else name
     if not gained.excludes_zero:
-        return f"{head} make{'s' * singular} no clear difference: {points_words(gained)}."
+        return f"{head} make{'s' * singular} no clear difference: {points_words(gained)}{worth}."
     verb = "change" + "s" * singular
     rate = gain_per_flop(curve)[-1]
     each = f", or {rate_words(rate)}" if math.isfinite(rate.value) else ""  # not where the draws cost nothing more
     over = "" if curve.tokens is None else " over one sample"
-    return f"{head} {verb} accuracy by {points_words(gained)}{over}{each}."
+    return f"{head} {verb} accuracy by {points_words(gained)}{over}{each}{worth}."
 
 
 def _first(curve: Curve) -> str:
@@ -179,7 +213,3 @@ def law_words(fit: Fit) -> str:
         more = f" and a ceiling of {accuracy_words(fit.params[fit.definition.linear[0]])}"
     best = f" best of {len(fit.candidates)} laws" if fit.candidates else ""
     return f"{label} follows {fit.formula}{best}, with a back-test error of {error}{more}."
-
-
-def count_words(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"

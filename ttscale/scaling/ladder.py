@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ttscale.errors import TtscaleError
-from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
 from ttscale.scaling import sampled
-from ttscale.scaling.checks import check_costs, check_records
+from ttscale.scaling.checks import check_records
 from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve
 from ttscale.scaling.interval import Interval
-from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, tta
-from ttscale.voting.votes import DEFAULT, resolve
+from ttscale.scaling.options import Option, average, card_number, groups
+from ttscale.scaling.strategy import by_size, rivals, tta
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Rung:
         flops: of one plain decision.
         train_flops: of training one model, the mean over seeds; NaN when a card does not say.
         accuracy: mean over seeds, with its interval over items given these seeds.
+        of, how: of a rival, the size that it was made of and how: ``int8``, ``soup of 5``; empty for a rung.
+        weight_bytes: of one model as it is stored, seconds: of one plain decision; NaN when unknown.
     """
 
     size: str
@@ -41,19 +41,14 @@ class Rung:
     train_flops: float
     accuracy: Interval
     plain: Curve = field(repr=False, compare=False)
+    of: str = ""
+    how: str = ""
+    weight_bytes: float = math.nan
+    seconds: float = math.nan
 
     @property
     def n_seeds(self) -> int:
         return len(self.members)
-
-
-@dataclass(frozen=True, eq=False)
-class Option:
-    """A way to spend test-time compute on one size: its curve, and the training FLOPs that its first k draws need."""
-
-    size: str
-    curve: Curve
-    train_flops: np.ndarray
 
 
 def climb(
@@ -67,104 +62,23 @@ def climb(
     that no budget depends on the luck of one seed. Ensembles stay within one Records, and TTA is averaged over members
     that saw the same views; where several Records make several such curves of a size, their names say which.
     """
-    groups: dict[str, list[tuple[Records, list[Member]]]] = {}
-    vote = resolve(vote, records[0].outcome)
-    marks = {id(one): f" (records {number})" if len(records) > 1 else "" for number, one in enumerate(records, 1)}
-    for one in records:
-        check_costs(one)
-        for size, members in by_size(one.members).items():
-            groups.setdefault(size, []).append((one, members))
-    wanted = {
-        size: [*_views(size, parts, marks, vote), *_teams(size, parts, marks, vote)] for size, parts in groups.items()
-    }
-    total, done = sum(group.work for several in wanted.values() for group in several), 0
+    found = groups(records, vote=vote)
+    made_of = rivals([member for one in records for member in one.members])
+    total, done = sum(group.work for several in found.values() for group in several), 0
     options: list[Option] = []
     rungs: list[Rung] = []
-    for size, parts in groups.items():
-        for group in wanted[size]:
-            options.append(_average(group, size, ci=ci, n_boot=n_boot, seed=seed))
+    for size, several in found.items():
+        mine: list[Option] = []
+        for group in several:
+            mine.append(average(group, ci=ci, n_boot=n_boot, seed=seed))
             done += group.work
             on_progress(done / total)
-        viewed = [
-            option for option, group in zip(options[-len(wanted[size]) :], wanted[size], strict=True) if group.views
-        ]
-        everyone = [(one, member) for one, members in parts for member in members]
-        rungs.append(_rung(size, everyone, viewed, ci=ci, n_boot=n_boot, seed=seed))
+        viewed = [option for option, group in zip(mine, several, strict=True) if group.views]
+        everyone = [(one, member) for one in records for member in by_size(one.members).get(size, ())]
+        rungs.append(_rung(size, everyone, viewed, of=made_of.get(size, ""), ci=ci, n_boot=n_boot, seed=seed))
+        options += mine
     order = np.argsort([rung.flops for rung in rungs], kind="stable")
     return [rungs[i] for i in order], options
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Exchangeable strategies whose curves are averaged under one name.
-
-    Attributes:
-        views: whether their first budget is the plain decision of an image: TTA.
-    """
-
-    name: str
-    subject: str
-    strategies: list[tuple[Records, Strategy]]
-    views: bool
-
-    @property
-    def work(self) -> int:
-        return sum(len(strategy.draws) for _, strategy in self.strategies)
-
-
-def _views(
-    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
-) -> list[_Group]:
-    by_views: dict[tuple[str, ...], list[tuple[Records, Strategy]]] = {}
-    for one, members in parts:
-        for member in members:
-            for strategy in _alone(one, member.name, vote):
-                views = (strategy.kind, str(len(strategy.draws)), *one.variants)
-                by_views.setdefault(views, []).append((one, strategy))
-    several = Counter(kind for kind, *_ in by_views)
-    return [
-        _group(kind, size, marks[id(group[0][0])] if several[kind] > 1 else "", group, views=kind in ("tta", "single"))
-        for (kind, *_), group in by_views.items()
-    ]
-
-
-def _alone(records: Records, member: str, vote: str) -> list[Strategy]:
-    """What one member alone can do: its views; or a greedy answer, its samples, and their mixture with variants."""
-    if records.outcome != "text":
-        return [tta(records, member, vote=vote)]
-    makers = [sampled.samples, *([sampled.mixture] if len(records.variants) > 1 else [])]
-    plainly = [sampled.greedy(records, member)] if sampled.has_greedy(records, member) else []
-    return [*plainly, *(make(records, member, vote=vote) for make in makers)]
-
-
-def _teams(
-    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
-) -> list[_Group]:
-    several = [(one, [member.name for member in members]) for one, members in parts if len(members) > 1]
-    out = []
-    for one, names in several:
-        turns = [names[i:] + names[:i] for i in range(len(names))]
-        makers: list[Callable[..., Strategy]] = [ensemble, *([product] if len(one.variants) > 1 else [])]
-        for make in [sampled.ensemble] if one.outcome == "text" else makers:
-            strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
-            mark = marks[id(one)] if len(several) > 1 else ""
-            out.append(_group(strategies[0][1].kind, size, mark, strategies, views=False))
-    return out
-
-
-def _group(kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool) -> _Group:
-    records, strategy = strategies[0]
-    subject = f"{size}{mark}"
-    sampled_by = [draw.decoding for draw in strategy.draws[:1] if isinstance(draw, TextDraw)]
-    detail = [] if kind == "greedy" else sampled_by
-    suffix = [strategy.vote] if strategy.vote != DEFAULT[records.outcome] else []
-    return _Group("/".join([kind, subject, *detail, *suffix]), subject, strategies, views)
-
-
-def _average(group: _Group, size: str, *, ci: float, n_boot: int, seed: int) -> Option:
-    curves = [accuracy_curve(r, s, ci=ci, n_boot=n_boot, seed=seed) for r, s in group.strategies]
-    training = np.mean([_training_flops(r, s) for r, s in group.strategies], axis=0)
-    return Option(size, mean_curve(curves, group.name, subject=group.subject), training)
 
 
 def same_items(records: Records | Sequence[Records]) -> list[Records]:
@@ -206,8 +120,9 @@ def _gold(records: Records) -> np.ndarray:
 
 
 def _rung(
-    size: str, members: Sequence[tuple[Records, Member]], viewed: Sequence[Option], *, ci: float, n_boot: int, seed: int
-) -> Rung:
+    size: str, members: Sequence[tuple[Records, Member]], viewed: Sequence[Option], *, of: str, ci: float, n_boot: int,
+    seed: int,
+) -> Rung:  # fmt: skip
     if len(viewed) == 1:
         plain = viewed[0].curve
     else:
@@ -222,24 +137,12 @@ def _rung(
             ],
             f"single/{size}",
         )
-    training = [_train_flops(member) for _, member in members]
+    training = [card_number(member, "train_flops") for _, member in members]
     return Rung(
         size=size, members=tuple(member.name for _, member in members),
         n_params=float(np.mean([member.n_params for _, member in members])), flops=float(plain.flops[0]),
-        train_flops=float(np.mean(training)), accuracy=plain.at(1), plain=plain,
+        train_flops=float(np.mean(training)), accuracy=plain.at(1), plain=plain, of=of,
+        how=str(members[0][1].card.get("how", "")) if of else "",
+        weight_bytes=float(np.mean([card_number(member, "weight_bytes") for _, member in members])),
+        seconds=math.nan if plain.seconds is None else float(plain.seconds[0]),
     )  # fmt: skip
-
-
-def _training_flops(records: Records, strategy: Strategy) -> np.ndarray:
-    """Training FLOPs of the distinct members among the first k draws, for every k."""
-    seen: set[str] = set()
-    added = []
-    for member, *_ in strategy.draws:
-        added.append(0.0 if member in seen else _train_flops(records.member(member)))
-        seen.add(member)
-    return np.cumsum(added)
-
-
-def _train_flops(member: Member) -> float:
-    value = member.card.get("train_flops")
-    return float(value) if isinstance(value, (int, float)) and value > 0 else math.nan

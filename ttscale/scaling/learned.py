@@ -1,10 +1,7 @@
 """Ensembles of language models whose shares of the draws follow from costs, or were learned from labels.
 
-Learned shares are a choice by accuracy, and no label may be used for it twice. Two curves keep to that:
-
-* :func:`cross_fitted_team`, to be shown: shares learned on one half of the items are scored on the other, both ways;
-* :func:`planned_curve`, to be chosen by a plan: on the half that chooses, shares learned on one half *of it* are
-  scored on the other; on the half that scores, those learned on the whole of the choosing half, which are deployed.
+Learned shares are a choice by accuracy, and no label may be used for it twice: :func:`cross_fitted_team` is to be
+shown, :func:`planned_curve` to be chosen by a plan, both as :mod:`ttscale.scaling.crossed` describes.
 
 The weights are those of :mod:`ttscale.scaling.weights`, best with ever more samples; at finite budgets each member
 takes its share of the draws.
@@ -12,22 +9,21 @@ takes its share of the draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
 from ttscale.scaling.coverage import COVERAGE, coverage_credits, interval_of
+from ttscale.scaling.crossed import credit_by_part, planning_parts, with_costs
 from ttscale.scaling.curves import Curve, curve_of_strategy
-from ttscale.scaling.halves import MIN_PER_HALF, first_half
+from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.sampled_credits import budget_costs, sampled_credits, vote_possible
 from ttscale.scaling.strategy import Strategy
 from ttscale.scaling.weights import CrossFitted, answer_shares, cross_fitted, learn_weights
-
-Half = tuple[Strategy, np.ndarray]  # a strategy, and the items that it is scored on, bool [item]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +94,13 @@ def cross_fitted_team(
     budgets = np.arange(1, min(len(one.draws) for one in (whole, *halves)) + 1)
 
     def curve(credit_of: Callable[[Records, Strategy], np.ndarray], **described: str) -> Curve:
-        credit = _by_part(records, parts, credit_of)
+        credit = credit_by_part(records, parts, credit_of)
         made = curve_of_strategy(
             records, whole, budgets, credit, reference=None, level=ci, n_boot=n_boot, seed=seed, **described
         )
-        return _costing(records, made, parts)
+        costs = [budget_costs(records.take(np.flatnonzero(items)), one, budgets) for one, items in parts]
+        made = with_costs(made, parts, [asdict(cost) for cost in costs])
+        return replace(made, members=tuple(member.name for member in records.members))
 
     return Team(
         curve(lambda half, one: sampled_credits(half, one, budgets, seed=seed)),
@@ -128,28 +126,22 @@ def planned_curve(
     """
     if records.outcome != "text" or not can_share(records):
         return None
-    units = (records.item_ids if records.clusters is None else records.clusters)[first]
-    if len(set(units.tolist())) < 2 * MIN_PER_HALF:
-        return None
     graded = records.graded()
     given, correct = answer_shares(graded, team_pools(records)), graded.correct
     if shares is None:
         shares = learn_weights(given[:, first], correct[first])
-    if (shares > 0).sum() < 2:
-        return None
     deployed = team(records, shares, kind="learned", vote=vote)
-    if not vote_possible(records, replace(deployed, draws=_all_draws(records))):
+    if (shares > 0).sum() < 2 or not vote_possible(records, replace(deployed, draws=_all_draws(records))):
         return None
-    inner = np.zeros_like(first)
-    inner[first] = first_half(
-        records.item_ids[first], None if records.clusters is None else records.clusters[first], seed=seed, repeat=1
-    )
-    parts: list[Half] = [(deployed, ~first)]
-    for chooser in (inner, first & ~inner):
-        weights = learn_weights(given[:, chooser], correct[chooser])
-        parts.append((team(records, weights, kind="learned", vote=vote), first & ~chooser))
+
+    def learn(items: np.ndarray) -> Strategy:
+        return team(records, learn_weights(given[:, items], correct[items]), kind="learned", vote=vote)
+
+    parts = planning_parts(records, first, deployed, learn, seed=seed)
+    if parts is None:
+        return None
     budgets = np.arange(1, min(len(one.draws) for one, _ in parts) + 1)
-    credit = _by_part(records, parts, lambda half, one: sampled_credits(half, one, budgets, seed=seed))
+    credit = credit_by_part(records, parts, lambda half, one: sampled_credits(half, one, budgets, seed=seed))
     return curve_of_strategy(
         records, deployed, budgets, credit, reference=None, level=level, n_boot=n_boot, seed=seed
     )  # fmt: skip
@@ -159,31 +151,3 @@ def _all_draws(records: Records) -> tuple[sampled.TextDraw, ...]:
     graded = records.graded()
     held = sampled.pools(graded)
     return tuple(graded.draws[held[pool][0]] for pool in team_pools(records))
-
-
-def _by_part(
-    records: Records, parts: Sequence[Half], credit_of: Callable[[Records, Strategy], np.ndarray]
-) -> np.ndarray:
-    """Credit ``float64 [k, item]`` of every item under the strategy that it is to score."""
-    credits = [credit_of(records.take(np.flatnonzero(items)), one) for one, items in parts]
-    credit = np.empty((len(credits[0]), records.n_items))
-    for (_, items), values in zip(parts, credits, strict=True):
-        credit[:, items] = values
-    return credit
-
-
-def _costing(records: Records, curve: Curve, parts: Sequence[Half]) -> Curve:
-    """The curve with the costs of the strategies that scored its items, each on its own items."""
-    costs = [budget_costs(records.take(np.flatnonzero(items)), one, curve.budgets) for one, items in parts]
-    portion = [items.mean() for _, items in parts]
-
-    def mean(of: str) -> np.ndarray:
-        return np.average([getattr(cost, of) for cost in costs], axis=0, weights=portion)
-
-    flops = mean("flops")
-    known = curve.reference_flops > 0
-    return replace(
-        curve, flops=flops, flops_worst=np.max([cost.flops_worst for cost in costs], axis=0), tokens=mean("tokens"),
-        seconds=mean("seconds"), multiplier=flops / curve.reference_flops if known else np.full(len(flops), np.nan),
-        members=tuple(member.name for member in records.members),
-    )  # fmt: skip

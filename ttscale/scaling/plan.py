@@ -16,20 +16,24 @@ from ttscale.errors import TtscaleError
 from ttscale.records.files import write_json
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
-from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit
+from ttscale.scaling.bootstrap import check_bootstrap
+from ttscale.scaling.bounds import Table, joint_tables, table_on
 from ttscale.scaling.candidates import candidates, plan_votes
 from ttscale.scaling.checks import check_costs, check_records
 from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.interval import check_level, percentiles, wilson
+from ttscale.scaling.interval import check_level
 from ttscale.scaling.learned import planned_curve
+from ttscale.scaling.policies import planned_curves
 from ttscale.scaling.strategy import Draw
 from ttscale.scaling.words import flops_words, option_words
 from ttscale.voting.votes import AUTO, get_vote
+from ttscale.voting.weighting import Weighting, check_weighting
 
 SCHEMA_VERSION = 1
 KIND = "ttscale-plan"
 _COSTS = ("flops", "flops_worst", "multiplier")  # NaN for a served model of unknown size
+_UNTIL_LEARNED = 0.5  # of the time that a plan takes, roughly
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,10 @@ class Plan:
         outcome: ``"log_probs"`` or ``"text"``. decodings, prompting: of text, how to ask, as in the Records' manifest.
         prefill: of text, what ``flops`` charges a prompt: ``"shared"`` once, ``"per_sample"`` with every sample.
         ties: ``"keyed"``: a tie is broken by the item's own uniform.
+        weights, temperatures, temperature: of images, how much each draw counts (``[draw]``, or ``[draw][class]``),
+            what its log-probabilities are divided by, and those of the vote; None where all count alike and as they
+            are. See :class:`~ttscale.voting.weighting.Weighting`.
+        class_names: of images, in the order of the classes in the Records; None when unknown.
         n_candidates: how many (strategy, budget) pairs were considered.
     """
 
@@ -93,7 +101,21 @@ class Plan:
     prompting: Mapping[str, Any] | None = None
     prefill: str = "shared"
     ties: str = "keyed"
+    weights: tuple[float, ...] | tuple[tuple[float, ...], ...] | None = None
+    temperatures: tuple[float, ...] | None = None
+    temperature: float | None = None
+    class_names: tuple[str, ...] | None = None
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def weighting(self) -> Weighting | None:
+        """What the vote merges with; None where there are neither weights nor temperatures."""
+        if self.weights is None and self.temperatures is None and self.temperature is None:
+            return None
+        weights, temperatures = (
+            None if given is None else np.array(given, dtype=np.float64) for given in (self.weights, self.temperatures)
+        )
+        return Weighting(weights, temperatures, 1.0 if self.temperature is None else self.temperature)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, as :meth:`save` writes it; a cost that is not known is None."""
@@ -102,6 +124,7 @@ class Plan:
         return {
             **value, "draws": [list(draw) for draw in self.draws], "members": [dict(m) for m in self.members],
             "decodings": [dict(decoding) for decoding in self.decodings],
+            **{name: _lists(value[name]) for name in ("weights", "temperatures", "class_names")},
         }  # fmt: skip
 
     def save(self, path: str | Path) -> Path:
@@ -125,6 +148,7 @@ def plan(
     max_flops: float | None = None,
     confidence: float = 0.95,
     votes: Sequence[str] | str = AUTO,
+    learn: bool = True,
     n_boot: int = 1000,
     seed: int = 0,
     on_progress: Callable[[float], None] = lambda share: None,
@@ -132,8 +156,9 @@ def plan(
     """The cheapest way to reach an accuracy, or the most accurate way within a cost.
 
     All strategies of :func:`ttscale.scaling.candidates.candidates` at all budgets are compared on one half of the items
-    (keyed by ``seed``; clusters are kept whole); of text from several members also their ensemble with learned shares
-    of the draws, learned on the same half and cross-fitted there (see :mod:`ttscale.scaling.learned`). For
+    (keyed by ``seed``; clusters are kept whole), and strategies that this half itself taught, cross-fitted within it
+    (see :mod:`ttscale.scaling.crossed`): of images orders and weights of the draws (:mod:`ttscale.scaling.learners`),
+    of text from several members their ensemble with learned shares (:mod:`ttscale.scaling.learned`). For
     ``min_accuracy`` the cheapest whose one-sided lower bound reaches it is taken; for ``max_flops`` the most accurate
     that costs no more (the cheapest of equals). The bounds hold for all candidates at once (max-t bootstrap, Romano and
     Wolf 2005, "Exact and approximate stepdown methods for multiple hypothesis testing"), so that looking at many of
@@ -147,6 +172,7 @@ def plan(
         confidence: of the one-sided bound, and level of the intervals.
         votes: to consider; ``"auto"`` is mean and log_mean, of text the plurality and the weighted votes whose scores
             are known.
+        learn: whether to consider learned strategies, under the first of the votes.
         n_boot, seed: of the bootstrap and of the halves.
         on_progress: told the share of the work that is done, in [0, 1].
 
@@ -163,14 +189,23 @@ def plan(
     first = first_half(records.item_ids, records.clusters, seed=seed)
     strategies = candidates(records, votes=plan_votes(records) if votes == AUTO else votes)
     total = sum(len(strategy.draws) for strategy in strategies)
+    until = _UNTIL_LEARNED if learn else 1.0
     curves: list[Curve] = []
     for strategy in strategies:
         curves.append(accuracy_curve(records, strategy, ci=level, n_boot=n_boot, seed=seed))
-        on_progress(sum(len(curve.budgets) for curve in curves) / total)
-    learned = planned_curve(records, first, vote=strategies[0].vote, level=level, n_boot=n_boot, seed=seed)
-    if learned is not None:
-        curves.append(learned)
+        on_progress(until * sum(len(curve.budgets) for curve in curves) / total)
+    if learn:
+        settings: dict[str, Any] = {"vote": strategies[0].vote, "level": level, "n_boot": n_boot, "seed": seed}
+        if records.outcome != "text":
+            curves += planned_curves(records, first, on_progress=_rest(on_progress, until), **settings)
+        elif (shared := planned_curve(records, first, **settings)) is not None:
+            curves.append(shared)
+        on_progress(1.0)
     return choose(records, curves, first, min_accuracy=min_accuracy, max_flops=max_flops, n_boot=n_boot, seed=seed)
+
+
+def _rest(on_progress: Callable[[float], None], start: float) -> Callable[[float], None]:
+    return lambda share: on_progress(start + (1 - start) * share)
 
 
 def choose(
@@ -179,7 +214,7 @@ def choose(
 ) -> Plan:  # fmt: skip
     """Choose among curves of single strategies on the items where ``first`` holds, and score on the others."""
     level = curves[0].level
-    tables = _joint_tables(curves, first, level, n_boot, seed)
+    tables = joint_tables(curves, first, level, n_boot, seed)
     points = [(i, row) for i, curve in enumerate(curves) for row in range(len(curve.budgets))]
     accuracy = np.array([tables[i][0][row] for i, row in points])
     bound = np.array([tables[i][3][row] for i, row in points])
@@ -237,6 +272,8 @@ def load_plan(path: str | Path) -> Plan:
             **{name: math.nan for name in _COSTS if value[name] is None},
             "draws": tuple(_draw(draw, value.get("outcome")) for draw in value["draws"]),
             "decodings": tuple(value.get("decodings", ())),
+            **{name: _tuples(value.get(name)) for name in ("weights", "temperatures")},
+            "class_names": None if value.get("class_names") is None else tuple(map(str, value["class_names"])),
             "members": tuple({key: str(m[key]) for key in ("name", "spec", "fingerprint")} for m in value["members"]),
             "chosen_on": Half(**value["chosen_on"]),
             "scored_on": Half(**value["scored_on"]),
@@ -271,6 +308,11 @@ def _check_loaded(loaded: Plan, file: Path) -> None:
         raise _damaged(file, f"{len(loaded.draws)} draws for k = {loaded.k} under the vote {loaded.vote!r}")
     if {draw[0] for draw in loaded.draws} != {member["name"] for member in loaded.members}:
         raise _damaged(file, "draws of members that it does not list")
+    if (weighting := loaded.weighting) is not None:
+        try:
+            check_weighting(weighting, loaded.k, None if loaded.class_names is None else len(loaded.class_names))
+        except (TtscaleError, TypeError, ValueError) as error:
+            raise _damaged(file, f"weights or temperatures that are none ({error})") from error
 
 
 def _known_vote(loaded: Plan) -> bool:
@@ -280,60 +322,18 @@ def _known_vote(loaded: Plan) -> bool:
         return False
 
 
-Table = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # accuracy, low, high, one-sided lower bound: each [k]
-
-
-def _joint_tables(curves: Sequence[Curve], items: np.ndarray, level: float, n_boot: int, seed: int) -> list[Table]:
-    """A table a curve on some items, with lower bounds that hold for all points of all curves at once.
-
-    A point's bound is its accuracy minus q standard errors, where q is the ``level`` quantile over the resamples of the
-    largest standardised deviation among all points; the resamples are the same for every curve.
-    """
-    tables, errors = [], []
-    largest = np.zeros(n_boot)
-    for curve in curves:
-        table, replicates = _half_table(curve, items, level, n_boot, seed)
-        error = replicates.std(axis=0, ddof=1)
-        varies = error > 0
-        deviation = (replicates[:, varies] - table[0][varies]) / error[varies]
-        largest = np.maximum(largest, deviation.max(axis=1, initial=0.0))
-        tables.append(table)
-        errors.append(error)
-    q = max(0.0, float(np.quantile(largest, level, method="inverted_cdf")))  # 0 when no point varies
-    return [
-        (accuracy, low, high, np.where(error > 0, np.minimum(accuracy - q * error, bound), bound))
-        for (accuracy, low, high, bound), error in zip(tables, errors, strict=True)
-    ]
-
-
-def _half_table(curve: Curve, items: np.ndarray, level: float, n_boot: int, seed: int) -> tuple[Table, np.ndarray]:
-    """The table of a curve on some items, each bound for itself, and the bootstrap means ``[boot, k]``."""
-    credit = curve.credit[:, items]
-    units = None if curve.units is None else np.unique(curve.units[items], return_inverse=True)[1]
-    n_units = count_units(credit.shape[1], units)
-    check_bootstrap(n_boot, level, n_units, seed)
-    replicates = bootstrap_means(credit, units=units, n_boot=n_boot, seed=seed)
-    accuracy = mean_credit(credit)
-    low, high = percentiles(replicates, level)
-    bound = np.quantile(replicates, 1 - level, axis=0, method="inverted_cdf")
-    for row in np.flatnonzero((credit == credit[:, :1]).all(axis=1)):
-        low[row], high[row] = wilson(accuracy[row] * n_units, n_units, level)
-        # The lower end of a two-sided interval of level 2c − 1 is the one-sided bound of level c.
-        bound[row] = wilson(accuracy[row] * n_units, n_units, 2 * level - 1)[0] if level > 0.5 else accuracy[row]
-    return (accuracy, low, high, bound), replicates
-
-
 def _plan(
     records: Records, curve: Curve, row: int, first: np.ndarray, chosen: Table, *, seed: int,
     n_boot: int, n_candidates: int, target: Mapping[str, float],
 ) -> Plan:  # fmt: skip
     strategy = curve.strategy
     assert strategy is not None  # plan() makes curves of single strategies only
-    scored, _ = _half_table(curve, ~first, curve.level, n_boot, seed)
+    scored, _ = table_on(curve, ~first, curve.level, n_boot, seed)
     k = int(curve.budgets[row])
     draws = strategy.draws[:k]
     used = [records.member(name) for name in dict.fromkeys(draw[0] for draw in draws)]
     asked = {draw.decoding for draw in draws if isinstance(draw, TextDraw)}
+    counted = strategy.weightings.get(k, Weighting())
     halves = [
         Half(int(items.sum()), *(float(part[row]) for part in table))
         for items, table in ((first, chosen), (~first, scored))
@@ -348,7 +348,23 @@ def _plan(
         tokens=None if curve.tokens is None else float(curve.tokens[row]), outcome=records.outcome,
         decodings=tuple(one for one in records.manifest.decodings if one["id"] in asked),
         prompting=records.manifest.prompting, prefill=records.manifest.prefill,
+        weights=_tuples(counted.weights), temperatures=_tuples(counted.temperatures),
+        temperature=None if counted.temperature == 1 else float(counted.temperature),
+        class_names=records.class_names,
     )  # fmt: skip
+
+
+def _tuples(values: Any) -> Any:
+    """An array, or lists from a file, as tuples of numbers; None stays."""
+    if values is None:
+        return None
+    listed = np.asarray(values, dtype=np.float64).tolist()
+    return tuple(tuple(row) if isinstance(row, list) else row for row in listed)
+
+
+def _lists(values: Any) -> Any:
+    """Tuples as lists; None stays."""
+    return None if values is None else [list(row) if isinstance(row, tuple) else row for row in values]
 
 
 def check_target(min_accuracy: float | None, max_flops: float | None) -> None:

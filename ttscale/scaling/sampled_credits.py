@@ -17,13 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
 from ttscale.records.graded import Graded, TextDraw
-from ttscale.records.profiles import seconds_of
+from ttscale.records.profiles import latest, seconds_of
 from ttscale.records.records import Records
 from ttscale.scaling.sampled import GREEDY, Pool, plain, pool_of, pools
 from ttscale.scaling.strategy import Strategy
@@ -225,12 +223,12 @@ def _seconds(records: Records, strategy: Strategy, budgets: np.ndarray) -> np.nd
     assert isinstance(vote, AnswerVote)
     if profiles is None or vote.score in records.graded().score_flops:
         return np.full(len(budgets), math.nan)
-    latest = profiles.filter(pc.equal(profiles["device"].cast(pa.string()), profiles["device"][-1].as_py()))
+    rows = latest(profiles)
     total = np.zeros(len(budgets))
     for part in parts_of(records.graded(), strategy):
         member, variant, decoding = part.pool
         taken = part.taken(budgets)
-        seconds = seconds_of(latest, member, decoding, taken)
+        seconds = seconds_of(rows, member, taken, decoding=decoding)
         total += seconds if variant == records.variants[0] else np.where(taken > 0, math.nan, 0.0)
     return total
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
 from ttscale.voting.votes import DEFAULT, AnswerVote, get_vote, resolve
-from ttscale.voting.weighting import Weighting
+from ttscale.voting.weighting import Weighting, check_weighting
 
 Draw = tuple[str, str] | TextDraw
 
@@ -25,8 +26,9 @@ class Strategy:
     Attributes:
         name: ``kind/subject`` (and ``/vote`` when that is not the outcome's default), unique among the candidates of a
             run.
-        kind: of images ``single``, ``tta`` (one member, many views), ``ensemble`` (many members, one view) or
-            ``product``; of text see :mod:`ttscale.scaling.sampled`.
+        kind: of images ``single``, ``tta`` (one member, many views), ``ensemble`` (many members, one view),
+            ``product`` or ``spread`` (every member another view), or what was learned about one of these (see
+            :mod:`ttscale.scaling.learners`); of text see :mod:`ttscale.scaling.sampled`.
         draws: (member, variant) of images, or :class:`TextDraw`, in the order in which a growing budget takes them.
         vote: a name that :func:`ttscale.voting.votes.get_vote` knows.
         subject: what it is made of, in words for people: a member, a size, or ``all``.
@@ -47,6 +49,16 @@ class Strategy:
         return tuple(dict.fromkeys(draw[0] for draw in self.draws))
 
 
+class Subject(Protocol):
+    """A strategy or a curve: what it is made of."""
+
+    @property
+    def members(self) -> tuple[str, ...]: ...
+
+    @property
+    def subject(self) -> str: ...
+
+
 def tta(records: Records, member: str, *, vote: str = "mean") -> Strategy:
     """Test-time augmentation: every view of one member, in the order collected."""
     name = records.member(member).name
@@ -58,7 +70,7 @@ def ensemble(records: Records, members: Sequence[str], *, vote: str = "mean", su
     """The plain view of each member, in the order given. ``subject`` names the group in the strategy's name."""
     names = check_members(records, members)
     kind = "ensemble" if len(names) > 1 else "single"
-    return _strategy(kind, subject or "+".join(names), [(name, records.variants[0]) for name in names], vote)
+    return _strategy(kind, subject or together(names), [(name, records.variants[0]) for name in names], vote)
 
 
 def product(records: Records, members: Sequence[str], *, vote: str = "mean", subject: str | None = None) -> Strategy:
@@ -69,7 +81,16 @@ def product(records: Records, members: Sequence[str], *, vote: str = "mean", sub
         kind = "tta" if len(draws) > 1 else "single"
     else:
         kind = "product" if len(records.variants) > 1 else "ensemble"
-    return _strategy(kind, subject or "+".join(names), draws, vote)
+    return _strategy(kind, subject or together(names), draws, vote)
+
+
+def spread(records: Records, members: Sequence[str], *, vote: str = "mean", subject: str | None = None) -> Strategy:
+    """One view per member: the first member sees the first view, the second the second, and so on around the views."""
+    names = check_members(records, members)
+    views = len(records.variants)
+    draws = [(name, records.variants[number % views]) for number, name in enumerate(names)]
+    kind = "spread" if min(len(names), views) > 1 else "ensemble" if len(names) > 1 else "single"
+    return _strategy(kind, subject or together(names), draws, vote)
 
 
 def without_vote(strategy: Strategy) -> Strategy:
@@ -86,8 +107,50 @@ def by_size(members: Sequence[Member]) -> dict[str, list[Member]]:
     return dict(sorted(groups.items(), key=lambda group: sum(m.flops for m in group[1]) / len(group[1])))
 
 
+def rivals(members: Sequence[Member]) -> dict[str, str]:
+    """Sizes that were made of another size at hand without training (numeric formats, pruning, weight soups), each with
+    that size: what it costs nothing to have beside test-time compute, and so no rung of the training ladder."""
+    made_of = {size: some[0].card.get("of") for size, some in by_size(members).items()}
+    return {size: str(of) for size, of in made_of.items() if of in set(made_of) - {size}}
+
+
+def kin(members: Sequence[Member], names: Sequence[str]) -> set[str]:
+    """Those named, and every member that shares weights with one of them: its copies in other numeric formats, the
+    soups that it is in, and of such a copy or soup the members that it was made of. Members of one size that were
+    trained by themselves are no kin."""
+    groups = by_size(members)
+    made_of = {size: some[0].card.get("of") for size, some in groups.items()}
+
+    def origin(size: str) -> str:
+        passed: list[str] = []
+        while made_of.get(size) and size not in passed:
+            passed.append(size)
+            size = str(made_of[size])
+        return size
+
+    traits = {member.name: (origin(size), bool(made_of[size])) for size, some in groups.items() for member in some}
+    used = [traits[name] for name in names]
+    shared = (
+        name
+        for name, (first, made) in traits.items()
+        if any(first == other and (made or other_made) for other, other_made in used)
+    )
+    return {*names, *shared}
+
+
+def together(members: Sequence[str]) -> str:
+    """The subject of some members that make up neither a size nor the whole run: ``a+b``."""
+    return "+".join(members)
+
+
+def is_subset(one: Subject) -> bool:
+    """Whether a strategy or curve is of several members that only their names say: a subset of those of a run."""
+    return len(one.members) > 1 and one.subject == together(one.members)
+
+
 def check_draws(records: Records, strategy: Strategy) -> None:
-    """Refuse a strategy whose draws the Records do not hold, or whose vote is not one over their outcomes."""
+    """Refuse a strategy whose draws the Records do not hold, whose vote is not one over their outcomes, or whose
+    weightings do not fit its draws."""
     if not isinstance(strategy, Strategy):
         raise TtscaleError(
             "strategy", expected="a Strategy", got=repr(strategy), fix="Make one with tta, ensemble or product."
@@ -103,6 +166,8 @@ def check_draws(records: Records, strategy: Strategy) -> None:
     if records.outcome != "text":
         for draw in strategy.draws:
             records.draw_flops(draw[0], draw[1])
+        for k, weighting in strategy.weightings.items():
+            check_weighting(weighting, k, records.n_classes)
         return
     graded = records.graded()
     held = set(graded.draws)

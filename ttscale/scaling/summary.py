@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.records.schema import Member
 from ttscale.scaling.bootstrap import check_resampling
-from ttscale.scaling.candidates import PLAN_VOTES, candidates
 from ttscale.scaling.checks import check_records
-from ttscale.scaling.conventions import image_conventions
-from ttscale.scaling.curves import Curve, accuracy_curve
-from ttscale.scaling.entries import curve_entry, fit_entry, front_entry, json_ready, tradeoff_entry
-from ttscale.scaling.fit import fit_law, log_spaced
-from ttscale.scaling.headline import headline
-from ttscale.scaling.interval import Interval, check_level
+from ttscale.scaling.entries import json_ready
+from ttscale.scaling.image_summary import image_parts
+from ttscale.scaling.interval import check_level
 from ttscale.scaling.laws import get_law
-from ttscale.scaling.plan import Plan, check_target, plan
-from ttscale.scaling.strategy import by_size, tta
+from ttscale.scaling.plan import check_target
 from ttscale.scaling.text_summary import text_parts
-from ttscale.scaling.tradeoff import tradeoff
 from ttscale.voting.votes import get_vote, resolve
 
 SCHEMA_VERSION = 1
 KIND = "ttscale-summary"
-_UNTIL_CURVES, _UNTIL_FITS = 0.35, 0.55  # of the time that an analysis takes, roughly
 
 
 def summarize(
@@ -38,14 +30,17 @@ def summarize(
     ci: float = 0.95,
     n_boot: int = 1000,
     seed: int = 0,
+    shifts: Mapping[str, Records] | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
     """Analyse Records: curves, gains, fits, tradeoff, Pareto front, plan and headline.
 
     Curves of images: per size TTA (mean over training seeds), ensemble and product; the ensemble and product of all
-    members where there are several sizes. Curves of text: all that :func:`ttscale.scaling.candidates.candidates` names,
-    each with its coverage and the ceiling of its vote; and under ``"language"`` what is said of language alone (see
-    :mod:`ttscale.scaling.text_summary`). Numbers are plain Python; NaN and infinity are None.
+    members where there are several sizes; what else is said of images, see
+    :func:`ttscale.scaling.image_summary.image_parts`. Curves of text: all that
+    :func:`ttscale.scaling.candidates.candidates` names, each with its coverage and the ceiling of its vote; and under
+    ``"language"`` what is said of language alone (see :mod:`ttscale.scaling.text_summary`). Numbers are plain Python;
+    NaN and infinity are None.
 
     Args:
         records: with known costs; of text these may be unknown, and what needs them is then left out.
@@ -56,6 +51,8 @@ def summarize(
         law: ``"auto"`` fits all laws to every curve and marks the chosen one; a name fits that law to every curve
             that has budgets enough for it.
         ci, n_boot, seed: level of all intervals, number of resamples, and seed of resamples and halves.
+        shifts: of images, Records of the same members and views on shifted data, by the name of the shift (any but
+            ``clean``, which is ``records``).
         on_progress: told the share of the work that is done, in [0, 1].
 
     Raises:
@@ -66,49 +63,18 @@ def summarize(
     check_records(records)
     scores = records.graded().scores if records.outcome == "text" else ()
     chosen = get_vote(resolve(vote, records.outcome), records.outcome, scores).name
-    parts = (text_parts if records.outcome == "text" else _image_parts)(
-        records, min_accuracy=min_accuracy, vote=chosen, law=law, ci=ci, n_boot=n_boot, seed=seed,
-        on_progress=on_progress,
-    )  # fmt: skip
+    options: dict[str, Any] = {"min_accuracy": min_accuracy, "law": law, "ci": ci, "n_boot": n_boot, "seed": seed}
+    if shifts and (records.outcome == "text" or "clean" in shifts):
+        raise TtscaleError(
+            "shifts", expected='shifted Records of images, under names other than "clean"', got=str(list(shifts)),
+            fix="Summarize text by itself; the clean Records come first.",
+        )  # fmt: skip
+    if records.outcome == "text":
+        parts = text_parts(records, vote=chosen, on_progress=on_progress, **options)
+    else:
+        parts = image_parts(records, vote=chosen, shifts=shifts or {}, on_progress=on_progress, **options)
     on_progress(1.0)
     return json_ready({"schema_version": SCHEMA_VERSION, "kind": KIND, **parts})
-
-
-def _image_parts(
-    records: Records, *, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int,
-    on_progress: Callable[[float], None],
-) -> dict[str, Any]:  # fmt: skip
-    needed = max(2, 0 if law == "auto" else len(get_law(law).parameters))
-    trade = tradeoff(
-        records, vote=vote, ci=ci, n_boot=n_boot, seed=seed, on_progress=_part(on_progress, 0.0, _UNTIL_CURVES)
-    )
-    curves = [*trade.curves, *_of_all(records, vote=vote, ci=ci, n_boot=n_boot, seed=seed)]
-    fitted = []
-    fits_done = _part(on_progress, _UNTIL_CURVES, _UNTIL_FITS)
-    for number, curve in enumerate(curves, 1):
-        if len(log_spaced(curve.budgets)) >= needed:
-            fitted.append(fit_law(curve, law))
-        fits_done(number / len(curves))
-    chosen, problem = _plan(
-        records, min_accuracy, vote=vote, ci=ci, n_boot=n_boot, seed=seed,
-        on_progress=_part(on_progress, _UNTIL_FITS, 1.0),
-    )  # fmt: skip
-    return {
-        "conventions": image_conventions(curves[0]),
-        "run": _run(records, ci=ci, n_boot=n_boot, seed=seed),
-        "curves": [curve_entry(curve) for curve in curves],
-        "fits": [fit_entry(one, one.law == best.law) for best in fitted for one in best.candidates or (best,)],
-        "tradeoff": tradeoff_entry(trade),
-        "pareto": front_entry(curves),
-        "plan": None if chosen is None else chosen.as_dict(),
-        "plan_error": problem,
-        "headline": headline(records, trade, curves, fitted, chosen),
-    }
-
-
-def _part(on_progress: Callable[[float], None], start: float, stop: float) -> Callable[[float], None]:
-    """What a part of the work tells its progress to, when it is from ``start`` to ``stop`` of the whole."""
-    return lambda share: on_progress(start + (stop - start) * share)
 
 
 def check_options(*, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int) -> None:
@@ -123,48 +89,3 @@ def check_options(*, min_accuracy: float | None, vote: str, law: str, ci: float,
     if law != "auto":
         get_law(law)
     check_resampling(n_boot, check_level(ci), seed)
-
-
-def _run(records: Records, *, ci: float, n_boot: int, seed: int) -> dict[str, Any]:
-    manifest = records.manifest
-    size_of = {m.name: size for size, members in by_size(records.members).items() for m in members}
-    members = []
-    for member in records.members:
-        plain = accuracy_curve(records, tta(records, member.name), ci=ci, n_boot=n_boot, seed=seed, budgets=[1])
-        members.append(_member(member, size_of[member.name], plain.at(1)))
-    return {
-        "dataset": manifest.dataset.get("name"), "n_items": records.n_items, "n_classes": records.n_classes,
-        "seed": manifest.seed, "analysis_seed": seed, "n_boot": n_boot, "level": ci, "device": manifest.device,
-        "versions": dict(manifest.versions), "command": manifest.command, "skipped_items": len(manifest.skipped_items),
-        "members": members, "variants": list(records.variants),
-    }  # fmt: skip
-
-
-def _member(member: Member, size: str, accuracy: Interval) -> dict[str, Any]:
-    return {
-        "name": member.name, "size": size, "seed": member.card.get("seed"), "n_params": member.n_params or None,
-        "flops": member.flops, "flops_source": member.flops_source, "train_flops": member.card.get("train_flops"),
-        "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high, "uncounted": dict(member.uncounted),
-    }  # fmt: skip
-
-
-def _of_all(records: Records, *, vote: str, ci: float, n_boot: int, seed: int) -> list[Curve]:
-    wanted = [strategy for strategy in candidates(records, votes=(vote,)) if strategy.subject == "all"]
-    return [accuracy_curve(records, strategy, ci=ci, n_boot=n_boot, seed=seed) for strategy in wanted]
-
-
-def _plan(
-    records: Records, min_accuracy: float | None, *, vote: str, ci: float, n_boot: int, seed: int,
-    on_progress: Callable[[float], None],
-) -> tuple[Plan | None, str | None]:  # fmt: skip
-    if min_accuracy is None:
-        return None, None
-    votes = tuple(dict.fromkeys((*PLAN_VOTES, vote)))
-    try:
-        chosen = plan(
-            records, min_accuracy=min_accuracy, confidence=ci, votes=votes, n_boot=n_boot, seed=seed,
-            on_progress=on_progress,
-        )  # fmt: skip
-        return chosen, None
-    except TtscaleError as error:
-        return None, str(error)

@@ -10,7 +10,6 @@ from ttscale.records.records import Records
 from ttscale.scaling.curves import Curve, paired_difference
 from ttscale.scaling.fit import Fit
 from ttscale.scaling.headline import (
-    count_words,
     ladder_words,
     law_words,
     most_told,
@@ -23,7 +22,7 @@ from ttscale.scaling.plan import Plan
 from ttscale.scaling.sampled import GREEDY, KINDS
 from ttscale.scaling.text_tables import main_samples
 from ttscale.scaling.tradeoff import Tradeoff
-from ttscale.scaling.words import accuracy_words, points_words, sentence_start
+from ttscale.scaling.words import accuracy_words, count_words, points_words, sentence_start
 from ttscale.voting.votes import DEFAULT
 
 _TOLD = tuple(kind for kind in KINDS if kind not in (GREEDY, "quotas", "learned"))  # the last two have a table

@@ -13,7 +13,8 @@ from ttscale.scaling.crossfit import Choice, best_against
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.exchange import crossing, exchange_rate, ten_x_training_equals
 from ttscale.scaling.interval import Interval, percentiles, undefined
-from ttscale.scaling.ladder import Option, Rung, climb, same_items
+from ttscale.scaling.ladder import Rung, climb, same_items
+from ttscale.scaling.options import Option
 from ttscale.scaling.words import (
     detectable_words,
     flops_words,
@@ -90,17 +91,24 @@ class Tradeoff:
     """The training ladder at k = 1 beside the test-time curves of its sizes.
 
     Attributes:
-        ladder: the sizes, cheapest first.
-        curves: per size, TTA (mean over seeds), ensemble and product.
+        ladder: the sizes, cheapest first. rivals: what was made of them without training (numeric formats, pruning,
+            weight soups), plainly used; they take no part in the verdicts.
+        options: per size, TTA (mean over seeds), ensemble and product.
         verdicts: for each size but the cheapest; exchange: for each pair of sizes and each curve of the smaller.
         note: what could not be said, and why; empty when all could.
     """
 
     ladder: tuple[Rung, ...]
-    curves: tuple[Curve, ...]
+    rivals: tuple[Rung, ...]
+    options: tuple[Option, ...]
     verdicts: tuple[Verdict, ...]
     exchange: tuple[Exchange, ...]
     note: str
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """The curves of the options."""
+        return tuple(option.curve for option in self.options)
 
 
 def tradeoff(
@@ -122,7 +130,8 @@ def tradeoff(
     Raises:
         TtscaleError: Records of different items, labels or classes; a member twice; options out of range.
     """
-    rungs, options = climb(same_items(records), vote=vote, ci=ci, n_boot=n_boot, seed=seed, on_progress=on_progress)
+    sizes, options = climb(same_items(records), vote=vote, ci=ci, n_boot=n_boot, seed=seed, on_progress=on_progress)
+    rungs = [rung for rung in sizes if not rung.of]
     verdicts, exchanges = [], []
     for position, big in enumerate(rungs):
         smaller = [rung for rung in rungs[:position] if rung.flops < big.flops]
@@ -130,10 +139,8 @@ def tradeoff(
         if smaller:
             verdicts.append(_verdict(big, [option for some in for_small.values() for option in some]))
         exchanges += [_exchange(rung, big, option) for rung in smaller for option in for_small[rung.size]]
-    return Tradeoff(
-        tuple(rungs), tuple(option.curve for option in options), tuple(verdicts), tuple(exchanges),
-        _note(rungs, verdicts),
-    )  # fmt: skip
+    made = tuple(rung for rung in sizes if rung.of)
+    return Tradeoff(tuple(rungs), made, tuple(options), tuple(verdicts), tuple(exchanges), _note(rungs, verdicts))
 
 
 def _verdict(big: Rung, options: Sequence[Option]) -> Verdict:

@@ -53,6 +53,16 @@ def ratio_words(ratio: float) -> str:
     return f"{_digits(ratio)} ×" if math.isfinite(ratio) else "no upper limit"
 
 
+def count_words(n: int, noun: str) -> str:
+    """``1 member``, ``2 members``."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def members_words(members: float, n_members: int) -> str:
+    """``1.4``, or ``more than 5`` for what a whole ensemble does not reach."""
+    return f"{members:.1f}" if math.isfinite(members) else f"more than {n_members}"
+
+
 def kind_words(curve: Curve) -> str:
     """A curve without a budget: ``TTA of resnet8-w16``, ``samples of smollm2 (T0.8)``."""
     group = "all members" if curve.subject == "all" else curve.subject
@@ -60,8 +70,10 @@ def kind_words(curve: Curve) -> str:
         "tta": "TTA of ", "ensemble": "ensemble of ", "product": "ensemble with TTA of ",
         "greedy": "one greedy answer of ", "samples": "samples of ", "variants": "prompt variants of ",
         "mixture": "prompt variants × samples of ", "quotas": "ensemble of ", "learned": "ensemble of ",
+        "spread": "ensemble of ",
     }  # fmt: skip
-    return f"{heads.get(curve.kind, '')}{group}{_decoding_words(curve)}{_shares_words(curve)}{_vote_words(curve)}"
+    head = heads.get(_drawn(curve), "")
+    return f"{head}{group}{_decoding_words(curve)}{_shares_words(curve)}{_vote_words(curve)}"
 
 
 def option_words(curve: Curve, k: int) -> str:
@@ -71,13 +83,14 @@ def option_words(curve: Curve, k: int) -> str:
         return _answers_words(curve, k)
     if k == 1:
         return f"one view of {'the cheapest member' if everyone else subject}"
-    if curve.kind == "tta":
+    drawn = _drawn(curve)
+    if drawn == "tta":
         words = f"{k} views of {subject}"
-    elif curve.kind == "ensemble":
+    elif drawn in ("ensemble", "spread"):
         words = f"an ensemble of {f'the {k} cheapest members' if everyone else f'{k} {subject}'}"
     else:
         words = f"{k} draws of the {'ensemble of all members' if everyone else f'{subject} ensemble'} with TTA"
-    return words + _vote_words(curve)
+    return words + _shares_words(curve) + _vote_words(curve)
 
 
 def draws_words(draws: Sequence[Draw], vote: str) -> str:
@@ -91,8 +104,9 @@ def draws_words(draws: Sequence[Draw], vote: str) -> str:
         return f"one view of {members[0]}"
     if len(members) == 1:
         return f"{len(draws)} views of {members[0]}{suffix}"
-    if len({draw[1] for draw in draws}) == 1:
-        return f"an ensemble of {len(members)} members ({names}){suffix}"
+    if len(members) == len(draws):
+        own = ", each with a view of its own" if len({draw[1] for draw in draws}) > 1 else ""
+        return f"an ensemble of {len(members)} members ({names}){own}{suffix}"
     return f"{len(draws)} draws from {len(members)} members ({names}) and their views{suffix}"
 
 
@@ -144,7 +158,26 @@ def _decoding_words(curve: Curve) -> str:
 
 
 def _shares_words(curve: Curve) -> str:
-    return {"quotas": " at equal compute each", "learned": " in learned shares"}.get(curve.kind, "")
+    told = {
+        "quotas": " at equal compute each", "learned": " in learned shares", "spread": ", each with a view of its own",
+    }  # fmt: skip
+    return told.get(curve.kind, "") + learned_words(curve.kind)
+
+
+def learned_words(kind: str) -> str:
+    """What was learned about draws of images, as an addition to their words; empty where nothing."""
+    return {
+        "policy": " in learned order", "weights": " with learned weights",
+        "class_weights": " with learned weights of each class",
+    }.get(kind, "")  # fmt: skip
+
+
+def _drawn(curve: Curve) -> str:
+    """The kind of a curve's draws; of a learned strategy over images, which its name ends with, that of the draws
+    collected: ``policy/w8`` learned about the TTA of w8, ``policy/w8/product`` about its product."""
+    if curve.kind not in ("policy", "weights", "class_weights"):
+        return curve.kind
+    return next((kind for kind in ("product", "ensemble") if kind in curve.name.split("/")[2:]), "tta")
 
 
 def _vote_words(curve: Curve) -> str:

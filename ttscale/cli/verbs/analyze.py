@@ -11,9 +11,11 @@ from ttscale.cli.build import arguments, naming
 from ttscale.cli.console import bar, results, say, step
 from ttscale.cli.job import Job
 from ttscale.cli.schema import AnalyzeConfig, ReportConfig, SweepConfig
+from ttscale.data.dataset import CLEAN
 from ttscale.records.files import write_json
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
+from ttscale.records.shifts import MANIFEST, read_shifts
 from ttscale.reporting.report import report
 from ttscale.scaling.summary import check_options, summarize
 
@@ -22,6 +24,11 @@ FILES = {"page": "report.html", "every_number": "summary.json", "figures": "figu
 
 def run(config: AnalyzeConfig, job: Job) -> None:
     check_analysis(config)
+    folder = Path(config.records)
+    if any(folder.glob(f"*/{MANIFEST}")) and not (folder / MANIFEST).exists():
+        shifts = read_shifts(folder)
+        show(write_analysis(shifts.pop(CLEAN), config, job, shifts=shifts), job)
+        return
     show(write_analysis(read_records(config.records), config, job), job)
 
 
@@ -35,9 +42,9 @@ def check_analysis(config: AnalyzeConfig | SweepConfig | ReportConfig) -> None:
         check_options(**_options(config))
 
 
-def write_analysis(records: Records, config: AnalyzeConfig | SweepConfig, job: Job) -> dict[str, Any]:
+def write_analysis(records: Records, config: AnalyzeConfig | SweepConfig, job: Job, **changes: Any) -> dict[str, Any]:
     """Analyse, draw and write; returns the summary. A plan that an earlier run with another target left is removed."""
-    last, summary = job.last_summary(), summarize_records(records, config, job)
+    last, summary = job.last_summary(), summarize_records(records, config, job, **changes)
     with step("drawing"):
         report(None, job.out, summary=summary)
     write_plan(job.out / "plan.json", summary, last)

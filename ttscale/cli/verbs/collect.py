@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttscale.cli.build import build, strings
+from ttscale.cli.build import build, naming, strings
 from ttscale.cli.console import results, say, step
 from ttscale.cli.groups import Data
 from ttscale.cli.job import Job
-from ttscale.cli.schema import CollectConfig, Language, SweepConfig, TrainConfig
-from ttscale.data.dataset import Dataset
+from ttscale.cli.schema import CollectConfig, Language, LeakageConfig, SweepConfig, TrainConfig
+from ttscale.data.dataset import CLEAN, Dataset
 from ttscale.data.problem_sets import FROM_FILES
 from ttscale.data.problem_sets import SPECS as PROBLEMS
 from ttscale.data.problems import Problems
+from ttscale.data.shift import Shift, read_shift
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ttscale.models.load import AnyModel
 
 TALK = ("hf", "gguf", "endpoint")  # sources of language models alone
+RECORDS = "records"  # folder of the Records of several shifts
 _NAMED = 5  # so many skipped items are named; the manifest holds all
 
 
@@ -45,6 +47,12 @@ class Inputs:
 
 
 def run(config: CollectConfig, job: Job) -> None:
+    if isinstance(config.data.shift, list):
+        collected = collect_shifts(config, job)
+        job.write_summary(runs={label: describe(records) for label, records in collected.items()})
+        results(job.out, Records=RECORDS, summary="summary.json")
+        say("", f"Next: ttscale analyze records={job.out / RECORDS}")
+        return
     records = collect_records(config, job)
     job.write_summary(run=describe(records))
     results(job.out, Records="manifest.json", summary="summary.json")
@@ -54,6 +62,38 @@ def run(config: CollectConfig, job: Job) -> None:
 def collect_records(config: CollectConfig | SweepConfig, job: Job) -> Records:
     """Load models and data, say what will be run, and run it; a folder that holds it already is read."""
     return collect_inputs(config, load_inputs(config), job.out, job)
+
+
+def collect_shifts(config: CollectConfig | SweepConfig, job: Job) -> dict[str, Records]:
+    """The draws of the same models on the items of each shift that is listed, by its label: clean first.
+
+    Each has a folder of its own under ``records`` and resumes by itself. All data are loaded before anything is run.
+    """
+    with naming(config.data):
+        shifts = _listed_shifts(config.data.shift)
+    clean, *shifted = (replace(config, data=replace(config.data, shift=spec)) for spec in shifts)
+    inputs = load_inputs(clean)
+    data = [inputs.data, *(load_items(one) for one in shifted)]
+    return {
+        shift.label: collect_inputs(config, replace(inputs, data=items), job.out / RECORDS / shift.slug, job)
+        for shift, items in zip(shifts.values(), data, strict=True)
+    }
+
+
+def _listed_shifts(specs: Sequence[object]) -> dict[str, Shift]:
+    """The shifts of a list, by spec; ``none`` comes first, wherever it stands.
+
+    Raises:
+        TtscaleError: one cannot be read, two are the same, or the clean items are not among them.
+    """
+    shifts = {str(spec): read_shift(spec) for spec in specs}  # type: ignore[arg-type]
+    slugs = [shift.slug for shift in shifts.values()]
+    if len(set(slugs)) < len(specs) or read_shift("none").slug not in slugs:
+        raise TtscaleError(
+            "shift", expected="different shifts with none among them", got=f"[{', '.join(map(str, specs))}]",
+            fix="List each once, and none for the clean items that the others are compared with.",
+        )  # fmt: skip
+    return dict(sorted(shifts.items(), key=lambda pair: pair[1].label != CLEAN))
 
 
 def load_inputs(config: CollectConfig | SweepConfig | Language) -> Inputs:
@@ -88,7 +128,7 @@ def _check_kinds(specs: Sequence[str], data: Data, draws: ViewSet | Sampling) ->
         raise TtscaleError("data.root", expected="the file of problems", got="none", fix="Give data.root=FILE.")
 
 
-def load_items(config: CollectConfig | SweepConfig | TrainConfig | Language) -> Dataset | Problems:
+def load_items(config: CollectConfig | SweepConfig | TrainConfig | LeakageConfig | Language) -> Dataset | Problems:
     """The items of a config.
 
     Raises:
@@ -103,7 +143,7 @@ def load_items(config: CollectConfig | SweepConfig | TrainConfig | Language) -> 
     return data
 
 
-def load_images(config: TrainConfig | SweepConfig) -> Dataset:
+def load_images(config: TrainConfig | SweepConfig | LeakageConfig) -> Dataset:
     """The items of a config where only images will do.
 
     Raises:
@@ -124,6 +164,8 @@ def collect_inputs(config: CollectConfig | SweepConfig, inputs: Inputs, folder: 
         config.collect, inputs.models, inputs.data, draws=inputs.draws, out=folder, seed=config.seed,
         command=job.command,
     )  # fmt: skip
+    if left_out := records.manifest.config.get("left_out"):
+        say(str(left_out))
     if skipped := [str(item["item_id"]) for item in records.manifest.skipped_items]:
         named = ", ".join([*skipped[:_NAMED], "…"] if len(skipped) > _NAMED else skipped)
         say(f"{len(skipped)} of {len(inputs.data)} items could not be read and are left out: {named}")

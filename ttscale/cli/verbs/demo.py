@@ -123,7 +123,7 @@ def predictions(config: DemoConfig, job: Job) -> str:
         better = wrap(None, job.out / "plan.json")
         assert isinstance(better, Wrapped)
         positions = range(min(SHOWN, len(data)))
-        x = torch.stack([better.preprocess(data.load(i)) for i in positions])
+        x = better.batch([data.load(i) for i in positions])
         with torch.inference_mode():
             answers = better.classify(x, [data.item_ids[i] for i in positions]).tolist()
     names = data.class_names or tuple(str(i) for i in range(max(data.labels) + 1))

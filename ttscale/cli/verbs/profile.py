@@ -1,4 +1,4 @@
-"""`ttscale profile`: how long a decision takes, by model, decoding and number of samples."""
+"""`ttscale profile`: how long a decision takes, by model and number of views or samples."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def run(config: ProfileConfig, job: Job) -> None:
     records = read_records(config.records)
     with step("loading torch and models"):
         from ttscale.collecting.profile import profile
-        from ttscale.models.language import LanguageModel
+        from ttscale.models.language import Endpoint
         from ttscale.models.load import load_model
 
         loaded = [load_model(member.spec, name=member.name) for member in records.members]
-        models = [model for model in loaded if isinstance(model, LanguageModel)]
+        models = [model for model in loaded if not isinstance(model, Endpoint)]
     if not models:
         raise TtscaleError(
-            "records", expected="Records with local language models", got=", ".join(m.name for m in records.members),
+            "records", expected="Records with local models", got=", ".join(m.name for m in records.members),
             fix="Only models that run here can be timed.",
         )  # fmt: skip
     done = profile(
@@ -30,12 +30,13 @@ def run(config: ProfileConfig, job: Job) -> None:
     found = done.profiles()
     rows = [] if found is None else found.to_pylist()
     job.write_summary(records=config.records, profile=rows)
-    heads = ("device", "member", "decoding", "samples", "tokens", "seconds")
-    cells = [
-        [row["device"], row["member"], row["decode_id"], str(row["samples"]), f"{row['n_tokens']:.1f}",
-         f"{row['seconds']:.3g}"]
-        for row in rows
-    ]  # fmt: skip
-    say(*table(heads, cells))
+    heads: tuple[str, ...] = ("device", "format", "member", "input", "views", "seconds")
+    places = [[row["device"], row["dtype"] or "", row["member"]] for row in rows]
+    cells = [[row["shape"], str(row["samples"])] for row in rows]
+    if records.outcome == "text":
+        heads = ("device", "format", "member", "decoding", "samples", "tokens", "seconds")
+        cells = [[row["decode_id"], str(row["samples"]), f"{row['n_tokens']:.1f}"] for row in rows]
+    seconds = (f"{row['seconds']:.3g}" for row in rows)
+    say(*table(heads, [[*place, *cell, second] for place, cell, second in zip(places, cells, seconds, strict=True)]))
     results(job.out, summary="summary.json")
     say("", f"Next: ttscale analyze records={config.records}")

@@ -5,9 +5,14 @@ from __future__ import annotations
 from ttscale.cli.job import Job
 from ttscale.cli.schema import SweepConfig
 from ttscale.cli.verbs.analyze import check_analysis, show, write_analysis
-from ttscale.cli.verbs.collect import collect_records
+from ttscale.cli.verbs.collect import collect_records, collect_shifts
+from ttscale.data.dataset import CLEAN
 
 
 def run(config: SweepConfig, job: Job) -> None:
     check_analysis(config)
+    if isinstance(config.data.shift, list):
+        shifts = collect_shifts(config, job)
+        show(write_analysis(shifts.pop(CLEAN), config, job, shifts=shifts), job)
+        return
     show(write_analysis(collect_records(config, job), config, job), job)

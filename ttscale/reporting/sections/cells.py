@@ -57,6 +57,15 @@ def detectable(row: Mapping[str, Any], reason: str = NOT_COMPARED) -> Cell:
     return known(words.significant(100 * share, 2) if is_number(share) else words.DASH, reason)
 
 
+def nats(interval: Mapping[str, Any], sign: str = "") -> str:
+    """A likelihood, Brier score or calibration error: ``0.310 (0.298 to 0.322)``; with ``sign`` ``"+"`` a difference of
+    such. A dash where it is not finite."""
+    shown = [f"{v:{sign}.3f}".replace("-", "−") for v in map(interval.get, ("value", "low", "high")) if is_number(v)]
+    if not is_number(interval.get("value")):
+        return words.DASH
+    return f"{shown[0]} ({shown[1]} to {shown[2]})" if len(shown) == 3 else shown[0]
+
+
 def parameters(row: Mapping[str, Any]) -> Cell:
     n = row.get("n_params")
     return words.scaled(n, "") if is_number(n) and n > 0 else Missing(NOT_RECORDED)

@@ -18,7 +18,7 @@ def plan(series: Series) -> Markup:
     chosen, error = series.summary.get("plan"), series.summary.get("plan_error")
     if not chosen:
         return paragraph(f"No plan. {words.clean(error or _UNASKED)}", "notice")
-    draws = [" · ".join(words.clean(part, 60) for part in draw) for draw in chosen.get("draws") or []]
+    draws = _draws(chosen)
     rows: list[list[Cell]] = [
         [
             words.clean(member.get("name"), 80),
@@ -38,14 +38,32 @@ def plan(series: Series) -> Markup:
     )
 
 
+def _draws(chosen: Mapping[str, Any]) -> list[str]:
+    """Its draws in order, each with its weight where it has one."""
+    draws = [" · ".join(words.clean(part, 60) for part in draw) for draw in chosen.get("draws") or []]
+    weights = chosen.get("weights") or []
+    if len(weights) == len(draws) and all(is_number(share) for share in weights):
+        draws = [f"{draw}: {words.percent(share)}" for draw, share in zip(draws, weights, strict=True)]
+    return [f"{i}. {draw}" for i, draw in enumerate(draws, start=1)]
+
+
+def _weights(chosen: Mapping[str, Any]) -> Cell:
+    weights = chosen.get("weights")
+    if not weights:
+        return "all draws count alike"
+    return "one of each draw" if is_number(weights[0]) else "one of each draw and class"
+
+
 def _facts(chosen: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     on, other = chosen.get("chosen_on") or {}, chosen.get("scored_on") or {}
-    tokens = chosen.get("tokens")
+    tokens, sure = chosen.get("tokens"), chosen.get("temperature")
     reference = f" of {words.clean(chosen['reference_member'], 60)}" if chosen.get("reference_member") else ""
     return [
         ("Strategy", words.clean(chosen.get("strategy"), 60)),
         ("Draws k", words.count(chosen.get("k"))),
         ("Vote", words.clean(chosen.get("vote"), 40)),
+        *([] if chosen.get("outcome") == "text" else [("Weights", _weights(chosen))]),
+        *([("Temperature after the vote", words.significant(sure))] if is_number(sure) else []),
         ("Target", plan_target(chosen)),
         ("Confidence of bounds and intervals", known(words.percent(chosen.get("confidence"), 0), NOT_RECORDED)),
         ("Strategies and budgets considered", known(words.count(chosen.get("n_candidates")), NOT_RECORDED)),

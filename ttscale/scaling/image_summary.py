@@ -1,0 +1,170 @@
+"""The summary of Records of images, its head aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ttscale.errors import TtscaleError
+from ttscale.records.records import Records
+from ttscale.records.schema import Member
+from ttscale.scaling.breakdown import breakdown
+from ttscale.scaling.candidates import PLAN_VOTES
+from ttscale.scaling.comparisons import comparisons_table
+from ttscale.scaling.conventions import BREAKDOWN, image_conventions
+from ttscale.scaling.curves import Curve, accuracy_curve
+from ttscale.scaling.entries import breakdown_entry, curve_entry, fit_entry, front_entry, tradeoff_entry
+from ttscale.scaling.fit import Fit, fit_law, log_spaced
+from ttscale.scaling.headline import headline, taught_words
+from ttscale.scaling.image_tables import (
+    equivalents_table,
+    find_equivalents,
+    measure,
+    measure_learned,
+    quality_table,
+    rivals_table,
+    worth_of_views,
+)
+from ttscale.scaling.interval import Interval
+from ttscale.scaling.laws import get_law
+from ttscale.scaling.options import beside_plain, of_all
+from ttscale.scaling.plan import Plan, plan
+from ttscale.scaling.policies import learned_groups, policy_entries
+from ttscale.scaling.shifts import aligned, summarize_shifts
+from ttscale.scaling.strategy import by_size, rivals, tta
+from ttscale.scaling.tradeoff import tradeoff
+
+Progress = Callable[[float], None]
+
+_CURVES, _LEARNED, _FITS, _QUALITY, _PLAN = 0.15, 0.45, 0.55, 0.7, 0.9  # of the time when each is done, roughly
+
+
+def image_parts(
+    records: Records, *, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int,
+    shifts: Mapping[str, Records], on_progress: Progress,
+) -> dict[str, Any]:  # fmt: skip
+    """What :func:`ttscale.scaling.summary.summarize` gives for images, its head aside. Arguments as there.
+
+    Beside what text has too:
+
+    - ``policies``: orders and weights of the draws that were learned; see :mod:`ttscale.scaling.policies`. Their curves
+      are among ``curves``: what either half of the items taught, scored on the other.
+    - ``quality``: per curve, at its first and last budget (of what was learned at that at which it is compared), a row
+      of the probabilities as they are and a calibrated one: accuracy, top5, nll, brier, ece; see
+      :mod:`ttscale.scaling.quality`.
+    - ``comparisons``: pairs of single strategies: difference, decisions fixed and broken, McNemar's exact p (also
+      adjusted by Holm for the number of pairs), what was detectable, differences of likelihood.
+    - ``equivalents``: worth how many ensemble members every curve is; see :mod:`ttscale.scaling.equivalent`.
+    - ``breakdown`` and ``breakdown_note``: gain by class, family and difficulty; see :mod:`ttscale.scaling.breakdown`.
+    - ``rivals``: at k = 1, what was made of a size without training: numeric formats, pruning, weight soups.
+    - ``shifts``: only where there are; see :func:`ttscale.scaling.shifts.summarize_shifts`.
+    """
+    settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed}
+    several = aligned({"clean": records, **shifts}) if shifts else {}
+    trade = tradeoff(records, vote=vote, on_progress=_part(on_progress, 0.0, _CURVES), **settings)
+    options = [(option.curve, [one for _, one in option.strategies]) for option in trade.options]
+    options += [(accuracy_curve(records, one, **settings), [one]) for one in of_all(records, vote)]
+    collected = [curve for curve, _ in options]
+    learned = learned_groups(
+        records, vote=vote, known=collected, on_progress=_part(on_progress, _CURVES, _LEARNED), **settings
+    )
+    curves = [*collected, *(group.curve for group in learned)]
+    fitted = _fits(collected, law, _part(on_progress, _LEARNED, _FITS))
+    measured = measure(records, options, on_progress=_part(on_progress, _FITS, (_FITS + _QUALITY) / 2), **settings)
+    measured += measure_learned(
+        records, learned, on_progress=_part(on_progress, (_FITS + _QUALITY) / 2, _QUALITY), **settings
+    )
+    chosen, problem = _plan(
+        records, min_accuracy, vote=vote, on_progress=_part(on_progress, _QUALITY, _PLAN), **settings
+    )
+    worth = find_equivalents(measured)
+    parts: dict[str, Any] = {
+        "conventions": image_conventions(curves[0]),
+        "run": _run(records, **settings),
+        "curves": [curve_entry(curve) for curve in curves],
+        "fits": [fit_entry(one, one.law == best.law) for best in fitted for one in best.candidates or (best,)],
+        "tradeoff": tradeoff_entry(trade),
+        "rivals": rivals_table(trade.rivals),
+        "pareto": front_entry(_shown_together(records, collected)),
+        "plan": None if chosen is None else chosen.as_dict(),
+        "plan_error": problem,
+        "policies": policy_entries(learned),
+        "quality": quality_table(measured),
+        "comparisons": comparisons_table(trade, measured),
+        "equivalents": equivalents_table(worth),
+        "breakdown": [breakdown_entry(part) for part in breakdown(records, beside_plain(collected))],
+        "breakdown_note": BREAKDOWN,
+    }  # fmt: skip
+    if several:
+        parts["shifts"] = summarize_shifts(
+            several, vote=vote, learned=learned, on_progress=_part(on_progress, _PLAN, 1.0), **settings
+        )
+    parts["headline"] = headline(
+        records, trade, collected, fitted, chosen, worth=worth_of_views(worth), learned=taught_words(learned),
+        shift=next(iter(parts.get("shifts", {}).get("text", [])), ""),
+    )  # fmt: skip
+    return parts
+
+
+def _shown_together(records: Records, curves: Sequence[Curve]) -> list[Curve]:
+    """The curves of draws as collected, and of what was made of another size its plain decision."""
+    made = rivals(records.members)
+    return [curve.at_rows(np.array([0])) if curve.subject in made else curve for curve in curves]
+
+
+def _part(on_progress: Progress, start: float, stop: float) -> Progress:
+    """What a part of the work tells its progress to, when it is from ``start`` to ``stop`` of the whole."""
+    return lambda share: on_progress(start + (stop - start) * share)
+
+
+def _fits(curves: Sequence[Curve], law: str, on_progress: Progress) -> list[Fit]:
+    needed = max(2, 0 if law == "auto" else len(get_law(law).parameters))
+    fitted = []
+    for number, curve in enumerate(curves, 1):
+        if len(log_spaced(curve.budgets)) >= needed:
+            fitted.append(fit_law(curve, law))
+        on_progress(number / len(curves))
+    return fitted
+
+
+def _run(records: Records, *, ci: float, n_boot: int, seed: int) -> dict[str, Any]:
+    manifest = records.manifest
+    size_of = {m.name: size for size, members in by_size(records.members).items() for m in members}
+    members = []
+    for member in records.members:
+        plain = accuracy_curve(records, tta(records, member.name), ci=ci, n_boot=n_boot, seed=seed, budgets=[1])
+        members.append(_member(member, size_of[member.name], plain.at(1)))
+    return {
+        "dataset": manifest.dataset.get("name"), "shift": manifest.dataset.get("shift"),
+        "note": manifest.dataset.get("note"), "n_items": records.n_items, "n_classes": records.n_classes,
+        "seed": manifest.seed, "analysis_seed": seed, "n_boot": n_boot, "level": ci, "device": manifest.device,
+        "versions": dict(manifest.versions), "command": manifest.command, "skipped_items": len(manifest.skipped_items),
+        "members": members, "variants": list(records.variants),
+    }  # fmt: skip
+
+
+def _member(member: Member, size: str, accuracy: Interval) -> dict[str, Any]:
+    return {
+        "name": member.name, "size": size, "seed": member.card.get("seed"), "n_params": member.n_params or None,
+        "flops": member.flops, "flops_source": member.flops_source, "train_flops": member.card.get("train_flops"),
+        "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high, "uncounted": dict(member.uncounted),
+    }  # fmt: skip
+
+
+def _plan(
+    records: Records, min_accuracy: float | None, *, vote: str, ci: float, n_boot: int, seed: int,
+    on_progress: Progress,
+) -> tuple[Plan | None, str | None]:  # fmt: skip
+    if min_accuracy is None:
+        return None, None
+    votes = tuple(dict.fromkeys((*PLAN_VOTES, vote)))
+    try:
+        chosen = plan(
+            records, min_accuracy=min_accuracy, confidence=ci, votes=votes, n_boot=n_boot, seed=seed,
+            on_progress=on_progress,
+        )  # fmt: skip
+        return chosen, None
+    except TtscaleError as error:
+        return None, str(error)

@@ -1,0 +1,156 @@
+"""The ways to spend test-time compute on each size: groups of exchangeable strategies, and their mean curves."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ttscale.records.graded import TextDraw
+from ttscale.records.records import Records
+from ttscale.records.schema import Member
+from ttscale.scaling import sampled
+from ttscale.scaling.candidates import candidates
+from ttscale.scaling.checks import check_costs
+from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve
+from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, tta
+from ttscale.voting.votes import DEFAULT, resolve
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """A way to spend test-time compute on one size.
+
+    Attributes:
+        curve: the mean over exchangeable strategies (training seeds, orders of members).
+        train_flops: of the members among the first k draws, ``float64 [k]``.
+        strategies: those that were averaged, each with the Records that it is of.
+    """
+
+    size: str
+    curve: Curve
+    train_flops: np.ndarray
+    strategies: tuple[tuple[Records, Strategy], ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Exchangeable strategies of a size whose curves are averaged under one name.
+
+    Attributes:
+        views: whether their first budget is the plain decision of an image: TTA.
+    """
+
+    name: str
+    size: str
+    subject: str
+    strategies: list[tuple[Records, Strategy]]
+    views: bool
+
+    @property
+    def work(self) -> int:
+        return sum(len(strategy.draws) for _, strategy in self.strategies)
+
+
+def groups(records: Sequence[Records], *, vote: str) -> dict[str, list[Group]]:
+    """What each size can do with test-time compute, cheapest size of the first Records first."""
+    parts: dict[str, list[tuple[Records, list[Member]]]] = {}
+    vote = resolve(vote, records[0].outcome)
+    marks = {id(one): f" (records {number})" if len(records) > 1 else "" for number, one in enumerate(records, 1)}
+    for one in records:
+        check_costs(one)
+        for size, members in by_size(one.members).items():
+            parts.setdefault(size, []).append((one, members))
+    return {size: [*_views(size, some, marks, vote), *_teams(size, some, marks, vote)] for size, some in parts.items()}
+
+
+def _views(
+    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
+) -> list[Group]:
+    by_views: dict[tuple[str, ...], list[tuple[Records, Strategy]]] = {}
+    for one, members in parts:
+        for member in members:
+            for strategy in _alone(one, member.name, vote):
+                views = (strategy.kind, str(len(strategy.draws)), *one.variants)
+                by_views.setdefault(views, []).append((one, strategy))
+    several = Counter(kind for kind, *_ in by_views)
+    return [
+        _group(kind, size, marks[id(group[0][0])] if several[kind] > 1 else "", group, views=kind in ("tta", "single"))
+        for (kind, *_), group in by_views.items()
+    ]
+
+
+def _alone(records: Records, member: str, vote: str) -> list[Strategy]:
+    """What one member alone can do: its views; or a greedy answer, its samples, and their mixture with variants."""
+    if records.outcome != "text":
+        return [tta(records, member, vote=vote)]
+    makers = [sampled.samples, *([sampled.mixture] if len(records.variants) > 1 else [])]
+    plainly = [sampled.greedy(records, member)] if sampled.has_greedy(records, member) else []
+    return [*plainly, *(make(records, member, vote=vote) for make in makers)]
+
+
+def _teams(
+    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
+) -> list[Group]:
+    several = [(one, [member.name for member in members]) for one, members in parts if len(members) > 1]
+    out = []
+    for one, names in several:
+        turns = [names[i:] + names[:i] for i in range(len(names))]
+        makers: list[Callable[..., Strategy]] = [ensemble, *([product] if len(one.variants) > 1 else [])]
+        for make in [sampled.ensemble] if one.outcome == "text" else makers:
+            strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
+            mark = marks[id(one)] if len(several) > 1 else ""
+            out.append(_group(strategies[0][1].kind, size, mark, strategies, views=False))
+    return out
+
+
+def _group(kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool) -> Group:
+    records, strategy = strategies[0]
+    subject = f"{size}{mark}"
+    sampled_by = [draw.decoding for draw in strategy.draws[:1] if isinstance(draw, TextDraw)]
+    detail = [] if kind == "greedy" else sampled_by
+    suffix = [strategy.vote] if strategy.vote != DEFAULT[records.outcome] else []
+    return Group("/".join([kind, subject, *detail, *suffix]), size, subject, strategies, views)
+
+
+def average(group: Group, *, ci: float, n_boot: int, seed: int, budgets: Sequence[int] | None = None) -> Option:
+    """The mean over a group's strategies, by default at every budget."""
+    settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed, "budgets": budgets}
+    curves = [accuracy_curve(r, s, **settings) for r, s in group.strategies]
+    training = np.mean([_training_flops(r, s) for r, s in group.strategies], axis=0)
+    curve = mean_curve(curves, group.name, subject=group.subject)
+    return Option(group.size, curve, training[curve.budgets - 1], tuple(group.strategies))
+
+
+def of_all(records: Records, vote: str) -> list[Strategy]:
+    """The ensemble and the product of all members, of images, where there are several sizes."""
+    found = candidates(records, votes=(vote,))
+    return [one for one in found if one.subject == "all" and one.kind in ("ensemble", "product")]
+
+
+def beside_plain(curves: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
+    """Each curve of more than one budget with the one whose first budget it is to beat: its own, or for all members
+    together one view of the costliest size, since more than test-time compute lies between these and the cheapest."""
+    alone = [curve for curve in curves if curve.kind in ("tta", "single")]
+    costliest = max(alone, key=lambda curve: curve.reference_flops)
+    return [(curve, costliest if curve.subject == "all" else curve) for curve in curves if len(curve.budgets) > 1]
+
+
+def _training_flops(records: Records, strategy: Strategy) -> np.ndarray:
+    """Training FLOPs of the distinct members among the first k draws, for every k."""
+    seen: set[str] = set()
+    added = []
+    for member, *_ in strategy.draws:
+        added.append(0.0 if member in seen else card_number(records.member(member), "train_flops"))
+        seen.add(member)
+    return np.cumsum(added)
+
+
+def card_number(member: Member, key: str) -> float:
+    """A positive number on a member's card; NaN where there is none."""
+    value = member.card.get(key)
+    return float(value) if isinstance(value, (int, float)) and value > 0 else math.nan
