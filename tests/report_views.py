@@ -37,6 +37,15 @@ def views_summary() -> dict[str, Any]:
     summary["curves"] += [curve for curve, _ in learned]
     summary["policies"] = [entry for _, entry in learned]
     summary["rivals"] = _rivals(summary)
+    pair = ["resnet8-w4-s0", "resnet8-w28-s0"]
+    subset = {**next(curve for curve in summary["curves"] if curve["id"] == "ensemble/resnet8-w8"), "size": None}
+    subset |= {"id": "ensemble/pair", "label": "ensemble of the pair", "subject": "+".join(pair), "members": pair}
+    summary["curves"].append(subset)
+    summary["ensembles"] = [{
+        "curve": "ensemble/pair", "k": 2, "members": pair, "views": 1, "flops": 1.513e7, "accuracy": 0.9301,
+        "low": 0.9251, "high": 0.9351, "against": pair[1:], "gain": interval(0.0029, 0.0011), "detectable": 0.0016,
+        "best": {"member": pair[1], "accuracy": 0.9272},
+    }]  # fmt: skip
     summary["plan"].update(kind="weights", weights=[0.3, 0.1, 0.1, 0.2, 0.2, 0.1], temperature=1.27)
     return {**summary, **_scores(summary), **_groups(), "shifts": _shifts()}
 
@@ -56,7 +65,8 @@ def _learned(base: dict[str, Any], kind: str) -> tuple[dict[str, Any], dict[str,
         "curve": name, "kind": kind, "of": base["kind"], "against": base["id"], "size": base["size"],
         "member": f"{base['size']}-s0", "budgets": base["budgets"], "order": order, "weights": weights[kind],
         "weights_k": 16, "counts": None, "optimism": [0.0011] * len(base["budgets"]),
-        "gain": [{"k": k, **interval(gain * (1 - 1 / k), 0.001)} for k in base["budgets"]], "temperature": 1.31,
+        "gain": [{"k": k, "against_k": k + 1, **interval(gain * (1 - 1 / k), 0.001)} for k in base["budgets"]],
+        "temperature": 1.31,
         "temperatures": None, "n_labels": N_ITEMS,
         "note": "160 weights need 1,600 labels, and a half has 900: equal weights" if fallback else "",
         "halves": [order, [*order[:2], *reversed(order[2:])]],
@@ -92,6 +102,7 @@ def _scores(summary: dict[str, Any]) -> dict[str, Any]:
     comparisons = [
         {
             "a": f"product/{size}", "k_a": 48, "label_a": f"48 draws of {size}", "b": f"tta/{size}", "k_b": 1,
+            "flops_a": 48 * SIZES[size][1], "flops_b": SIZES[size][1],
             "label_b": f"one view of {size}-s0", "difference": interval(0.014, 0.003), "fixed": 311, "broken": 171,
             "p": 1.9e-10, "p_adjusted": 0.00038, "detectable": 0.0041, "nll_difference": interval(-0.023, 0.004),
             "calibrated_nll_difference": interval(-0.021, 0.004), "fixed_ids": ["0", "7"], "broken_ids": ["3"],
@@ -102,6 +113,7 @@ def _scores(summary: dict[str, Any]) -> dict[str, Any]:
     equivalents = [
         {
             "curve": f"tta/{size}", "k": 16, "ensemble": f"ensemble/{size}", "metric": metric,
+            "members_of": None if beyond else size,
             "members": {**NONE, "low": 2.7} if beyond else interval(1.4, 0.2), "beyond": beyond, "n_members": 3,
             "flops": 16 * SIZES[size][1], "share_beyond": 0.9 * beyond,
             "text": f"16 views of {size} are worth more than 3 members." if beyond else "",
@@ -141,6 +153,7 @@ def _shifts() -> dict[str, Any]:
             "learned_on": "clean" if kind in LEARNED else None, "detectable": 0.0041,
             "minus_clean": interval(5 * gain * loss, 0.004) if loss else None,
             "over_collected": interval(-0.0123, 0.004) if kind in LEARNED else None,
+            "collected_k": {"policy": 13, "weights": 16}.get(kind),
         }
         for shift, loss in LOSS.items()
         for size, (_, _, _, top) in SIZES.items()
@@ -158,6 +171,9 @@ def hostile_views_summary(nasty: str) -> dict[str, Any]:
     summary = views_summary()
     for entry in summary["policies"]:
         entry.update(member=nasty, note=nasty, order=[nasty, *entry["order"][1:]])
+    for row in summary["ensembles"]:
+        row.update(members=[nasty, "b"], best={"member": nasty, "accuracy": 0.9})
+    summary["curves"][-1].update(members=[nasty, "b"], subject=f"{nasty}+b")
     for row in summary["rivals"]:
         row.update(what=nasty, size=nasty)
     for row in summary["comparisons"]:

@@ -106,6 +106,62 @@ def test_lists_that_cannot_be_compared_are_told_at_once(shifts, message, capsys)
     assert not Path("none").exists()
 
 
+def test_records_that_are_not_one_run_are_told_where_they_stand(collected: Path, capsys):
+    """``analyze`` takes the out of a run over shifts; a verb on one run names those that there are."""
+    assert main(["analyze", f"records={collected}", "report.n_boot=50", "out=whole"]) == 0
+    assert summary_of("whole")["shifts"]["order"] == ["clean", *sorted(list(FOLDERS)[1:])]
+    capsys.readouterr()
+    for folder in (collected, collected / "records"):
+        assert main(["plan", f"records={folder}", "max_flops=1e9", "out=none"]) == 2
+        told = capsys.readouterr().err
+        assert f"give one, such as {collected / 'records' / 'class-prior-1-4'}, or all" in " ".join(told.split())
+
+
+def folder_of(path: str, good: int, bad: int) -> str:
+    """A folder of clothes, some of them without a byte."""
+    for i in range(good + bad):
+        Path(path, "Bag").mkdir(parents=True, exist_ok=True)
+        file = Path(path, "Bag", f"{i}.png")
+        Image.fromarray(np.full((28, 28), 20 * i, np.uint8)).save(file) if i < good else file.write_bytes(b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "told"),
+    [
+        (0, 2, "item Bag/0.png: expected a readable input"),
+        (1, 0, "data: expected at least 2 items, to be compared, got 1"),
+    ],
+)
+def test_a_shift_that_cannot_be_collected_is_told_before_the_clean_items_are(good, bad, told, capsys):
+    folder = folder_of(f"bags{good}{bad}", good, bad)
+    assert main(["sweep", *RUN, f"data.shift=[none,'folder:{folder}']", f"out=ahead{good}"]) == 2
+    err = capsys.readouterr().err
+    assert told in err and f"(shift: work0/{folder})" in err.replace(Path.cwd().name, "work0")
+    assert not Path(f"ahead{good}", "records").exists()
+
+
+def test_what_was_collected_is_written_when_a_later_shift_fails(capsys):
+    folder = folder_of("late", 3, 1)  # the first ones, at which a run looks, are whole
+    given = [*RUN, "report.n_boot=50", f"data.shift=[none,fog@2,'folder:{folder}']", "out=partly"]
+    assert main(["sweep", *given]) == 2
+    told = capsys.readouterr()
+    assert "data.shift: expected shifts that can all be collected, got none for" in told.err and "Bag/3.png" in told.err
+    assert summary_of("partly")["shifts"]["order"] == ["clean", "fog 2"]
+    Image.fromarray(np.full((28, 28), 9, np.uint8)).save(Path(folder, "Bag", "3.png"))
+    assert main(["sweep", *given]) == 0
+    assert len(summary_of("partly")["shifts"]["order"]) == 3
+
+
+def test_a_run_whose_items_are_all_unreadable_is_not_to_be_continued(capsys):
+    folder = folder_of("empty", 0, 3)
+    given = ["models=zoo:resnet8-w4-s0", "data=imagefolder", f"data.root={folder}", "data.on_bad_item=skip"]
+    Path("bag.json").write_text(json.dumps({"Bag": 8}))
+    assert main(["collect", *given, f"data.class_index={Path('bag.json').resolve()}", "out=unread"]) == 2
+    assert main(["plan", "records=unread", "max_flops=1e9", "out=none"]) == 2
+    assert "a run of items that can be read, got unread of none. Mend the items" in capsys.readouterr().err
+
+
 def test_a_list_is_for_sweep_and_collect_alone(capsys):
     assert main(["leakage", "data=fashion_mnist", "data.shift=[none,fog@1]", "training=x", "out=none"]) == 2
     assert "data.shift" in capsys.readouterr().err

@@ -248,8 +248,46 @@ def test_other_runtime_errors_are_not_taken_for_a_full_memory(tmp_path, members)
                 raise RuntimeError("an odd fault")
             return self.module(x)
 
-    with pytest.raises(RuntimeError, match="an odd fault"):
-        collect(replace(members[0], module=Broken(members[0].module)), make_data(8), out=tmp_path, progress=False)
+    told = (
+        r"a to take every batch, got RuntimeError: an odd fault, on items 'noise/0000' to 'noise/0007', view 'identity'"
+    )
+    broken = replace(members[0], module=Broken(members[0].module))
+    with pytest.raises(TtscaleError, match=told):
+        collect(broken, make_data(8), draws="flip", out=tmp_path, batch_size=8, progress=False)
+
+
+def test_a_module_that_fails_later_is_named_and_the_run_goes_on_when_it_is_mended(tmp_path, members):
+    class Late(torch.nn.Module):
+        def __init__(self, module: torch.nn.Module, at: int) -> None:
+            super().__init__()
+            self.module, self.at, self.rows = module, at, 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert not (len(x) == 4 and float(x[0, 0, 0, 0]) == self.at), "not this one"
+            return self.module(x)
+
+    data, model = make_data(12), members[0]
+    first = float(model.preprocess(data.load(8))[0, 0, 0])
+    given = {"data": data, "out": tmp_path, "batch_size": 4, "fold": False, "progress": False}
+    with pytest.raises(TtscaleError, match="AssertionError: not this one, on items 'noise/0008' to 'noise/0011'"):
+        collect(replace(model, module=Late(model.module, first)), **given)
+    done = collect(replace(model, module=Late(model.module, 1e9)), **given)
+    assert done.n_items == 12
+
+
+def test_a_module_that_fails_on_real_items_is_named_by_the_probe(tmp_path, members):
+    class Blank(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert not x.any(), "only nothing"
+            return torch.zeros(len(x), 10)
+
+    with pytest.raises(TtscaleError, match="a, which fails on real items: AssertionError: only nothing"):
+        collect(replace(members[0], module=Blank()), make_data(4), out=tmp_path, progress=False)
+
+
+def test_a_name_that_no_file_can_hold_is_refused(tmp_path, members):
+    with pytest.raises(TtscaleError, match=r"name: expected member names that UTF-8 can write, got 'a\\udcff'"):
+        collect(replace(members[0], name="a\udcff"), make_data(4), out=tmp_path, progress=False)
 
 
 def test_modules_come_back_as_they_were(tmp_path, members):

@@ -8,9 +8,11 @@ import pytest
 import torch
 from conftest import make_data
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 
 import ttscale as tts
 from ttscale.collecting.collect import collect
+from ttscale.collecting.vision import VisionRunner
 from ttscale.errors import TtscaleError
 
 
@@ -28,6 +30,25 @@ def test_a_compiled_member_gives_what_the_plain_one_gives(tmp_path):
     np.testing.assert_allclose(fast.log_probs("a"), plain.log_probs("a"), atol=1e-5)
     assert fast.manifest.config["compile"] is True
     assert [fast.draw_flops("a", v) for v in fast.variants] == [plain.draw_flops("a", v) for v in plain.variants]
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_every_shape_is_compiled_once_and_before_the_run(tmp_path, monkeypatch, channels_last):
+    counter, compile_, before, run = CompileCounter(), torch.compile, [], VisionRunner.run
+    monkeypatch.setattr(
+        torch, "compile", lambda module, dynamic, **_: compile_(module, dynamic=dynamic, backend=counter)
+    )
+    monkeypatch.setattr(
+        VisionRunner, "run", lambda self, *given: before.append(counter.frame_count) or run(self, *given)
+    )
+    sizes = range(20, 30)  # more than torch compiles of one function by itself
+    draws = f"flip * (identity + {' + '.join(f'size({size})' for size in sizes)})"
+    torch._dynamo.reset()
+    arguments = {"data": make_data(11), "draws": draws, "batch_size": 8, "progress": False}
+    fast = collect(linear(), out=tmp_path / "fast", compile=True, channels_last=channels_last, **arguments)
+    assert before == [len(sizes)] and counter.frame_count == len(sizes)  # size(28) is the identity
+    plain = collect(linear(), out=tmp_path / "plain", channels_last=channels_last, **arguments)
+    np.testing.assert_allclose(fast.log_probs("a"), plain.log_probs("a"), atol=1e-6)
 
 
 def test_compiled_members_see_whole_batches_only(tmp_path, monkeypatch):

@@ -104,16 +104,43 @@ def test_memory_is_kept_inside_and_given_back_after(monkeypatch):
     told = []
 
     class Libc:
+        most = 1 << 30
+
         def mallopt(self, option, value):
             told.append((option, value))
+            return int(option == -1 or value <= self.most)
 
         def malloc_trim(self, pad):
             told.append("trim")
 
     monkeypatch.setattr("ttscale.collecting.memory._glibc", Libc)
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(KeyboardInterrupt), kept_memory(CPU):
         assert told == [(-3, 1 << 30), (-1, 1 << 30)]
         raise KeyboardInterrupt
     assert told[2:] == [(-3, 32 << 20), (-1, 64 << 20), "trim"]
     with kept_memory(torch.device("meta")):
         assert len(told) == 5
+    with kept_memory(), kept_memory(CPU):  # nested or overlapping: the last one to leave gives it back
+        pass
+    assert told[5:] == told[:5]
+    told.clear()
+    Libc.most = 32 << 20  # glibc before 2.35
+    with kept_memory(CPU):
+        assert told == [(-3, 1 << 30), (-3, 32 << 20), (-1, 1 << 30)]
+    told.clear()
+    Libc.most = 0
+    with kept_memory(CPU):
+        pass
+    assert told == [(-3, 1 << 30), (-3, 32 << 20)]  # else malloc would keep less than it does by itself
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("MALLOC_TRIM_THRESHOLD_", "1000"), ("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=1000")]
+)
+def test_what_the_user_told_malloc_stays(monkeypatch, name, value):
+    monkeypatch.setattr("ttscale.collecting.memory._glibc", object)
+    monkeypatch.setenv(name, value)
+    with kept_memory(CPU):
+        pass

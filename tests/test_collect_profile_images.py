@@ -23,7 +23,7 @@ from ttscale.draws.views import apply_view
 from ttscale.errors import TtscaleError
 from ttscale.models.load import load_model
 from ttscale.models.numeric import numeric
-from ttscale.records.profiles import PROFILES, latest, profiled_on
+from ttscale.records.profiles import PROFILES, latest, profiled_on, unsteady_words
 from ttscale.records.records import Records
 from ttscale.records.store import add_derived
 from ttscale.scaling.curves import mean_curve
@@ -130,6 +130,19 @@ def test_seconds_of_a_budget_are_the_sum_over_members_of_their_views(made_up):
     np.testing.assert_allclose(turns, [1, 11, 1.5 + 10, 2.5 + 40, np.nan])  # b was timed with 4 views at most
 
 
+def test_more_views_are_never_less_work(members, tmp_path):
+    records = tts.collect(members[0], make_data(4), draws=SPEC, out=tmp_path, progress=False, device="cpu")
+    times = [("a", "1x28x28", n, s) for n, s in ((1, 2.3), (2, 0.7), (4, 0.6), (8, 2.7), (9, 2.6))]
+    done = timed(records, times)
+    got = tts.accuracy_curve(done, tta(done, "a")).seconds
+    np.testing.assert_allclose(got, [2.3, 2.3, 2.3, 2.3, 2.4, 2.5, 2.6, 2.7, 2.7])
+    np.testing.assert_allclose(tts.accuracy_curve(done, tta(done, "a"), budgets=[4]).seconds, 2.3)
+    said = unsteady_words(latest(done.profiles()))
+    assert said.startswith("Seconds fall at 3 of 4 steps to more draws (most for a, from 1 to 2): ")
+    rising = [("a", "1x28x28", 1, 1.0), ("a", "1x28x28", 9, 5.0), ("a", "1x32x32", 1, 0.5), ("b", "1x28x28", 1, 0.5)]
+    assert unsteady_words(latest(timed(records, rising).profiles())) == ""
+
+
 def test_weights_count_once_a_member(made_up, members):
     small = members[1].card["weight_bytes"]
     assert small < 20_000
@@ -146,6 +159,8 @@ def test_the_summary_tells_both(made_up):
     summary = tts.summarize(made_up, n_boot=50)
     entry = next(one for one in summary["curves"] if one["id"] == "tta/small")
     assert entry["seconds"][:4] == [1, 1.5, 2, 2.5] and entry["weight_bytes"][0] == 20_000
+    (rounded,) = summary["rivals"]  # run in float32: the 10 seconds that it took are not those of its format
+    assert (rounded["size"], rounded["seconds"]) == ("small int8", None) and rounded["weight_bytes"] < 20_000
 
 
 def test_profiles_of_other_numeric_formats_stand_beside_each_other(members, tmp_path):
@@ -157,7 +172,8 @@ def test_profiles_of_other_numeric_formats_stand_beside_each_other(members, tmp_
     assert table["dtype"].to_pylist() == ["float32"] * 2 + ["bfloat16"] * 2
     assert [row["dtype"] for row in latest(table)] == ["bfloat16"] * 2
     assert profiled_on(table).startswith("cpu (") and profiled_on(table).endswith(", bfloat16")
-    np.testing.assert_array_equal(tts.accuracy_curve(done).seconds, [row["seconds"] for row in latest(table)])
+    rising = np.maximum.accumulate([row["seconds"] for row in latest(table)])
+    np.testing.assert_array_equal(tts.accuracy_curve(done).seconds, rising)
     with pytest.raises(TtscaleError, match="dtype"):
         profile(tmp_path, members[0], dtype="int8", **of)
 
@@ -185,7 +201,7 @@ def test_inputs_of_other_sizes_are_timed_apart(tmp_path):
         by_shape.setdefault(row["shape"], {})[row["samples"]] = row["seconds"]
     n_large = sum("32" in name for name in records.variants)
     assert set(by_shape) == {"1x28x28", "1x32x32"} and max(by_shape["1x32x32"]) == n_large >= 1
-    total = sum(seconds[max(seconds)] for seconds in by_shape.values())
+    total = sum(max(seconds.values()) for seconds in by_shape.values())
     assert tts.accuracy_curve(done).seconds[-1] == pytest.approx(total)
 
 

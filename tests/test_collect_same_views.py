@@ -53,6 +53,14 @@ def left(spec: str, *made: Preprocessing) -> list[str]:
     return list(kept.names)
 
 
+def test_changes_of_colour_are_the_plain_view_where_all_members_are_grey():
+    grey = plain_preprocessing((1, 28, 28), (0.5,), (0.5,))
+    spec = "hflip + saturation(0.5) + hue(0.1) * hflip + random_hue(0.1) + random_hue(0.2) * random_shift(1) + gamma(2)"
+    assert left(spec, grey) == ["identity", "hflip", "random_hue(0.2)[0]*random_shift(1)[0]", "gamma(2)"]
+    assert left(spec, by_timm(0.875)) == list(views(spec).names)
+    assert left(spec, grey, by_timm(0.875)) == list(views(spec).names)
+
+
 @pytest.mark.parametrize("make", [lambda: by_timm(0.875), lambda: by_timm(None), preset])
 def test_ten_crop_is_ten_views_where_the_centre_is_the_plain_one(make):
     """timm's own share, timm's default share, and torchvision's 256 for 224."""

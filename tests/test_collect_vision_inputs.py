@@ -136,7 +136,7 @@ class Gives(nn.Module):
 def test_probabilities_taken_for_logits_are_told(tmp_path):
     model = make_model()
     soft = replace(model, module=Gives(model.module, lambda logits: logits.softmax(-1)))
-    with pytest.raises(TtscaleError, match=r'outputs: .*probabilities.*load_model\(outputs="probabilities"\)'):
+    with pytest.raises(TtscaleError, match=r'outputs: .*load_model\(outputs="probabilities"\); on the command line'):
         collect(soft, make_data(4), out=tmp_path / "r", progress=False)
     declared = replace(soft, outputs="probabilities")
     found = collect(declared, make_data(4), out=tmp_path / "a", progress=False).log_probs("a")
@@ -198,6 +198,18 @@ def test_images_of_every_mode_are_taken(folder, tmp_path):
     for same in ("rgb.png", "palette.png", "16bit.png", "la.png", "rgba.png"):
         np.testing.assert_allclose(rows[same], rows["grey.png"], atol=1e-5)
     assert np.abs(rows["cmyk.jpg"] - rows["grey.png"]).max() < 1  # JPEG is lossy, inverted colours would be far off
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_images_of_no_known_range_are_named_or_skipped(folder, tmp_path, mode):
+    Image.new(mode, (40, 30), 7).save(folder / "x" / "odd.tif")
+    data = tts.load_data(f"imagefolder:{folder}", class_index="sorted")
+    with pytest.raises(
+        TtscaleError, match=rf"item x/odd\.tif: expected a readable input, got .*: an image of mode {mode}"
+    ):
+        collect(rgb_model(), data, out=tmp_path / "r", progress=False)
+    records = collect(rgb_model(), data, draws="5crop", out=tmp_path / "s", on_bad_item="skip", progress=False)
+    assert [item["item_id"] for item in records.manifest.skipped_items] == ["x/odd.tif"] and records.n_items == 9
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", None, b"not an image"])

@@ -170,10 +170,42 @@ def test_problems_are_no_images(folders):
 
 def test_empty_and_missing_folders(folders, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TtscaleError, match="images that can be read, got none"):
+    with pytest.raises(TtscaleError, match="training: expected images that can be read, got none among 0 of empty"):
         leakage(load_data(folders[0]), tmp_path / "empty")
     with pytest.raises(TtscaleError, match="training: expected a folder of images, got no folder nowhere"):
         leakage(load_data(folders[0]), "nowhere")
+
+
+def test_the_smaller_set_is_read_first_and_named_where_none_of_it_can_be(folders):
+    def bad(i: int) -> Image.Image:
+        raise BadItem(str(i), "files", "broken")
+
+    broken = Dataset("broken", ("0", "1"), np.zeros(2, np.int64), bad)
+
+    def never(i: int) -> Image.Image:
+        raise AssertionError("the larger set is read first")
+
+    many = Dataset("many", tuple(map(str, range(9))), np.zeros(9, np.int64), never)
+    for data, training, named in ((broken, many, "data"), (many, broken, "training")):
+        with pytest.raises(
+            TtscaleError, match=f"^{named}: expected images that can be read, got none among 2 of broken"
+        ):
+            leakage(data, training)
+
+
+@pytest.mark.parametrize("workers", [0, -3, True, 1.5])
+def test_workers_are_a_whole_number(folders, workers):
+    with pytest.raises(TtscaleError, match="workers: expected a whole number of at least 1"):
+        leakage(load_data(folders[0]), folders[1], workers=workers)
+
+
+def test_a_check_that_flagged_everything_is_named_rather_than_the_folder(folders, tmp_path):
+    val, _ = folders
+    summary = tmp_path / "summary.json"
+    summary.write_text(json.dumps(leakage(load_data(val), val).as_dict()))
+    n = len(load_data(val))
+    with pytest.raises(TtscaleError, match=f"exclude: expected a check that leaves some items, got all {n} of "):
+        load_data(val, exclude=summary)
 
 
 def test_flagged_items_are_left_out(folders, tmp_path):

@@ -126,6 +126,21 @@ def test_severities_of_an_item_share_their_pattern():
     assert np.corrcoef(weak, strong)[0, 1] > 0.99
 
 
+def test_a_corruption_that_changes_no_image_is_refused():
+    grey = make(40)
+    with pytest.raises(
+        TtscaleError, match=r"shift: expected a corruption that changes .* got saturate@3, which leaves all"
+    ):
+        load_data(grey, shift="saturate@3")
+    coloured = make(40, image=lambda i: smooth(33, 40, 3 if i == 39 else 1))
+    assert load_data(coloured, shift="saturate@3").shift == "saturate 3"
+
+    def bad(i: int) -> Image.Image:
+        raise BadItem(str(i), "files", "broken")
+
+    assert len(load_data(make(4, image=bad), shift="fog@1")) == 4  # told, or skipped, when it is collected
+
+
 def test_spatter_without_a_drop_leaves_the_image():
     clean = smooth(28, 28, 1)
     images = [corrupt(clean, "spatter", 1, f"item {i}") for i in range(40)]

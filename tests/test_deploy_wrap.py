@@ -102,7 +102,10 @@ def test_views_of_a_small_batch_share_a_forward(run):
     sizes.clear()
     with torch.inference_mode():
         better(x[:2])
-    assert sizes == [2 * len(records.variants)]
+        assert sizes == [2 * len(records.variants)]
+        sizes.clear()
+        better(x[:32])
+    assert sizes == [64] * (len(records.variants) // 2)
 
 
 def test_it_is_a_module_that_preprocesses_and_moves(run):
@@ -128,6 +131,48 @@ def test_it_is_a_module_that_preprocesses_and_moves(run):
 
 def _refit(first, second):
     return make_plan([first, replace(second, preprocess_key="other")], [("a", "identity"), ("b", "hflip")])
+
+
+@pytest.mark.parametrize("draws", [["identity", "brightness(1.2)"], ["identity", "hflip"]])
+def test_gradients_flow_after_a_call_in_inference_mode(run, draws):
+    models, _, _, x = run
+    plan = replace(make_plan(models, [("a", view) for view in draws]), weights=(0.3, 0.7), temperatures=(1.5, 0.8))
+    better = tts.wrap(models, plan)
+    with torch.inference_mode():
+        better(x[:2])
+    found = x[:2].clone().requires_grad_()
+    better(found)[:, 0].sum().backward()
+    assert found.grad.abs().sum() > 0
+
+
+def test_an_outer_autocast_changes_nothing(run):
+    models, _, _, x = run
+    better = tts.wrap(models, make_plan(models, [("a", "identity"), ("a", "hflip")]))
+    with torch.inference_mode():
+        expected = better(x[:2])
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(better(x[:2]), expected)
+
+
+def test_it_can_be_saved_and_loaded(run, tmp_path):
+    models, _, _, x = run
+    better = tts.wrap(models, make_plan(models, [("a", "identity"), ("b", "hflip")]))
+    torch.save(better, tmp_path / "better.pt")
+    again = torch.load(tmp_path / "better.pt", weights_only=False)
+    with torch.inference_mode():
+        assert torch.equal(again(x[:3]), better(x[:3]))
+
+
+def test_input_of_another_form_is_told(run):
+    models, _, _, x = run
+    better = tts.wrap(models, make_plan(models, [("a", "identity")]))
+    for wrong, got in (
+        (x[0], r"float32 \[1, 28, 28\]"), (x.repeat(1, 3, 1, 1), r"\[64, 3, 28, 28\]"), (x.double(), "float64"),
+        ((x * 255).byte(), "uint8"), ({"a": x.numpy()}, "ndarray"),
+    ):  # fmt: skip
+        with pytest.raises(TtscaleError, match=rf"x: expected .* \[item, 1, 28, 28\] for a.*{got}.*better\.batch"):
+            better(wrong)
+    assert better.double()(x.double()).dtype == torch.float32
 
 
 def test_a_plan_runs_only_with_its_members(run):

@@ -200,6 +200,13 @@ def test_every_option_of_the_command_line_is_a_set_of_its_own():
         ("policies(2, 9, 2)[:2]", ["identity", "policies(2,9)[0]", "policies(2,9)[1]"]),
         ("flip * flip", ["identity", "hflip"]),
         ("hflip * vflip * vflip * hflip", ["identity"]),
+        ("rotate90(1) * rotate90(1) + rotate90(2) + hflip * vflip", ["identity", "rotate90(2)"]),
+        ("vflip + rotate90(2) * hflip + hflip * rotate90(2)", ["identity", "vflip"]),
+        ("gamma(2) * rotate90(1) * hflip * rotate90(1) * gamma(2)", ["identity", "gamma(2)*hflip*gamma(2)"]),
+        ("policies(2,9)[1] * vflip * hflip", ["identity", "policies(2,9)[1]*rotate90(2)"]),
+        ("scale(1) + crop(1) + crop(1,0,0) + rotate(0) + rotate(-360) + shear(0,0) + hue(0)", ["identity"]),
+        ("brightness(1) + contrast(1) + saturation(1) + gamma(1) + sharpness(1)", ["identity"]),
+        ("hflip * brightness(1)", ["identity", "hflip"]),
         ("rotate90(2) * rotate90(2) * rotate90(-1)", ["identity", "rotate90(3)"]),
         ("hflip * size(20)", ["identity", "size(20)*hflip"]),
         ("noise(.1) * window(.5)", ["identity", "window(0.5,0.5,0.5)*noise(0.1)"]),
@@ -209,6 +216,25 @@ def test_every_option_of_the_command_line_is_a_set_of_its_own():
 )
 def test_specifications(spec, names):
     assert list(views(spec).names) == names
+
+
+@pytest.mark.parametrize("spec", ["d4 * flip", "flip * d4", "d4 * d4", "rotations90 * (identity + vflip) + d4 + vflip"])
+def test_products_of_turns_and_flips_are_the_eight_symmetries_of_a_square(spec):
+    x = torch.arange(9.0).reshape(1, 1, 3, 3)
+    space, keys = PixelSpace.on(torch.device("cpu"), (0.0,), (1.0,)), torch.zeros(1, dtype=torch.int64)
+    seen = [tuple(apply_view(view, x, space, 0, keys).flatten().tolist()) for view in views(spec)]
+    by_hand = {tuple(torch.rot90(y, k, (2, 3)).flatten().tolist()) for y in (x, x.flip(3)) for k in range(4)}
+    assert len(seen) == 8 and set(seen) == by_hand
+
+
+def test_a_product_does_its_parts_one_after_the_other():
+    x = torch.arange(9.0).reshape(1, 1, 3, 3)
+    space, keys = PixelSpace.on(torch.device("cpu"), (0.0,), (1.0,)), torch.zeros(1, dtype=torch.int64)
+    parts = [views(name).views[-1] for name in ("hflip", "vflip", "rotate90(1)", "rotate90(2)", "hflip*rotate90(3)")]
+    for first in parts:
+        for second in parts:
+            turned = apply_view(second, apply_view(first, x, space, 0, keys), space, 0, keys)
+            assert torch.equal(apply_view(first.then(second), x, space, 0, keys), turned)
 
 
 def test_ten_crop_is_five_windows_and_their_mirror_images():

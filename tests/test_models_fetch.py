@@ -89,7 +89,7 @@ def test_no_such_package_says_what_pip_said_and_how_to_do_it_by_hand(index, tmp_
 
 def test_no_pip(index, tmp_path, monkeypatch):
     python = tmp_path / "python"
-    python.write_text("#!/bin/sh\necho \"$0: No module named pip\" >&2; exit 1\n")
+    python.write_text('#!/bin/sh\necho "$0: No module named pip" >&2; exit 1\n')
     python.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(python))
     with pytest.raises(TtscaleError, match="ensurepip"):

@@ -143,8 +143,8 @@ def test_what_cannot_be_framed_is_refused_in_words():
     for maker in ("timm, not square", "plain, not square"):
         with pytest.raises(TtscaleError, match=r"draws.*not square"):
             MAKERS[maker]().frames([Frame(size=32)])
-    for maker, share in itertools.product(("timm", "torchvision", "plain"), (1e-320, 48 / 16385)):
-        with pytest.raises(TtscaleError, match=r"draws.*at most 16384 pixels.*48 pixels wide"):
+    for maker, share in itertools.product(("timm", "torchvision", "plain"), (1e-320, 48 / 8193)):
+        with pytest.raises(TtscaleError, match=r"draws.*at most 8192 pixels.*48 pixels wide"):
             MAKERS[maker]().frames([Frame(share)])
     with pytest.raises(TtscaleError, match=r"preprocess.*PIL image"):
         MAKERS["plain"]().frames([Frame(0.9)])(np.zeros((4, 4), np.uint8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 import numpy as np
@@ -96,6 +97,10 @@ def test_modules_that_are_no_classifiers_are_refused():
         ({**GREY, "mean": 0.5}, "mean: expected a sequence"),
         ({**GREY, "mean": [0, 0, 0]}, "mean: expected 1 value"),
         ({**GREY, "std": [0]}, "std: expected positive"),
+        ({**GREY, "mean": [128]}, r"mean: expected the mean of pixel values in \[0, 1\], got \(128.0,\). Divide"),
+        ({**GREY, "std": [64]}, r"std: expected the std of pixel values in \[0, 1\]"),
+        ({**GREY, "mean": [math.nan]}, "mean: expected the mean"),
+        ({**GREY, "std": [math.inf]}, "std: expected the std"),
         ({**GREY, "class_names": ["a", "b"]}, "class_names: expected 10 names, one per output, got 2"),
         ({**GREY, "n_classes": 7}, "n_classes: expected 10"),
         ({**GREY, "checkpoint": "no/such/file.pth"}, "no file"),
@@ -151,6 +156,7 @@ def test_a_factory(tmp_path, monkeypatch):
         "def make(): return resnet8(4)\n"
         "def ready(): return load_model(resnet8(4), input_size=(1, 28, 28), mean=[0], std=[1])\n"
         "def broken(): raise KeyError('weights')\n"
+        "def exits(): raise SystemExit(3)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "own_models", raising=False)
@@ -168,6 +174,10 @@ def test_a_factory(tmp_path, monkeypatch):
         load_model("own_models:make", **GREY, pretrained=False)
     with pytest.raises(TtscaleError, match="KeyError: 'weights'"):
         load_model("own_models:broken", **GREY)
+    (tmp_path / "own_script.py").write_text("import sys\nsys.exit(3)\n")
+    for spec in ("own_models:exits", "own_script:make", "own_script.inner:make"):
+        with pytest.raises(TtscaleError, match="SystemExit: 3"):
+            load_model(spec, **GREY)
 
 
 def test_checkpoints_load_strictly(tmp_path):

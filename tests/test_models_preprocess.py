@@ -15,7 +15,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import v2
 
-from ttscale.data.image_modes import to_mode
+from ttscale.data.image_modes import UnusableImage, to_mode
 from ttscale.errors import TtscaleError
 from ttscale.models.callable_key import callable_key
 from ttscale.models.preprocess import (
@@ -35,6 +35,11 @@ def palette(transparent: bool) -> Image.Image:
     return image
 
 
+def of_png(image: Image.Image) -> Image.Image:
+    image.format = "PNG"  # as older versions of Pillow read 16 bits
+    return image
+
+
 HALF_BLACK = 255 - 128  # black with alpha 128 over white
 
 RGB_CASES = {
@@ -47,7 +52,7 @@ RGB_CASES = {
     "opaque alpha": (Image.new("RGBA", (1, 1), (9, 8, 7, 255)), (9, 8, 7)),
     "greyscale alpha": (Image.new("LA", (1, 1), (0, 128)), (HALF_BLACK,) * 3),
     "16 bit": (Image.fromarray(np.array([[0x8001]], np.uint16)), (128, 128, 128)),
-    "32 bit of a 16-bit file": (Image.fromarray(np.array([[0x8001]], np.int32)), (128, 128, 128)),
+    "32 bit of a 16-bit file": (of_png(Image.fromarray(np.array([[0x8001]], np.int32))), (128, 128, 128)),
     "CMYK": (Image.new("CMYK", (1, 1), (0, 255, 255, 0)), (255, 0, 0)),
 }
 
@@ -65,9 +70,19 @@ def test_colour_becomes_greyscale_by_luma():
     assert to_mode(palette(True), "L").getpixel((0, 0)) == 255
 
 
-def test_floating_point_images_are_refused():
-    with pytest.raises(TtscaleError, match="F "):
-        to_mode(Image.fromarray(np.zeros((1, 1), np.float32)), "RGB")
+@pytest.mark.parametrize(
+    ("kind", "told"), [(np.float32, "mode F: floating-point"), (np.int32, "mode I: integers of 32")]
+)
+def test_pixels_of_no_known_range_are_refused(kind, told):
+    for mode in ("RGB", "L"):
+        with pytest.raises(UnusableImage, match=told):
+            to_mode(Image.fromarray(np.zeros((1, 1), kind)), mode)
+
+
+def test_lab_becomes_grey_by_way_of_colour():
+    lab = Image.new("LAB", (1, 1), (200, 128, 128))
+    colour = to_mode(lab, "RGB")
+    assert to_mode(lab, "L").getpixel((0, 0)) == colour.convert("L").getpixel((0, 0)) > 150
 
 
 def test_plain_preprocessing_by_hand():

@@ -108,8 +108,13 @@ def test_outputs_that_are_no_scores_are_named(form, message):
 
 @pytest.mark.parametrize("outputs", ["probabilities", "log_probs"])
 def test_logits_declared_as_something_else_are_refused(outputs):
-    with pytest.raises(TtscaleError, match=r"outputs: expected .*rows that sum to.*Leave outputs out"):
-        load_model(Giving(), **SIZE, outputs=outputs)
+    module = Giving()
+    with torch.no_grad():
+        blank = module(torch.zeros(1, 1, 4, 4)).double()
+    total = float((blank if outputs == "probabilities" else blank.exp()).sum())
+    told = "rows that sum to" if outputs == "probabilities" else "rows whose exponentials sum to"
+    with pytest.raises(TtscaleError, match=rf"outputs: expected .*{told} {total:.4g}\. Leave outputs out"):
+        load_model(module, **SIZE, outputs=outputs)
     with pytest.raises(TtscaleError, match="outputs: expected logits or probabilities or log_probs, got 'odds'"):
         load_model(Giving(), **SIZE, outputs="odds")
 

@@ -197,6 +197,8 @@ def test_soups_of_nothing_and_of_rounded_weights_are_refused():
         soup([])
     with pytest.raises(TtscaleError, match=r"b in int8\. Average first"):
         soup([make_model("a"), numeric(make_model("b"), "int8", name="b")])
+    with pytest.raises(TtscaleError, match="average, got one str"):
+        soup("zoo:resnet8-w4-s0")
     with pytest.raises(TtscaleError, match="average, got one Model"):
         soup(make_model("a"))
     with pytest.raises(TtscaleError, match=r"expected a list of classifiers to average, got Endpoint"):

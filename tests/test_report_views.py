@@ -24,7 +24,7 @@ from ttscale.reporting.series import WHOLE, Series
 
 Summary = dict[str, Any]
 OWN = ("accuracy_vs_flops", "accuracy_vs_bytes", "accuracy_vs_seconds", "policies", "breakdown", "shifts")
-SECTIONS = ("rivals", "policies", "comparisons", "worth", "quality", "groups", "shifts")
+SECTIONS = ("teams", "rivals", "policies", "comparisons", "worth", "quality", "groups", "shifts")
 
 
 def hostile() -> Summary:
@@ -151,6 +151,39 @@ def test_rivals_are_named_points_and_no_rungs() -> None:
     assert len(ladder["x"]) == len(SIZES)
 
 
+@pytest.mark.parametrize("name", ["accuracy_vs_flops", "accuracy_vs_bytes", "accuracy_vs_multiplier"])
+@pytest.mark.parametrize("span", [0.004, 0.03, 0.13, 0.2, 0.6])
+def test_ticks_are_where_their_labels_say(name: str, span: float) -> None:
+    summary = views_summary()
+    seen = [value for curve in summary["curves"] for value in curve["accuracy"]]
+    for row in (*summary["curves"], *summary["tradeoff"]["ladder"], *summary["rivals"], *summary["pareto"]):
+        for key in ("accuracy", "low", "high"):
+            scaled = 0.95 - span * (max(seen) - np.asarray(row[key])) / np.ptp(seen)
+            row[key] = scaled.tolist()
+    axis = drawn(name, summary).axes[0].yaxis
+    values = axis.get_majorticklocs()
+    labels = axis.get_major_formatter().format_ticks(values)
+    assert 3 <= len(values) <= 11
+    np.testing.assert_allclose([float(label.removesuffix("%")) for label in labels], 100 * values, atol=1e-6)
+    assert len({len(label.partition(".")[2]) for label in labels}) == 1
+
+
+def test_names_of_rivals_stand_on_the_side_that_has_room() -> None:
+    for size, place, at_top in (("resnet8-w4", 0, "top right"), ("resnet8-w28", -1, "top left")):
+        summary = views_summary()
+        rungs = summary["tradeoff"]["ladder"]
+        for rival in summary["rivals"]:
+            rival.update(of=size, flops=rungs[place]["flops"])
+        for curve in summary["curves"]:
+            if place:
+                curve["flops"] = [min(x, rungs[-1]["flops"]) for x in curve["flops"]]
+        spec = plot(summary)
+        assert spec is not None
+        (trace,) = [trace for trace in spec["data"] if trace["meta"]["part"] == "rival"]
+        assert trace["textposition"][0] == at_top
+        assert all(side.endswith(at_top.split()[1]) for side in trace["textposition"])
+
+
 def test_a_rival_no_better_than_chance_does_not_stretch_the_axis() -> None:
     summary = views_summary()
     summary["rivals"][1].update(accuracy=0.108, low=0.09, high=0.12)
@@ -183,11 +216,23 @@ def test_the_page_says_what_the_summary_says(read: Reader) -> None:
         "one of each draw", "1.27", "resnet8-w16-s0 · identity: 30.0%",  # plan
         "Difficulty: the share", "class 7", "all others wrong", "Views gain +1.",  # groups
         "61.7% (61.1 to 62.3)", "Every shift is analysed by itself", "the clean data, or other items than those",
-        "−1.23 (−1.63 to −0.83)",
+        "−1.23 (−1.63 to −0.83)", "−1.23 (−1.63 to −0.83), of 13 for no more FLOPs", "48 (48×)",
+        "w4-s0 + w28-s0", "93.0% (92.5 to 93.5)", "+0.29 (+0.18 to +0.40)", "w28-s0 92.7%", "15.1 MFLOPs",  # teams
+        "count for the front", "the run", "Collected draws for no",
     ):  # fmt: skip
         assert shown in read.text, shown
     assert not re.search(r"\b(nan|none|inf|null|NaN|None)\b", read.text)
     assert '"diamond"' in "".join(read.scripts) and "number formats, soups" in read.text
+
+
+def test_ensembles_of_some_members_have_no_line() -> None:
+    """The main figure keeps the one of all members, whichever comes first in the summary."""
+    summary = views_summary()
+    summary["curves"].insert(0, summary["curves"].pop())
+    whole = next(group for group in Series(summary).groups if group.key == WHOLE)
+    assert [curve["id"] for curve in whole.curves.values()] == ["ensemble/all", "product/all"]
+    assert Series(summary).title_of("ensemble/pair") == "resnet8-w4-s0 + resnet8-w28-s0, members"
+    assert Series(summary).title_of("ensemble/all") == "all members, members"
 
 
 def test_foreign_strings_stay_text() -> None:

@@ -7,7 +7,7 @@ from scipy import stats
 from ttscale.errors import TtscaleError
 from ttscale.scaling import bootstrap
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, mean_credit, unit_index
-from ttscale.scaling.halves import first_half
+from ttscale.scaling.halves import first_half, keyed_sample
 from ttscale.scaling.interval import check_level, detectable, difference_bounds, normal_quantile, percentiles, wilson
 
 
@@ -32,8 +32,10 @@ def test_same_seed_same_resamples_however_the_rows_are_grouped(monkeypatch):
     assert np.array_equal(whole, bootstrap_means(values, n_boot=50, seed=3))
     assert not np.array_equal(whole, bootstrap_means(values, n_boot=50, seed=4))
     monkeypatch.setattr(bootstrap, "_VALUES_AT_ONCE", 60)
-    monkeypatch.setattr(bootstrap, "_WEIGHTS_TO_KEEP", 0)
-    np.testing.assert_allclose(bootstrap_means(values, n_boot=50, seed=3), whole, rtol=1e-14)
+    for kept in ("_BYTES_OF_FLOATS", "_BYTES_TO_KEEP"):  # weights of a byte, then none are kept
+        monkeypatch.setattr(bootstrap, kept, 8 * 60 * 50 - 1 if kept == "_BYTES_OF_FLOATS" else 0)
+        monkeypatch.setattr(bootstrap, "_KEPT", bootstrap._Kept())
+        np.testing.assert_allclose(bootstrap_means(values, n_boot=50, seed=3), whole, rtol=1e-14)
 
 
 def test_equal_means_are_equal_numbers():
@@ -47,10 +49,28 @@ def test_equal_means_are_equal_numbers():
     assert (bootstrap_means(several, n_boot=40) == 0.3).all()
 
 
-def test_what_is_kept_is_small():
-    bootstrap_means(np.zeros((1, 30_000)), n_boot=2000)
-    kept = bootstrap._kept_weights(30_000, 2000, 0)
-    assert sum(part.nbytes for part in kept) <= 64e6 and bootstrap._kept_weights.cache_info().currsize == 1
+def test_what_is_kept_is_small(monkeypatch):
+    monkeypatch.setattr(bootstrap, "_BYTES_TO_KEEP", 10_000)
+    monkeypatch.setattr(bootstrap, "_BYTES_OF_FLOATS", 3200)
+    monkeypatch.setattr(bootstrap, "_KEPT", bootstrap._Kept())
+    for n, expected in (
+        (40, {40: 3200}), (30, {40: 3200, 30: 2400}), (900, {900: 9000}),  # of 8 bytes each, and of one
+        (1001, {900: 9000}), (40, {40: 3200}),  # too many to be kept; no room for both
+    ):  # fmt: skip
+        bootstrap_means(np.zeros((1, n)), n_boot=10)
+        kept = {key[0]: sum(part.nbytes for part in one) for key, one in bootstrap._KEPT.values.items()}
+        assert kept == expected
+
+
+def test_weights_of_groups_of_many_sizes_are_drawn_once(monkeypatch):
+    drawn = []
+    draw = bootstrap._draw_weights
+    monkeypatch.setattr(bootstrap, "_KEPT", bootstrap._Kept())
+    monkeypatch.setattr(bootstrap, "_draw_weights", lambda n, *rest: drawn.append(n) or draw(n, *rest))
+    for _ in range(3):
+        for n in (400, 30, 41, 52):
+            bootstrap_means(np.zeros((1, n)), n_boot=100)
+    assert drawn == [400, 30, 41, 52]
 
 
 def test_detectable_difference_by_hand_and_by_simulation():
@@ -152,3 +172,16 @@ def test_a_difference_that_never_varies_is_not_certain():
     assert -low == high == pytest.approx(z2 / (50 + z2))
     assert difference_bounds(np.linspace(-1, 1, 201) * 0.1, 0.95, 50) == pytest.approx((-0.095, 0.095), abs=1e-3)
     assert np.isnan(detectable(np.zeros(200), 0.95))
+
+
+def test_a_keyed_sample_knows_no_order_and_is_another_for_another_purpose():
+    ids = np.array([f"i{i}" for i in range(60)])
+    taken = keyed_sample(ids, 20, seed=0, part=5)
+    assert len(taken) == 20 and (np.diff(taken) > 0).all()
+    order = np.random.default_rng(0).permutation(60)
+    assert set(ids[order][keyed_sample(ids[order], 20, seed=0, part=5)]) == set(ids[taken])
+    others = [keyed_sample(ids, 20, seed=0, part=6), keyed_sample(ids, 20, seed=1, part=5)]
+    assert all(set(other) != set(taken) for other in others)
+    assert keyed_sample(ids, 60, seed=0, part=5).tolist() == list(range(60))
+    halves = [np.flatnonzero(first_half(ids, None, seed=0, repeat=repeat)) for repeat in range(5)]
+    assert all(set(keyed_sample(ids, 30, seed=0, part=part)) != set(half) for part in (5, 6) for half in halves)

@@ -305,7 +305,7 @@ def test_verdicts_at_matched_flops(records):
     (verdict,) = found.verdicts
     option = next(c for c in found.curves if c.name == verdict.strategy)
     assert option.flops[option.row(verdict.k)] <= big.flops[0]
-    assert "one greedy answer of big" in verdict.text and "samples of small (T0.8)" in verdict.text
+    assert "one greedy answer of big" in verdict.text and option_words(option, verdict.k) in verdict.text
     assert {curve.name for curve in found.curves} == {
         f"{kind}/{size}{decoding}"
         for kind, decoding in (("greedy", ""), ("samples", "/T0.8"), ("mixture", "/T0.8"))

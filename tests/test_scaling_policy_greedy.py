@@ -40,16 +40,17 @@ def best_temperature(scores, labels):
 
 
 def naive(x, labels, vote, replacement, steps):
-    chosen, temperature = [], None
+    """Every candidate at its own temperature: algorithm 1 of greedy policy search."""
+    chosen = []
     for _ in range(steps):
-        scores = {}
-        for draw in range(len(x)):
-            if replacement or draw not in chosen:
-                merge = merged(x, [*chosen, draw], vote)
-                scores[draw] = likelihood(merge, labels, temperature or best_temperature(merge, labels))
-        chosen.append(max(scores, key=scores.get))
-        temperature = best_temperature(merged(x, chosen, vote), labels)
-    return chosen, temperature, likelihood(merged(x, chosen, vote), labels, temperature)
+        left = [draw for draw in range(len(x)) if replacement or draw not in chosen]
+        chosen.append(max(left, key=lambda draw: calibrated(x, [*chosen, draw], labels, vote)))
+    return chosen, best_temperature(merged(x, chosen, vote), labels), calibrated(x, chosen, labels, vote)
+
+
+def calibrated(x, chosen, labels, vote="mean"):
+    merge = merged(x, chosen, vote)
+    return likelihood(merge, labels, best_temperature(merge, labels))
 
 
 @pytest.mark.parametrize("vote", ["mean", "log_mean"])
@@ -62,6 +63,23 @@ def test_the_same_draws_as_a_naive_search(vote, replacement, seed):
     assert path.chosen[:7].tolist() == chosen
     assert path.temperature[6] == pytest.approx(temperature, rel=1e-4)
     assert path.score[6] == pytest.approx(score, rel=1e-5)
+
+
+@pytest.mark.parametrize("vote", ["mean", "log_mean"])
+def test_draws_that_are_not_equally_sure(vote):
+    """Two members, one twice as sure as the other: temperatures of candidates lie far apart."""
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        x, labels = outcomes(draws=10, items=400, classes=5, seed=seed)
+        x = log_softmax(x * np.repeat([1.5, 3.0], 5)[:, None, None] + 0.3 * rng.normal(size=(400, 5)))
+        path = greedy_path(x, labels, vote=vote)
+        chosen, best, reached = [], -np.inf, []
+        for at in path.chosen:
+            left = [draw for draw in range(10) if draw not in chosen]
+            best = max(calibrated(x, [*chosen, draw], labels, vote) for draw in left)
+            chosen.append(int(at))
+            reached.append(best - calibrated(x, chosen, labels, vote))
+        assert max(reached) < 1e-3  # nats: each step is as good as the best, whatever came before
 
 
 def test_many_classes_and_blocks_of_items(monkeypatch):

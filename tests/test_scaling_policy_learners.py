@@ -10,15 +10,19 @@ from scaling_example import log_softmax, make_records
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling import temperature
+from ttscale.scaling.at_hand import AtHand
 from ttscale.scaling.candidates import candidates
 from ttscale.scaling.crossed import cross_fitted, planned
 from ttscale.scaling.curves import accuracy_curve, paired_difference
 from ttscale.scaling.entries import json_ready
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.learners import Policy, Weights, learner
+from ttscale.scaling.headline import plan_words
+from ttscale.scaling.learners import Policy, Selection, Weights, learner
 from ttscale.scaling.plan import choose, load_plan, plan
 from ttscale.scaling.policies import learned_groups, planned_curves, policy_entries
 from ttscale.scaling.strategy import by_size, ensemble, product, rivals, spread, tta
+from ttscale.scaling.summary import summarize
+from ttscale.scaling.words import learned_words
 from ttscale.voting.decisions import credit
 from ttscale.voting.merges import merge
 from ttscale.voting.weighting import Weighting
@@ -165,6 +169,10 @@ def test_temperatures_before_and_after():
 def test_with_replacement_repeats_count_and_cost_nothing():
     records = uneven(qualities=(0.6, 2.5, 0.6, 1.0))
     learned = Policy(tta(records, "m"), replacement=True).learn(records, np.ones(400, bool))
+    counts = np.array(learned.counts)
+    assert len(counts) == 4 and counts.min() >= 1 < counts[0] and counts[0] == counts.max()
+    np.testing.assert_allclose(learned.strategy.weightings[4].weights, counts / counts.sum())
+    assert Policy(tta(records, "m")).learn(records, np.ones(400, bool)).counts == ()
     weights = learned.strategy.weightings[2].weights
     assert weights.sum() == pytest.approx(1) and weights[0] > 0.5 and learned.strategy.draws[0] == ("m", "view1")
     curve = accuracy_curve(records, learned.strategy, budgets=[2], **SETTINGS)
@@ -189,9 +197,69 @@ def test_what_cannot_be_learned_is_refused():
     with pytest.raises(TtscaleError, match=r"variant: .*view9"):
         cross_fitted(records, Policy(replace(tta(records, "m"), draws=(("m", "view9"),))), **SETTINGS)
     with pytest.raises(TtscaleError, match=r"objective: .*Did you mean accuracy"):
-        cross_fitted(uneven(), Policy(tta(records, "m"), objective="acc"), **SETTINGS)
+        Policy(tta(records, "m"), objective="acc")
+    with pytest.raises(TtscaleError, match="replacement: expected true or false"):
+        Policy(tta(records, "m"), replacement="yes")
     with pytest.raises(TtscaleError, match="n_boot"):
         cross_fitted(records, Policy(tta(records, "m")), n_boot=1)
+
+
+def test_alike_weights_of_several_members_keep_their_temperatures():
+    """Three equally good members, not equally sure: no weights are better than alike ones at the members' own
+    temperatures, and these are far better than alike ones of the outcomes as they are."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 2000)
+    log_probs = {}
+    for member, sharpness in (("a", 0.8), ("b", 1.0), ("c", 1.8)):
+        x = rng.normal(size=(2000, 1, 10))
+        x[np.arange(2000), :, labels] += 1.5
+        log_probs[member] = log_softmax(1.5 * sharpness * x).astype(np.float32)
+    records = Records.from_arrays(log_probs, labels)
+    base = ensemble(records, list("abc"), subject="all")
+    found = cross_fitted(records, Weights(base), **SETTINGS)
+    own = {m: temperature.fit(records.log_probs(m)[:, 0], labels) for m in "abc"}
+    assert found.note == "" and found.learned.temperatures == pytest.approx(own)
+    for k, weighting in found.learned.strategy.weightings.items():
+        assert weighting.weights is None and weighting.temperatures.tolist() == pytest.approx(list(own.values())[:k])
+    collected = accuracy_curve(records, base, budgets=[1, 2, 3], **SETTINGS)
+    assert found.curve.budgets.tolist() == [1, 2, 3] and paired_difference(found.curve, 3, collected, 3).low > 0.02
+    x = np.concatenate(list(log_probs.values()), axis=1)
+    first = first_half(records.item_ids, None, seed=0)
+    for half, scored in zip(found.halves, (~first, first), strict=True):
+        taught = [temperature.fit(log_probs[m][~scored, 0], labels[~scored]) for m in "abc"]
+        expected = credit(merge(x[scored], "mean", Weighting(None, np.array(taught))), labels[scored])
+        np.testing.assert_array_equal(found.curve.credit[2, scored], expected)
+        assert half.strategy.weightings[3].temperature > 0
+
+
+def test_a_plan_of_alike_weights_says_what_was_learned():
+    words = learned_words("weights", weighted=False), learned_words("weights", weighted=True), learned_words("weights")
+    assert words == (" at learned temperatures", " with learned weights", " with learned weights")
+    assert learned_words("policy", weighted=True) == " in learned order, some counted more than once"
+    assert learned_words("policy", weighted=False) == " in learned order"
+
+
+def test_clusters_count_once():
+    """Four videos of 100 frames are four things to learn from, whatever the number of labels."""
+    rng = np.random.default_rng(0)
+    few = uneven(400, clusters=[f"video {i // 100}" for i in range(400)])
+    for kind in KINDS:
+        learned = learner(tta(few, "m"), kind).learn(few, np.ones(400, bool))
+        assert "4 clusters of labels to learn from, 50 are needed" in learned.note
+        alone = learner(tta(few, "m"), kind).learn(few, np.arange(400) < 100)
+        assert "1 cluster of labels to learn from" in alone.note
+    # 70 clusters, each of one class but for a stray item: class 2 stands in few of them.
+    x = rng.normal(size=(700, 4, 3))
+    cluster = np.arange(700) // 10
+    labels = np.where(cluster < 10, 2, cluster % 2)
+    x[np.arange(700), :, labels] += 1.0
+    records = Records.from_arrays(
+        {"m": log_softmax(x).astype(np.float32)}, labels, clusters=[f"c{i}" for i in cluster],
+        class_names=["cat", "dog", "owl"],
+    )  # fmt: skip
+    learned = Weights(tta(records, "m"), per_class=True).learn(records, np.ones(700, bool))
+    assert "10 clusters of labels of 'owl' to learn from, 20 of every class are needed" in learned.note
+    assert "clusters" not in Weights(tta(records, "m")).learn(records, np.ones(700, bool)).note
 
 
 def test_clusters_are_learned_from_whole():
@@ -224,7 +292,7 @@ def test_the_groups_of_a_summary():
 
 
 def test_the_entries_of_a_summary():
-    groups = learned_groups(zoo(), vote="mean", **SETTINGS)
+    groups = learned_groups(zoo(), vote="mean", selection=Selection(replacement=True), **SETTINGS)
     entries = json.loads(json.dumps(json_ready(policy_entries(groups)), allow_nan=False))
     assert len(entries) == sum(max(1, len(group.parts)) for group in groups)
     by_curve = {group.curve.name: group for group in groups}
@@ -237,11 +305,27 @@ def test_the_entries_of_a_summary():
     policy = next(entry for entry in entries if entry["curve"] == "policy/s8/product")
     assert policy["member"] is None and sorted(policy["order"]) == sorted(set(policy["order"])) != policy["order"]
     assert all(sorted(half) == sorted(policy["order"]) for half in policy["halves"]) and ": " in policy["order"][0]
+    orders = [entry for entry in entries if entry["kind"] == "policy"]
+    assert all(len(entry["counts"]) == len(entry["order"]) and min(entry["counts"]) >= 1 for entry in orders)
+    assert all(entry["counts"] is None for entry in entries if entry["kind"] != "policy")
+    plainly = policy_entries(learned_groups(zoo(), vote="mean", **SETTINGS))
+    assert all(entry["counts"] is None for entry in plainly)
     alone = [entry for entry in entries if entry["curve"] == "policy/s8"]
     assert [entry["member"] for entry in alone] == ["s8-0", "s8-1"]
     assert alone[0]["gain"] == alone[1]["gain"] and alone[0]["optimism"] == alone[1]["optimism"]
     weighted = [entry for entry in entries if entry["weights"]]
     assert weighted and all(np.sum(entry["weights"], axis=0) == pytest.approx(1) for entry in weighted)
+
+
+def test_a_summary_whose_draws_may_be_chosen_again():
+    records = uneven(300, qualities=(0.6, 2.5, 0.6, 1.0))
+    found = summarize(records, min_accuracy=0.5, n_boot=60, replacement=True, objective="accuracy")
+    assert found["run"]["replacement"] is True and found["run"]["objective"] == "accuracy"
+    counts = [entry["counts"] for entry in found["policies"] if entry["kind"] == "policy"]
+    expected = Policy(tta(records, "m"), "accuracy", True).learn(records, np.ones(300, bool)).counts
+    assert counts == [list(expected)] and counts[0][0] > 1
+    with pytest.raises(TtscaleError, match=r"objective: .*Did you mean accuracy"):
+        summarize(records, objective="acc")
 
 
 def test_under_the_plurality_only_orders_are_learned():
@@ -269,6 +353,41 @@ def test_plans_take_what_was_learned_and_keep_it(tmp_path):
     assert {view for _, view in chosen.draws} == {"view1", "view3"}
     assert chosen.scored_on.accuracy > plan(records, max_flops=2.0, n_boot=100, learn=False).scored_on.accuracy + 0.05
     assert load_plan(chosen.save(tmp_path)) == chosen
+
+
+def test_a_plan_of_draws_that_count_more_than_once(tmp_path):
+    records = uneven(800, qualities=(0.6, 2.5, 0.6, 1.0))
+    chosen = plan(records, max_flops=2.0, n_boot=100, replacement=True)
+    assert chosen.kind == "policy" and chosen.weights[0] > chosen.weights[1]
+    assert load_plan(chosen.save(tmp_path)) == chosen and "some counted more than once" in plan_words(chosen)
+    with pytest.raises(TtscaleError, match="objective"):
+        plan(records, max_flops=4.0, objective="acc")
+
+
+def test_a_plan_takes_what_is_at_hand_and_comes_out_the_same(monkeypatch):
+    """Its first half is that of the summary: neither curves nor what either taught are computed again."""
+    records = zoo()
+    learned = learned_groups(records, vote="mean", **SETTINGS)
+    curves = [accuracy_curve(records, one, **SETTINGS) for one in candidates(records, votes=("mean",))]
+    curves = [replace(curve, name="other") for curve in curves]
+    calls = {"curves": 0, "learned": 0}
+
+    def counted(what, function):
+        def call(*arguments, **options):
+            calls[what] += 1
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr("ttscale.scaling.plan.accuracy_curve", counted("curves", accuracy_curve))
+    monkeypatch.setattr(Policy, "learn", counted("learned", Policy.learn))
+    monkeypatch.setattr(Weights, "learn", counted("learned", Weights.learn))
+    settings = {"max_flops": 1e30, "votes": ("mean",), **SETTINGS}
+    alone = plan(records, **settings)
+    before, calls = calls, {"curves": 0, "learned": 0}
+    assert plan(records, at_hand=AtHand(curves, learned), **settings) == alone
+    assert before["curves"] == len(curves) and calls["curves"] == 0
+    assert before["learned"] - calls["learned"] == sum(len(group.parts) for group in learned)
 
 
 def weighted_plan(records, kind):

@@ -51,16 +51,6 @@ def test_probability_zero_is_no_infinite_loss():
     assert 0 < temperature.fit(x, labels) <= temperature.MOST
 
 
-def test_each_half_is_scored_under_the_temperature_of_the_other():
-    x, labels = scores(300)
-    first = np.arange(300) % 2 == 0
-    found = temperature.cross_fitted(x, labels, first)
-    assert found.temperature == temperature.fit(x, labels)
-    for chooser, learned in zip((first, ~first), found.halves, strict=True):
-        assert learned == temperature.fit(x[chooser], labels[chooser])
-        np.testing.assert_allclose(found.log_probs[~chooser], log_softmax(x[~chooser] / learned, -1), atol=1e-12)
-
-
 def test_blocks_do_not_matter(monkeypatch):
     x, labels = scores(200)
     whole = temperature.fit(x, labels)

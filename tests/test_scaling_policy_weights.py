@@ -117,6 +117,16 @@ def test_probability_zero_spoils_nothing():
         assert np.isfinite(learn_weights(x, labels, dealt(200), **options).weights).all()
 
 
+def test_a_step_of_the_search_that_goes_far_is_no_overflow():
+    """Few labels of good draws: the likelihood goes on growing as the temperature falls."""
+    rng = np.random.default_rng(26)
+    labels = rng.integers(0, 3, 75)
+    x = rng.normal(size=(75, 4, 3))
+    x[np.arange(75), :, labels] += np.array([0.6, 2.5, 0.6, 1.0])
+    found = learn_weights(log_softmax(x).transpose(1, 0, 2), labels, dealt(75), per_class=True, strength=0.1)
+    assert np.isfinite(found.weights).all() and temperature.LEAST <= found.temperature < 1
+
+
 def test_folds_keep_clusters_whole_and_are_alike_in_size():
     ids = np.array([f"i{i}" for i in range(90)])
     clusters = np.array([f"c{i // 3}" for i in range(90)])

@@ -37,7 +37,8 @@ def summary(records):
 def test_its_parts(summary):
     assert set(summary) == {
         "schema_version", "kind", "conventions", "run", "curves", "fits", "tradeoff", "rivals", "pareto", "plan",
-        "plan_error", "policies", "quality", "comparisons", "equivalents", "breakdown", "breakdown_note", "headline",
+        "plan_error", "policies", "quality", "comparisons", "equivalents", "ensembles", "breakdown", "breakdown_note",
+        "headline",
     }  # fmt: skip
     assert (summary["schema_version"], summary["kind"]) == (1, "ttscale-summary")
     assert {"flops", "ties", "intervals", "multiplier"} <= set(summary["conventions"])
@@ -45,7 +46,9 @@ def test_its_parts(summary):
     ids = [c["id"] for c in summary["curves"]]
     assert ids[:8] == ["tta/s8", "ensemble/s8", "product/s8", "tta/s16", "ensemble/s16", "product/s16", "ensemble/all",
                        "product/all"]  # fmt: skip
-    assert ids[8:] == list(dict.fromkeys(entry["curve"] for entry in summary["policies"])) and "policy/s8" in ids
+    subsets = [i for i in ids if "+" in i]
+    assert len(subsets) == 2 * (4 + 4) and ids[8:24] == subsets  # pairs of two sizes, and triples
+    assert ids[24:] == list(dict.fromkeys(entry["curve"] for entry in summary["policies"])) and "policy/s8" in ids
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
@@ -85,7 +88,8 @@ def test_tables_name_curves_of_the_summary(summary):
     assert {row["against"] for row in summary["breakdown"]} == set(list(curves)[:6])
     for row in summary["comparisons"]:
         assert row["k_a"] in curves[row["a"]]["budgets"] and row["k_b"] in curves[row["b"]]["budgets"]
-    assert {row["ensemble"] for row in summary["equivalents"]} == {"ensemble/s8", "ensemble/s16"}
+    own = {row["members_of"]: row["ensemble"] for row in summary["equivalents"]}
+    assert own == {"s8": "ensemble/s8", "s16": "ensemble/s16", None: "members of the run"}
 
 
 def test_quality_is_the_quality(summary, records):
@@ -109,7 +113,8 @@ def test_comparisons_are_of_single_strategies(summary, records):
     pairs = {(r["a"], r["b"]) for r in summary["comparisons"]}
     assert {("product/s8", "ensemble/s8"), ("product/s8", "tta/s8"), ("ensemble/all", "tta/s16")} <= pairs
     taught = [r for r in summary["comparisons"] if r["a"].split("/")[0] in ("policy", "weights", "class_weights")]
-    assert all(r["k_a"] == r["k_b"] for r in taught) and ("policy/s8", "tta/s8") in pairs
+    assert ("policy/s8", "tta/s8") in pairs and all(r["flops_b"] <= r["flops_a"] for r in taught)
+    assert all(r["k_a"] == r["k_b"] for r in taught if r["a"] != "policy/all/ensemble")  # draws cost the same
 
 
 def test_sizes_made_of_others_are_rivals():

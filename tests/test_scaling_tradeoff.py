@@ -12,7 +12,7 @@ from ttscale.scaling.bootstrap import bootstrap_means
 from ttscale.scaling.crossfit import best_against
 from ttscale.scaling.curves import accuracy_curve, paired_difference
 from ttscale.scaling.exchange import crossing, exchange_rate, ten_x_training_equals
-from ttscale.scaling.halves import first_half
+from ttscale.scaling.halves import first_half, folds
 from ttscale.scaling.ladder import Option, Rung, climb, same_items
 from ttscale.scaling.pareto import pareto
 from ttscale.scaling.strategy import ensemble, tta
@@ -137,12 +137,14 @@ def test_cross_fitted_choice_by_hand():
     curve = curve_with(rng.random((5, 100)) < 0.5, n_boot=100)
     rival = (rng.random(100) < 0.5).astype(float)
     difference, choices, smallest = best_against([(curve, np.array([0, 2, 4]))], rival)
-    first = first_half(curve.item_ids, None, seed=0)
-    composite = np.empty(100)
-    for chooser, choice in zip((first, ~first), choices, strict=True):
-        best = max((0, 2, 4), key=lambda row, on=chooser: (curve.credit[row][on].mean(), -row))
-        assert choice.k == best + 1
-        composite[~chooser] = curve.credit[best][~chooser]
+    fold = folds(curve.item_ids, None, 10, seed=0)
+    composite, picked = np.empty(100), []
+    for scored in (fold == number for number in range(10)):
+        best = max((0, 2, 4), key=lambda row, on=~scored: (curve.credit[row][on].sum(), -row))
+        picked.append(best + 1)
+        composite[scored] = curve.credit[best][scored]
+    assert {choice.k for choice in choices} == set(picked)
+    assert picked.count(choices[0].k) == max(map(picked.count, picked))
     assert difference.value == pytest.approx((composite - rival).mean())
     replicates = bootstrap_means((composite - rival)[None], n_boot=100)[:, 0]
     assert replicates.min() <= difference.low <= difference.high <= replicates.max()
@@ -162,6 +164,20 @@ def test_choosing_among_equals_wins_nothing():
         held += difference.low <= 0 <= difference.high
         naive.append(curve.accuracy.max() - rival.mean())
     assert np.mean(naive) > 0.05 and abs(np.mean(honest)) < 0.012 and held >= 70
+
+
+def test_nine_tenths_choose_better_than_a_half():
+    """Of two options 4 points apart, the better one is found more often."""
+    rng = np.random.default_rng(0)
+    gained = []
+    for _ in range(600):
+        right = rng.random((2, 300)) < np.array([[0.70], [0.74]])
+        curve = curve_with(right.astype(float), n_boot=40)
+        tenths, _, _ = best_against([(curve, np.arange(2))], np.zeros(300))
+        first = first_half(curve.item_ids, None, seed=0)
+        halves = [right[np.argmax(right[:, chooser].mean(axis=1))][~chooser].mean() for chooser in (first, ~first)]
+        gained.append(tenths.value - np.mean(halves))
+    assert np.mean(gained) > 0.001
 
 
 def test_ladder_and_options():

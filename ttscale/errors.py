@@ -32,6 +32,11 @@ def _rebuild(kind: type[TtscaleError], argument: str, expected: str, got: str, f
     return kind(argument, expected=expected, got=got, fix=fix)
 
 
+def in_a_line(error: BaseException) -> str:
+    """An error of somebody else's code in a line: its kind and the first line of what it says."""
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+
+
 def unknown_name(argument: str, name: object, known: Iterable[str], *, fix: str = "") -> TtscaleError:
     """The error for a name outside a known set; it offers the nearest known names."""
     known = sorted(known)

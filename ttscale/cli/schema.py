@@ -34,6 +34,14 @@ class VerbConfig:
 
 
 @dataclass
+class LearningConfig(VerbConfig):
+    """The keys of what learns about draws."""
+
+    objective: str = key("log_likelihood", "images: what learned orders are selected by; or accuracy")
+    replacement: bool = key(False, "images: let a draw be selected again, which makes it count more; slower")
+
+
+@dataclass
 class CollectConfig(VerbConfig):
     models: Any = key(MISSING, MODELS)
     seed: int = key(0, SEED)
@@ -43,7 +51,7 @@ class CollectConfig(VerbConfig):
 
 
 @dataclass
-class AnalyzeConfig(VerbConfig):
+class AnalyzeConfig(LearningConfig):
     records: str = key(MISSING, RECORDS)
     min_accuracy: float | None = key(None, TARGET)
     seed: int = key(0, SEED)
@@ -53,7 +61,7 @@ class AnalyzeConfig(VerbConfig):
 
 
 @dataclass
-class SweepConfig(VerbConfig):
+class SweepConfig(LearningConfig):
     models: Any = key(MISSING, MODELS)
     min_accuracy: float | None = key(None, TARGET)
     seed: int = key(0, SEED)
@@ -74,7 +82,7 @@ class TradeoffConfig(VerbConfig):
 
 
 @dataclass
-class PlanConfig(VerbConfig):
+class PlanConfig(LearningConfig):
     records: str = key(MISSING, RECORDS)
     min_accuracy: float | None = key(None, "reach this accuracy as cheaply as possible, in (0, 1)")
     max_flops: float | None = key(None, "be as accurate as possible for so many FLOPs an item")
@@ -85,7 +93,7 @@ class PlanConfig(VerbConfig):
 
 
 @dataclass
-class ReportConfig(VerbConfig):
+class ReportConfig(LearningConfig):
     records: Any = key(
         None, RECORDS + "; they are analysed first; several beside each other: {vision: FOLDER, language: FOLDER}"
     )

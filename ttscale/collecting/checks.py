@@ -11,13 +11,14 @@ import torch
 
 from ttscale.collecting.inputs import InputKey, InputMaker
 from ttscale.collecting.loader import read_item
+from ttscale.collecting.stillness import check_still, unchanged
 from ttscale.data.bad_item import BadItem
 from ttscale.data.dataset import Dataset
 from ttscale.data.problems import Problems
 from ttscale.draws.frames import OWN
 from ttscale.draws.sampling import Sampling
 from ttscale.draws.views import ViewSet
-from ttscale.errors import TtscaleError
+from ttscale.errors import TtscaleError, in_a_line
 from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.model import Model
 from ttscale.models.reading import check_outputs, look_like_probabilities, scores_in
@@ -78,6 +79,13 @@ def check_arguments(
         raise TtscaleError(
             "models", expected="different names", got=f"{doubled[0]} twice", fix="Pass load_model(name=…)."
         )
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise TtscaleError(
+                "name", expected="member names that UTF-8 can write", got=ascii(name), fix="Pass load_model(name=…)."
+            ) from error
     if not len(data):
         raise TtscaleError("data", expected="at least one item", got="none", fix="Check the path and the limit.")
     if len(set(data.item_ids)) != len(data):
@@ -126,10 +134,17 @@ def check_vision(workers: int, log_probs_dtype: str, on_bad_item: str, **switche
 
 
 @torch.inference_mode()
-def probe(members: tuple[Model, ...], data: Dataset, make: InputMaker, device: torch.device, *, skip_bad: bool) -> None:
-    """Some real items through every member, so that what does not fit is told before the long work."""
+def probe(
+    members: tuple[Model, ...], data: Dataset, make: InputMaker, device: torch.device, *, skip_bad: bool
+) -> list[dict[InputKey, torch.Tensor]]:
+    """Some real items through every member, so that what does not fit is told before the long work.
+
+    Returns:
+        The tensors of these items; none, where all are bad and may be.
+    """
     items = _readable(data, make, skip_bad)
     for model in members:
+        check_still(model)
         key = (model.preprocess_key, OWN)
         inputs = [item[key] for item in items] or [torch.zeros(model.input_size)]
         x = inputs[0]
@@ -140,14 +155,18 @@ def probe(members: tuple[Model, ...], data: Dataset, make: InputMaker, device: t
                 fix="Give load_model a preprocess that ends in one, or the input_size that it has.",
             )  # fmt: skip
         try:
-            output = model.module(torch.stack((inputs * PROBED)[:PROBED]).to(device))
-        except RuntimeError as error:
+            with unchanged(model):
+                output = model.module(torch.stack((inputs * PROBED)[:PROBED]).to(device))
+        except TtscaleError:
+            raise
+        except Exception as error:  # the user's code may raise anything
             raise TtscaleError(
                 "models", expected=f"a module that takes [batch, {', '.join(map(str, model.input_size))}]",
-                got=f"{model.name}, which fails on it: {str(error).splitlines()[0]}",
-                fix="Give `input_size` to load_model.",
+                got=f"{model.name}, which fails on real items: {in_a_line(error)}",
+                fix="Mend the module, or give load_model the `input_size` that it works on.",
             ) from error  # fmt: skip
         _check_output(model, output)
+    return items
 
 
 def _readable(data: Dataset, make: InputMaker, skip_bad: bool) -> list[dict[InputKey, torch.Tensor]]:
@@ -178,7 +197,8 @@ def _check_output(model: Model, output: Any) -> None:
         raise TtscaleError(
             "outputs", expected=f"logits from {model.name}",
             got="probabilities: on real items every row lies in [0, 1] and sums to 1",
-            fix='Load it with load_model(outputs="probabilities").',
+            fix='Load it with load_model(outputs="probabilities"); on the command line, name a package.module:factory '
+            "that returns such a model.",
         )  # fmt: skip
 
 

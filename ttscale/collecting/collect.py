@@ -61,7 +61,8 @@ def collect(
         workers: vision: threads that decode and preprocess ahead; with more than one, ``data.load`` must bear it.
         channels_last: vision: memory format of inputs and weights; the faster one for most convolutional networks.
         fold: vision: let convolutions do the batch norm after them, in copies that run in place of the members: faster,
-            the same within rounding (1e-4 of the largest output at most). FLOPs are those of the members as given.
+            the same within rounding (in float32, 1e-4 of the largest output at most on some of the items and on noise,
+            at every input size; in half precision, that of the format). FLOPs are those of the members as given.
         compile: vision: let torch compile the members for the run's batches (a minute each), as CUDA graphs on CUDA.
         log_probs_dtype: vision: ``"float32"``, ``"float16"``, or ``"auto"``: float16 when float32 would take over
             4 GiB.

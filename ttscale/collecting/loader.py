@@ -13,6 +13,7 @@ import torch
 from ttscale.collecting.inputs import InputKey, InputMaker
 from ttscale.data.bad_item import BadItem
 from ttscale.data.dataset import Dataset
+from ttscale.data.image_modes import UnusableImage
 from ttscale.errors import TtscaleError
 
 
@@ -85,6 +86,11 @@ def read_item(data: Dataset, position: int, make: InputMaker) -> dict[InputKey, 
         return BadItem(item_id, data.name, str(error))
     try:
         return make(raw)
+    except UnusableImage as error:
+        return BadItem(item_id, data.name, f"an image of mode {error.mode}: {error.reason}")
+    except TtscaleError as error:
+        got = f"{error.got} (item {item_id!r})"
+        raise TtscaleError(error.argument, expected=error.expected, got=got, fix=error.fix) from error
     except Exception as error:
         raise TtscaleError(
             "preprocess", expected=f"one that takes the inputs of {data.name}",

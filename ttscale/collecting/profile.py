@@ -75,7 +75,10 @@ def profile(
     target = pick_device(device)
     text = known.outcome == "text"
     count, time_all = (count_questions, time_questions) if text else (count_images, time_images)
-    with torch_threads(threads), bar("decisions", count(known, members, n_items, repeats), progress) as advance:
+    with (
+        torch_threads(threads),
+        bar("decisions", count(known, members, n_items, repeats), progress, title="profile") as advance,
+    ):
         rows = time_all(known, members, n_items, repeats, target, dtype, advance)
         place = describe_device(target)
     used = str((numeric_format if text else image_format)(dtype, target)).removeprefix("torch.")

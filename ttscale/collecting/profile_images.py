@@ -44,7 +44,7 @@ def time_images(
     from the normalised tensor, views included, to log-probabilities that the host can read.
     """
     with computing_in(image_format(dtype, device), device):
-        ways = [way for model in models for way in _ways(records, _ready(model, device))]
+        ways = [way for model in models for way in _ways(records, _ready(records, model, device))]
         decide = [_decision(way, records.manifest.seed, n_items, device) for way in ways]
         seconds: list[list[float]] = [[] for _ in ways]
         for repeat, number in product(range(repeats + 1), range(len(ways))):  # the first round warms up
@@ -94,6 +94,7 @@ def _decision(way: _Way, seed: int, n_items: int, device: torch.device) -> Calla
     return decide
 
 
-def _ready(model: Model, device: torch.device) -> Model:
+def _ready(records: Records, model: Model, device: torch.device) -> Model:
     """A copy of the member on the device, made fast as a wrapped plan makes it."""
-    return fast_copy(replace(model, module=copy.deepcopy(model.module).to(device)))
+    shapes = dict.fromkeys(shape_of(model, view) for view in map(view_named, records.variants))
+    return fast_copy(replace(model, module=copy.deepcopy(model.module).to(device)), list(shapes))

@@ -1,4 +1,5 @@
-"""Views that are one view for the members of a run: a cut from the raw image that is what the model cuts out anyway."""
+"""Views that are one view for the members of a run: a cut from the raw image that is what the model cuts out anyway,
+or a change of colours where there are none."""
 
 from __future__ import annotations
 
@@ -6,15 +7,19 @@ from collections.abc import Hashable, Sequence
 
 from ttscale.collecting.inputs import check_view
 from ttscale.draws.frames import OWN, Frame
-from ttscale.draws.views import View, ViewSet
+from ttscale.draws.views import View, ViewSet, is_random
 from ttscale.models.model import Model
+
+COLOURS = 3  # channels of an image that has a hue and a saturation
+OF_COLOUR = ("hue", "saturation")
 
 
 def without_same(view_set: ViewSet, members: Sequence[Model]) -> tuple[ViewSet, str | None]:
     """The views without those that show every member the same of every image as a view before them; and a sentence that
     names these, or None.
 
-    ``window(0.875,0.5,0.5)`` is the identity for a model that resizes to 256 and cuts out 224, and so is ``size(224)``.
+    ``window(0.875,0.5,0.5)`` is the identity for a model that resizes to 256 and cuts out 224, and so is ``size(224)``;
+    of grey images ``saturation(0.5)`` and ``hue(0.1)`` are.
     Random views of two names are never the same: their noise is keyed by the name.
 
     Raises:
@@ -23,12 +28,13 @@ def without_same(view_set: ViewSet, members: Sequence[Model]) -> tuple[ViewSet, 
     for view in view_set:
         for model in members:
             check_view(model, view)
-    if all(view.frame == OWN for view in view_set):
-        return view_set, None
+    grey = all(model.input_size[0] != COLOURS for model in members)
+    framed = any(view.frame != OWN for view in view_set)
     kept: dict[Hashable, View] = {}
     same: dict[str, str] = {}
     for view in view_set:
-        key = view.steps, view.name if view.random else None, tuple(_place(model, view.frame) for model in members)
+        steps = tuple(step for step in view.steps if not (grey and step.transform in OF_COLOUR))
+        key = steps, view.name if is_random(steps) else None, _places(members, view.frame) if framed else None
         if (first := kept.setdefault(key, view)) is not view:
             same[view.name] = first.name
     if not same:
@@ -37,6 +43,6 @@ def without_same(view_set: ViewSet, members: Sequence[Model]) -> tuple[ViewSet, 
     return ViewSet(view_set.spec, tuple(kept.values())), f"Left out, since all members see it in another view: {named}."
 
 
-def _place(model: Model, frame: Frame) -> Hashable:
-    assert model.frames is not None  # it has been checked that the member can be shown a frame of another kind
-    return model.frames.place(frame)
+def _places(members: Sequence[Model], frame: Frame) -> Hashable:
+    """Where a frame lies for each member, all of which can be shown it."""
+    return tuple(model.frames and model.frames.place(frame) for model in members)

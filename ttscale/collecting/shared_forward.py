@@ -12,8 +12,8 @@ from ttscale.draws.views import View, apply_view
 from ttscale.models.model import Model
 
 # Views share a forward of up to about so many input values, or so many images. A core of a CPU is busy with 64 images
-# of 28 × 28 or 4 of 224 × 224 (ResNet-8, ResNet-18, EfficientNet-Lite0); more of them leave its caches.
-_VALUES_A_CORE, _IMAGES_A_CORE = 50_000, 4
+# of 28 × 28 (50,176 values) or 4 of 224 × 224 (ResNet-8, ResNet-18, EfficientNet-Lite0); more of them leave its caches.
+_VALUES_A_CORE, _IMAGES_A_CORE = 52_000, 4
 _VALUES_AN_ACCELERATOR = 40_000_000
 
 

@@ -14,8 +14,8 @@ from ttscale.collecting.transfer import Copied, Transfer, layout_of
 from ttscale.data.dataset import Dataset
 from ttscale.draws import keyed
 from ttscale.draws.steps import PixelSpace
-from ttscale.draws.views import ViewSet, apply_view
-from ttscale.errors import TtscaleError
+from ttscale.draws.views import View, ViewSet, apply_view
+from ttscale.errors import TtscaleError, in_a_line
 from ttscale.models.model import Model
 
 # What allocators say when they are not torch.OutOfMemoryError: torch's on the CPU, CUDA's libraries.
@@ -152,14 +152,25 @@ class VisionRunner:
                 seen = apply_view(view, there, self.spaces[preprocessing], self.seed, keys)
                 for model in self.members:
                     if key_of(model, view) == (preprocessing, frame):
-                        out[model.name][:, number] = self._forward(model, seen)
+                        out[model.name][:, number] = self._forward(model, seen, batch, view)
         return {name: self.transfer.back(values) for name, values in out.items()}
 
-    def _forward(self, model: Model, x: torch.Tensor) -> torch.Tensor:
+    def _forward(self, model: Model, x: torch.Tensor, batch: Batch, view: View) -> torch.Tensor:
         rows = len(x)
         if self.whole_batches and rows < self.limit:
             x = torch.cat([x, x[-1:].expand(self.limit - rows, -1, -1, -1)])
-        return model.read(model.module(x))[:rows]
+        try:
+            output = model.module(x)
+        except Exception as error:  # the user's code may raise anything
+            if isinstance(error, TtscaleError) or _is_out_of_memory(error):
+                raise
+            first, last = batch.item_ids[0], batch.item_ids[-1]
+            raise TtscaleError(
+                "models", expected=f"{model.name} to take every batch",
+                got=f"{in_a_line(error)}, on items {first!r} to {last!r}, view {view.name!r}",
+                fix="Mend the module and give the command again: the run goes on where it stopped.",
+            ) from error  # fmt: skip
+        return model.read(output)[:rows]
 
     def _checked(self, member: str, values: np.ndarray, batch: Batch) -> np.ndarray:
         bad = np.isnan(values).any(-1)

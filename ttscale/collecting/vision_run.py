@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,7 @@ from ttscale.collecting.compiling import compiled
 from ttscale.collecting.environment import describe_device, pick_device, torch_threads, versions
 from ttscale.collecting.folding import folded
 from ttscale.collecting.forward_costs import ForwardCosts, cost_rows, flops_of, forward_costs
-from ttscale.collecting.inputs import input_maker, shape_of
+from ttscale.collecting.inputs import InputKey, input_maker, key_of, shape_of
 from ttscale.collecting.memory import kept_memory
 from ttscale.collecting.precision import computing_in, image_format
 from ttscale.collecting.progress import bar
@@ -28,7 +30,7 @@ from ttscale.data.dataset import Dataset
 from ttscale.draws.grammar import views
 from ttscale.draws.views import ViewSet
 from ttscale.errors import TtscaleError
-from ttscale.models.classes import align
+from ttscale.models.classes import align, names_known
 from ttscale.models.model import Model
 from ttscale.records.checks import check_labels
 from ttscale.records.schema import Manifest, Member
@@ -55,13 +57,13 @@ def collect_images(
     size = batch_size or default_batch_size(members, view_set, target)
     with torch_threads(threads), kept_memory(target), _placed(members, target, channels_last):
         with computing_in(format_, target):
-            probe(members, data, make, target, skip_bad=skip_bad)
+            items = probe(members, data, make, target, skip_bad=skip_bad)
         costs = forward_costs(members, view_set)
         flops = {model.name: flops_of(costs, model, view_set) for model in members}
         block = block_items(sum(map(sum, flops.values())), len(view_set) * n_classes * stored.itemsize, size, target)
         described = tuple(_describe(model, costs[model.name, model.input_size]) for model in members)
         with computing_in(format_, target):
-            fast, merged = _fast(members, view_set, size, target, channels_last, fold=fold, compile=compile)
+            fast, merged = _fast(members, view_set, items, size, target, channels_last, fold=fold, compile=compile)
             runner = VisionRunner(
                 fast, view_set, data, make, seed=seed, batch_size=size, device=target, workers=workers,
                 ahead=batches_ahead(members, view_set, size), dtype=stored, skip_bad=skip_bad,
@@ -75,11 +77,11 @@ def collect_images(
                 "channels_last": channels_last, "fold": merged, "compile": compile,
                 "dtype": str(format_).removeprefix("torch."), "log_probs_dtype": stored.name,
                 "versions": installed,
-            } | ({"left_out": left_out} if left_out else {})  # fmt: skip
+            } | ({"left_out": left_out} if left_out else {}) | _orders(members)  # fmt: skip
             manifest = Manifest(
                 seed=seed, config=config, versions=installed, device=describe_device(target),
                 dataset={"name": data.name, "n_items": len(data), "sha256": data.digest()} | _facts(data),
-                n_classes=n_classes, class_names=data.class_names or members[0].class_names,
+                n_classes=n_classes, class_names=data.class_names or names_known(members),
                 variants=view_set.names, members=described, n_blocks=-(-len(data) // block), command=command,
             )  # fmt: skip
             with RecordsWriter(Path(out), manifest) as writer:
@@ -115,18 +117,21 @@ def _finish(writer: RecordsWriter, data: Dataset, costs: ForwardCosts) -> None:
 
 
 def _fast(
-    members: tuple[Model, ...], view_set: ViewSet, batch_size: int, device: torch.device, channels_last: bool, *,
-    fold: bool, compile: bool,
+    members: tuple[Model, ...], view_set: ViewSet, items: Sequence[Mapping[InputKey, torch.Tensor]], batch_size: int,
+    device: torch.device, channels_last: bool, *, fold: bool, compile: bool,
 ) -> tuple[tuple[Model, ...], dict[str, int]]:  # fmt: skip
-    """What runs in place of the members, and how many batch norms of each are folded away."""
+    """What runs in place of the members, and how many batch norms of each are folded away; ``items`` are the tensors of
+    some real ones."""
     merged: dict[str, int] = {}
     fast = list(members)
     for i, model in enumerate(members):
+        shapes = dict.fromkeys(shape_of(model, view) for view in view_set)
         if fold:
-            module, merged[model.name] = folded(model.module, model.input_size)
+            keys = dict.fromkeys(key_of(model, view) for view in view_set) if items else ()
+            real = [torch.stack([item[key] for item in items]) for key in keys]
+            module, merged[model.name] = folded(model.module, list(shapes), real)
             fast[i] = replace(model, module=module)
         if compile:
-            shapes = dict.fromkeys(shape_of(model, view) for view in view_set)
             fast[i] = compiled(fast[i], [(batch_size, *shape) for shape in shapes], device, layout_of(channels_last))
     return tuple(fast), merged
 
@@ -135,8 +140,18 @@ def _describe(model: Model, cost: ForwardCost) -> Member:
     return Member(
         name=model.name, spec=model.spec, fingerprint=model.fingerprint(), flops=cost.flops, flops_source=cost.source,
         bytes=cost.bytes, uncounted=dict(cost.uncounted), input_size=tuple(model.input_size), n_params=cost.n_params,
-        card=dict(model.card),
+        card=dict(model.card), class_order=model.class_order or (),
     )  # fmt: skip
+
+
+def _orders(members: tuple[Model, ...]) -> dict[str, Any]:
+    """Digests of the class orders, where some are not the members' own: a run goes on in the order it began with."""
+    orders = {
+        model.name: hashlib.sha256(repr(model.class_order).encode()).hexdigest()[:12]
+        for model in members
+        if model.class_order is not None
+    }
+    return {"class_orders": orders} if orders else {}
 
 
 def _facts(data: Dataset) -> dict[str, str]:

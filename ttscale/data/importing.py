@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from ttscale.errors import TtscaleError
+from ttscale.errors import TtscaleError, in_a_line
 
 
 def named_function(argument: str, name: str, *, sign: str = ":") -> Callable[..., Any]:
@@ -23,8 +23,8 @@ def named_function(argument: str, name: str, *, sign: str = ":") -> Callable[...
     problem = "It cannot be called."
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the user's module raises while it is imported
-        found, problem = None, f"{type(error).__name__}: {error}; put the module's folder on PYTHONPATH."
+    except (Exception, SystemExit) as error:  # whatever the user's module raises while it is imported
+        found, problem = None, f"{in_a_line(error)}; put the module's folder on PYTHONPATH."
     if not callable(found):
         raise TtscaleError(
             argument, expected=f"an importable package.module{sign}function", got=repr(name), fix=problem

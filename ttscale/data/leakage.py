@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,8 @@ def leakage(
         workers: threads that decode and hash.
 
     Raises:
-        TtscaleError: imagehash is missing, no image in ``training``, or a distance that is not from 0 to 64 bits.
+        TtscaleError: imagehash is missing, no image in one of the two (the smaller is read first), no worker, or a
+            distance that is not from 0 to 64 bits.
     """
     if isinstance(max_distance, bool) or not isinstance(max_distance, int) or not 0 <= max_distance <= BITS // 4:
         raise TtscaleError(
@@ -115,18 +117,31 @@ def leakage(
         raise TtscaleError(
             "data", expected="a data set of images", got=type(data).__name__, fix="Give one of tts.load_data."
         )
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise TtscaleError("workers", expected="a whole number of at least 1", got=repr(workers), fix="Give 1 or more.")
     require("imagehash", install="ttscale[shift]", needed_for="the check for leakage")
     known = _training_set(training)
     total = len(data) + len(known)
-    ours = _prints(data, workers, lambda n: on_progress(_HASHING * n / total))
-    theirs = _prints(known, workers, lambda n: on_progress(_HASHING * (len(data) + n) / total))
-    if not len(theirs.item_ids) or not len(ours.item_ids):
-        raise TtscaleError("data, training", expected="images that can be read", got="none", fix="Check the folders.")
+    prints: dict[str, _Prints] = {}
+    done = 0
+    for argument, some in sorted({"data": data, "training": known}.items(), key=lambda pair: len(pair[1])):
+        prints[argument] = _prints(some, workers, partial(_tell, on_progress, done, total))
+        done += len(some)
+        if not prints[argument].item_ids:
+            raise TtscaleError(
+                argument, expected="images that can be read", got=f"none among {len(some)} of {some.name}",
+                fix="Check the files.",
+            )  # fmt: skip
+    ours, theirs = prints["data"], prints["training"]
     matches = _matches(ours, theirs, max_distance, lambda share: on_progress(_HASHING + (1 - _HASHING) * share))
     return Leakage(
         data.name, known.name, len(ours.item_ids), len(theirs.item_ids), max_distance, tuple(matches),
         (*ours.unreadable, *theirs.unreadable),
     )  # fmt: skip
+
+
+def _tell(on_progress: Callable[[float], None], before: int, total: int, n: int) -> None:
+    on_progress(_HASHING * (before + n) / total)
 
 
 def _training_set(training: Dataset | str | Path) -> Dataset:
@@ -151,7 +166,7 @@ class _Prints:
 
 def _prints(data: Dataset, workers: int, on_images: Callable[[int], None]) -> _Prints:
     item_ids, pixels, hashes, unreadable = [], [], [], []
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         for n, found in enumerate(_in_slices(pool, lambda i: _print_of(data, i), len(data))):
             if found is None:
                 unreadable.append(data.item_ids[n])

@@ -124,7 +124,11 @@ def _chosen(data: Dataset, change: Shift, exclude: str | Path | None) -> Dataset
     leaked = frozenset[str]() if exclude is None else flagged(exclude)
     check_flagged(data, leaked)
     kept = without(data, leaked)
-    check_dataset(kept)
+    if not len(kept):
+        raise TtscaleError(
+            "exclude", expected="a check that leaves some items", got=f"all {len(data)} of {data.name} flagged",
+            fix="Take other data, or run ttscale leakage against another training set.",
+        )  # fmt: skip
     shifted = without(change.apply(kept), leaked)  # a folder of other images may hold the same ids again
     check_dataset(shifted)
     return shifted

@@ -8,17 +8,20 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ttscale.data.corruptions import CORRUPTIONS, SEVERITIES, corrupt, imagecorruptions
 from ttscale.data.dataset import CLEAN, Dataset
 from ttscale.data.image_folder import image_folder
+from ttscale.data.image_modes import grey_or_rgb
 from ttscale.data.imagenet import imagenet_classes
 from ttscale.data.paths import to_path
 from ttscale.data.prior_shift import long_tailed
 from ttscale.errors import TtscaleError, unknown_name
 
 _IMAGENET_CLASSES = 1000
+_LOOKED_AT = 16  # images at most, until one is changed
 STEEPEST = 10**9  # ratio of a class prior
 _FORMS = "none, CORRUPTION@SEVERITY, prior:RATIO or folder:PATH"
 
@@ -80,7 +83,9 @@ def _corruption(spec: str) -> Shift:
 
     def apply(data: Dataset) -> Dataset:
         imagecorruptions()  # a missing package is told before anything is run
-        return _named(replace(data, load=_Corrupted(data, name, int(severity))), label)
+        corrupted = _Corrupted(data, name, int(severity))
+        _check_changes(corrupted, spec)
+        return _named(replace(data, load=corrupted), label)
 
     label = f"{name.replace('_', ' ')} {severity}"
     return Shift(label, apply)
@@ -102,6 +107,26 @@ class _Corrupted:
                 fix="Give a dataset whose items are images, before they are made into tensors.",
             )  # fmt: skip
         return corrupt(raw, self.name, self.severity, item_id)
+
+
+def _check_changes(corrupted: _Corrupted, spec: str) -> None:
+    """Refuse a corruption that leaves all of some images as they are: of grey ones there is nothing to saturate."""
+    data = corrupted.data
+    seen = 0
+    for position in np.unique(np.linspace(0, len(data) - 1, _LOOKED_AT).astype(int)):
+        try:
+            clean = data.load(int(position))
+            changed = not np.array_equal(np.asarray(grey_or_rgb(clean)), np.asarray(corrupted(int(position))))
+        except Exception:  # an item that cannot be read is told, or skipped, when it is collected
+            continue
+        if changed:
+            return
+        seen += 1
+    if seen:
+        raise TtscaleError(
+            "shift", expected=f"a corruption that changes the images of {data.name}",
+            got=f"{spec}, which leaves all of {seen} as they are", fix="Leave it out, or take a greater severity.",
+        )  # fmt: skip
 
 
 def _ratio(text: str) -> Fraction:

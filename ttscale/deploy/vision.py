@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ttscale.collecting.fast import fast_copy
-from ttscale.collecting.inputs import InputKey, input_maker, key_of
+from ttscale.collecting.inputs import InputKey, input_maker, key_of, shape_of
 from ttscale.collecting.precision import computing_in, image_format
 from ttscale.collecting.shared_forward import shared_forward
 from ttscale.collecting.transfer import layout_of
@@ -20,7 +20,7 @@ from ttscale.draws.grammar import view_named
 from ttscale.draws.steps import PixelSpace
 from ttscale.draws.views import View
 from ttscale.errors import TtscaleError
-from ttscale.models.classes import align_to
+from ttscale.models.classes import align_as
 from ttscale.models.model import Model
 from ttscale.scaling.plan import Plan
 from ttscale.voting.decisions import decide
@@ -57,17 +57,28 @@ class Wrapped(nn.Module):
     ) -> None:
         """See :func:`wrap`."""
         super().__init__()
-        models = align_to(models, plan.class_names)
+        orders = {member["name"]: member.get("class_order") for member in plan.members}
+        models = align_as(models, plan.class_names, [orders.get(model.name) for model in models])
         self.plan, self._dtype = plan, dtype
-        self._layout = layout_of(channels_last)
-        fast = {model.name: fast_copy(model, fold=fold, channels_last=channels_last) for model in models}
+        self._channels_last = channels_last
+        shapes: dict[str, dict[tuple[int, int, int], None]] = {model.name: {} for model in models}
+        named = {model.name: model for model in models}
+        views = [(draw[0], view_named(draw[1])) for draw in plan.draws]
+        for name, view in views:
+            shapes[name][shape_of(named[name], view)] = None
+        fast = {
+            name: fast_copy(model, list(shapes[name]), fold=fold, channels_last=channels_last)
+            for name, model in named.items()
+        }
         self.members = nn.ModuleList(model.module for model in fast.values())
-        draws = [(fast[draw[0]], view_named(draw[1])) for draw in plan.draws]
+        draws = [(fast[name], view) for name, view in views]
         self._make = input_maker(draws)
         self._names: dict[InputKey, str] = {}
+        self._shapes: dict[InputKey, tuple[int, int, int]] = {}
         for model, view in draws:
             cut = [] if view.frame == OWN else [view.name.split("*")[0]]
             self._names.setdefault(key_of(model, view), " ".join([model.name, *cut]))
+            self._shapes[key_of(model, view)] = shape_of(model, view)
         self.inputs = tuple(self._names.values())
         self._runs = [
             _Run(
@@ -108,7 +119,7 @@ class Wrapped(nn.Module):
                 content of each image.
 
         Raises:
-            TtscaleError: one tensor where the draws start from several, or a missing one.
+            TtscaleError: one tensor where the draws start from several, a missing one, or another shape or type.
         """
         inputs = self._inputs(x)
         return self._scores(inputs, self._keys(inputs, item_ids) if self._random else _NO_KEYS).float()
@@ -149,9 +160,10 @@ class Wrapped(nn.Module):
         """That of the plan, on the device; copied once, so that no forward waits for it."""
         if device not in self._weightings:
             weighting = self.plan.weighting
-            self._weightings[device] = weighting and Weighting(
-                _there(weighting.weights, device), _there(weighting.temperatures, device), weighting.temperature
-            )
+            with torch.inference_mode(False):
+                self._weightings[device] = weighting and Weighting(
+                    _there(weighting.weights, device), _there(weighting.temperatures, device), weighting.temperature
+                )
         return self._weightings[device]
 
     def _inputs(self, x: Inputs) -> dict[InputKey, torch.Tensor]:
@@ -167,7 +179,27 @@ class Wrapped(nn.Module):
             raise TtscaleError(
                 "x", expected=f"a tensor for each of {list(self.inputs)}", got=f"none for {missing}", fix="Add it."
             )
-        return {key: x[name].contiguous(memory_format=self._layout) for key, name in self._names.items()}
+        layout = layout_of(self._channels_last)
+        return {
+            key: self._checked(name, x[name], key).contiguous(memory_format=layout) for key, name in self._names.items()
+        }
+
+    def _checked(self, name: str, x: Any, key: InputKey) -> torch.Tensor:
+        """A tensor of ``x`` of the form that the member was measured with; nothing here waits for the device."""
+        shape, own = self._shapes[key], torch.float32
+        if isinstance(x, torch.Tensor) and tuple(x.shape[1:]) == shape:
+            if x.dtype == torch.float32:
+                return x
+            own = next((p.dtype for p in self.parameters() if p.is_floating_point()), own)
+            if x.dtype in (own, image_format(self._dtype, x.device)):
+                return x
+        tensor = isinstance(x, torch.Tensor)
+        got = f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}" if tensor else type(x).__name__
+        wanted = str(own).removeprefix("torch.")
+        raise TtscaleError(
+            "x", expected=f"a tensor {wanted} [item, {', '.join(map(str, shape))}] for {name}, normalised", got=got,
+            fix="Make x with better.batch([image, …]).",
+        )  # fmt: skip
 
     def _keys(self, inputs: Mapping[InputKey, torch.Tensor], item_ids: Sequence[str] | None) -> torch.Tensor:
         x = next(iter(inputs.values()))

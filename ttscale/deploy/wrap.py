@@ -30,13 +30,19 @@ def wrap(
 ) -> Wrapped | WrappedLanguage:
     """What runs a plan: a module for classifiers, a callable of questions for language models.
 
+    On the CPU, :func:`ttscale.collect` works in memory that is kept from one layer to the next, which can halve the
+    time of large classifiers. What is wrapped leaves the process's memory alone: for the same speed, serve inside
+    ``with ttscale.collecting.memory.kept_memory():`` (around many calls, not each), or start the process with
+    ``MALLOC_MMAP_THRESHOLD_`` and ``MALLOC_TRIM_THRESHOLD_`` at 1073741824.
+
     Args:
         models: the plan's members, in any order (others are ignored); None loads them by the plan's specs.
         plan: from :func:`ttscale.plan`, or the path of its ``plan.json``.
         device: where to put the members; None leaves them where they are.
         fold, channels_last, dtype: of classifiers, as :func:`ttscale.collect` takes them, with its defaults: what was
-            collected is what runs, within rounding (1e-4 of the largest output), so equal budgets give equal decisions.
-            They work in copies that share the other weights: the modules given stay as they are.
+            collected is what runs, within rounding (in float32, 1e-4 of the largest output on noise of every input
+            size; in half precision, that of the format), so equal budgets give equal decisions. They work in copies
+            that share the other weights: the modules given stay as they are.
         verifiers: for votes over answers that use one, by the name of its score, as :func:`ttscale.verify` takes them.
 
     Raises:

@@ -15,6 +15,7 @@ from ttscale.draws.making import (
     numbered,
     positive,
     random,
+    unless,
     whole,
 )
 from ttscale.draws.policies import MOST, sub_policy
@@ -24,12 +25,12 @@ SIGMAS = 3  # a blur's kernel reaches so far
 
 
 def by_factor(transform: str) -> Callable[[float], View]:
-    return lambda factor: fixed(transform, positive(factor, "factor"))
+    return lambda factor: unless(factor == 1, transform, positive(factor, "factor"))
 
 
 def by_blend(transform: str) -> Callable[[float], View]:
     """A factor that may be 0: greyscale, or smooth."""
-    return lambda factor: fixed(transform, factor if factor == 0 else positive(factor, "factor"))
+    return lambda factor: unless(factor == 1, transform, factor if factor == 0 else positive(factor, "factor"))
 
 
 def random_factor(transform: str) -> Callable[..., Views]:
@@ -42,7 +43,7 @@ def random_factor(transform: str) -> Callable[..., Views]:
 def hue(turns: float) -> View:
     if not -0.5 <= turns <= 0.5:
         raise ValueError("turns must lie in [-0.5, 0.5]")
-    return fixed("hue", turns)
+    return unless(turns == 0, "hue", turns)
 
 
 def random_hue(strength: float, n: Numbers = 1) -> Views:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ttscale.draws.views import Step, View
+from ttscale.draws.views import IDENTITY, Step, View
 
 Views = tuple[View, ...]
 Numbers = float | range  # of numbered views: how many, or which
@@ -30,6 +30,11 @@ def fixed(transform: str, *values: float) -> View:
     """One transform, the same for all items."""
     limited(values)
     return View(called(transform, *values), (Step(transform, values, values),))
+
+
+def unless(nothing: bool, transform: str, *values: float) -> View:
+    """:func:`fixed`, or the identity where these parameters change nothing."""
+    return IDENTITY if nothing else fixed(transform, *values)
 
 
 def numbered(name: str, n: Numbers, steps: Callable[[int], Sequence[Step]]) -> Views:

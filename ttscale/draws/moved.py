@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ttscale.draws.framed import PLACES
-from ttscale.draws.making import HALF_A_LEVEL, Numbers, Views, fixed, fraction, place, positive, random, whole
+from ttscale.draws.making import HALF_A_LEVEL, Numbers, Views, fixed, fraction, place, positive, random, unless, whole
 from ttscale.draws.views import IDENTITY, View
 
 NEIGHBOURS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1))
@@ -14,20 +14,24 @@ NEIGHBOURS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1
 def shift(right: float, down: float) -> View:
     if right != int(right) or down != int(down):
         raise ValueError("shifts are whole pixels")
-    return IDENTITY if right == down == 0 else fixed("shift", right, down)
+    return unless(right == down == 0, "shift", right, down)
 
 
 def rotate90(turns: float) -> View:
     quarters = whole(turns, -100, 100, "quarter turns") % 4
-    return fixed("rotate90", quarters) if quarters else IDENTITY
+    return unless(not quarters, "rotate90", quarters)
 
 
 def crop(side: float, x: float = 0.5, y: float = 0.5) -> View:
-    return fixed("crop", fraction(side, "side"), *place(x, y))
+    return unless(side == 1, "crop", fraction(side, "side"), *place(x, y))
 
 
 def scale(factor: float) -> View:
-    return fixed("scale", positive(factor, "factor"))
+    return unless(factor == 1, "scale", positive(factor, "factor"))
+
+
+def rotate(degrees: float) -> View:
+    return unless(degrees % 360 == 0, "rotate", degrees)
 
 
 def rotations90() -> Views:
@@ -75,15 +79,15 @@ FACTORIES: dict[str, Callable[..., View | Views]] = {
     "shift": shift,
     "crop": crop,
     "scale": scale,
-    "rotate": lambda degrees: fixed("rotate", degrees),
-    "shear": lambda across, along: fixed("shear", across, along),
+    "rotate": rotate,
+    "shear": lambda across, along: unless(across == along == 0, "shear", across, along),
     "flip": lambda: (IDENTITY, fixed("hflip")),
     "rotations90": rotations90,
     "d4": d4,
     "shifts": lambda distance: tuple(shift(distance * right, distance * down) for right, down in NEIGHBOURS),
     "crops": lambda side: tuple(crop(side, x, y) for x, y in PLACES),
     "scales": lambda *factors: tuple(scale(factor) for factor in factors),
-    "rotations": lambda degrees: (fixed("rotate", degrees), fixed("rotate", -degrees)),
+    "rotations": lambda degrees: (rotate(degrees), rotate(-degrees)),
 }
 
 NUMBERED: dict[str, Callable[..., Views]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import Any
 
 from ttscale.draws import keyed
 from ttscale.draws.frames import OWN, Frame
+from ttscale.draws.symmetries import NONE, followed_by, symmetry_of, transforms_of
 
 PIXELWISE = ("noise",)  # transforms that draw a standard normal for every pixel, besides their parameters
 
@@ -28,9 +29,6 @@ class Step:
     transform: str
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
-
-
-INVOLUTIONS = (Step("hflip"), Step("vflip"), Step("rotate90", (2.0,), (2.0,)))  # twice in a row, they do nothing
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,11 @@ class View:
     @property
     def random(self) -> bool:
         """Whether the view is another one for every item."""
-        return any(step.low != step.high or step.transform in PIXELWISE for step in self.steps)
+        return is_random(self.steps)
 
     def then(self, other: View) -> View:
-        """This view, and ``other`` applied to what it gives; a frame comes first whichever brings it.
+        """This view, and ``other`` applied to what it gives; a frame comes first whichever brings it, and flips and
+        quarter turns that meet become the one symmetry that they are.
 
         Raises:
             ValueError: both bring a frame.
@@ -64,18 +63,33 @@ class View:
                 "such frame: window(share, x, y, size) says place and size together"
             )
         (mine, first), (theirs, second) = self._parts, other._parts
-        steps, more = list(self.steps), list(other.steps)
-        while steps and more and steps[-1] == more[0] and more[0] in INVOLUTIONS:
-            steps, more, first, second = steps[:-1], more[1:], first[:-1], second[1:]
+        before, after = _turns(self.steps[::-1]), _turns(other.steps)
+        met = NONE
+        for step in (*self.steps[len(self.steps) - before :], *other.steps[:after]):
+            met = followed_by(met, symmetry_of(step.transform, step.low) or NONE)
+        one = [(f"{name}({values[0]})" if values else name, Step(name, values, values))
+               for name, values in transforms_of(met)]  # fmt: skip
         frame = self.frame if self.frame != OWN else other.frame
-        names = (*mine, *theirs, *first, *second)
-        return View("*".join(names) or IDENTITY.name, (*steps, *more), frame)
+        steps = (*self.steps[: len(self.steps) - before], *(step for _, step in one), *other.steps[after:])
+        names = (*mine, *theirs, *first[: len(first) - before], *(name for name, _ in one), *second[after:])
+        return View("*".join(names) or IDENTITY.name, steps, frame)
 
     @property
     def _parts(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of the frame (none or one) and of the rest."""
         names = () if self == IDENTITY else tuple(self.name.split("*"))
         return (names[:1], names[1:]) if self.frame != OWN else ((), names)
+
+
+def is_random(steps: Sequence[Step]) -> bool:
+    """Whether some of these are others for every item."""
+    return any(step.low != step.high or step.transform in PIXELWISE for step in steps)
+
+
+def _turns(steps: Sequence[Step]) -> int:
+    """How many steps at the beginning are flips or quarter turns; each has a name of its own."""
+    found = [symmetry_of(step.transform, step.low) is None for step in steps]
+    return found.index(True) if True in found else len(found)
 
 
 IDENTITY = View("identity")

@@ -21,8 +21,12 @@ def align(members: Sequence[Model], data: Dataset) -> tuple[Model, ...]:
     Raises:
         TtscaleError: a member has other classes, or another number of them; what is missing on either side is named.
     """
-    known = next((model.class_names for model in members if model.class_names is not None), None)
-    return align_to(members, data.class_names or known)
+    return align_to(members, data.class_names or names_known(members))
+
+
+def names_known(members: Sequence[Model]) -> tuple[str, ...] | None:
+    """The class names of the first member that has some."""
+    return next((model.class_names for model in members if model.class_names is not None), None)
 
 
 def align_to(members: Sequence[Model], class_names: Sequence[str] | None) -> tuple[Model, ...]:
@@ -38,6 +42,51 @@ def align_to(members: Sequence[Model], class_names: Sequence[str] | None) -> tup
     n_classes = members[0].n_classes if class_names is None else len(class_names)
     wanted = None if class_names is None else tuple(class_names)
     return tuple(_aligned(model, wanted, n_classes, members[0]) for model in members)
+
+
+def align_as(
+    members: Sequence[Model], class_names: Sequence[str] | None, orders: Sequence[tuple[int, ...] | None]
+) -> tuple[Model, ...]:
+    """The members with their classes in the order in which they were collected, whether or not they name them now.
+
+    Args:
+        class_names: of the Records.
+        orders: per member, position in its own output of each class; empty where the order is its own; None where it is
+            unknown, and then the names alone decide, as in :func:`align_to`.
+
+    Raises:
+        TtscaleError: what :func:`align_to` raises, or a member that names its classes in another order than when it was
+            collected: its weights are the same, so one of the two is wrong.
+    """
+    named = align_to(members, class_names)
+    wanted = None if class_names is None else tuple(class_names)
+    return tuple(
+        now if order is None else _as_collected(before, now, wanted, order)
+        for before, now, order in zip(members, named, orders, strict=True)
+    )
+
+
+def _as_collected(before: Model, now: Model, wanted: tuple[str, ...] | None, order: tuple[int, ...]) -> Model:
+    if sorted(order) != list(range(now.n_classes)) and order:
+        raise TtscaleError(
+            "models", expected=f"{len(order)} classes, as collected", got=f"{now.n_classes} in {now.name}",
+            fix="Plan again from Records of this model.",
+        )  # fmt: skip
+    if before.class_names is None or wanted is None:
+        return replace(now, class_names=wanted or now.class_names, class_order=order or None)
+    if (now.class_order or ()) == order:
+        return now
+    at = next(i for i in range(len(wanted)) if _position(now.class_order, i) != _position(order, i))
+    raise TtscaleError(
+        "models", expected=f"{now.name} with the class names that it was collected with",
+        got=f"{wanted[at]!r} as its output {_position(now.class_order, at)}, where the Records have output "
+        f"{_position(order, at)}",
+        fix="Load it with the same class_names, or without any; if the Records are wrong, collect again.",
+    )  # fmt: skip
+
+
+def _position(order: tuple[int, ...] | None, place: int) -> int:
+    return order[place] if order else place
 
 
 def _aligned(model: Model, wanted: tuple[str, ...] | None, n_classes: int, first: Model) -> Model:

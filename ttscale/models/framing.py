@@ -19,7 +19,7 @@ from ttscale.errors import TtscaleError
 
 Sides = tuple[int, int]  # (height, width)
 
-LARGEST_RESIZED = 16384  # short side of an image that windows are cut from, which is held in memory whole
+LARGEST_RESIZED = 8192  # short side of an image that windows are cut from, which is held in memory whole
 
 
 @dataclass(frozen=True)

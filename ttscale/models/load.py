@@ -175,5 +175,7 @@ def _split(spec: Any) -> tuple[str, str]:
 def _importable(path: str) -> bool:
     try:
         return importlib.util.find_spec(path) is not None
+    except SystemExit:
+        return True  # a package that ends Python when it is imported: told when its factory is asked for
     except (ImportError, ValueError, AttributeError):
         return False

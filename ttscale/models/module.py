@@ -13,7 +13,7 @@ from torch import nn
 from ttscale.data.imagenet import names_of_config
 from ttscale.data.importing import named_function
 from ttscale.data.paths import to_path
-from ttscale.errors import TtscaleError
+from ttscale.errors import TtscaleError, in_a_line
 from ttscale.models.model import Model
 from ttscale.models.preprocess import Preprocessing, given_preprocessing, plain_preprocessing, timm_preprocessing
 from ttscale.models.reading import OUTPUTS, check_outputs, describe_output, scores_in
@@ -147,6 +147,7 @@ def assemble(
                 what, expected=f"{channels} value(s), one per channel", got=f"{len(values)}: {values}",
                 fix="Give one value per channel of input_size.",
             )  # fmt: skip
+    _check_statistics(preprocessing)
     n_classes = count_classes(module, preprocessing.input_size, options.outputs)
     if options.n_classes is not None and options.n_classes != n_classes:
         raise TtscaleError(
@@ -168,6 +169,19 @@ def assemble(
         std=preprocessing.std, n_classes=n_classes, card=facts, frames=preprocessing.frames, outputs=options.outputs,
         class_names=names if names is not None and len(names) == n_classes else None,
     )  # fmt: skip
+
+
+def _check_statistics(preprocessing: Preprocessing) -> None:
+    """Refuse a mean and std that are not of pixel values in [0, 1], such as those of values up to 255."""
+    for what, values, good in (
+        ("mean", preprocessing.mean, [abs(value) <= 1 for value in preprocessing.mean]),
+        ("std", preprocessing.std, [0 < value <= 1 for value in preprocessing.std]),
+    ):
+        if not all(good):
+            raise TtscaleError(
+                what, expected=f"the {what} of pixel values in [0, 1]" + (", above 0" if what == "std" else ""),
+                got=str(values), fix="Divide what is meant for pixel values up to 255 by 255.",
+            )  # fmt: skip
 
 
 @torch.no_grad()
@@ -208,10 +222,10 @@ def load_factory(spec: str, options: Options) -> Model:
     factory = named_function("models", spec)
     try:
         made = factory()
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise TtscaleError(
             "models", expected="a package.module:factory that can be called without arguments",
-            got=f"{spec!r}, which failed: {type(error).__name__}: {error}", fix="Mend the factory.",
+            got=f"{spec!r}, which failed: {in_a_line(error)}", fix="Mend the factory.",
         ) from error  # fmt: skip
     if isinstance(made, Model):
         options.refuse(spec, *VISION_OPTIONS)

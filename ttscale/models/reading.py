@@ -80,11 +80,13 @@ def check_outputs(scores: torch.Tensor, outputs: str) -> None:
     """
     if outputs == "logits" or bool(torch.isnan(scores).any()):
         return
-    if not look_like_probabilities(scores if outputs == "probabilities" else scores.exp()):
-        sums = ", ".join(f"{total:.4g}" for total in scores.double().sum(-1)[:3].tolist())
+    shares = scores.double() if outputs == "probabilities" else scores.double().exp()
+    if not look_like_probabilities(shares.to(scores.dtype)):
+        sums = ", ".join(f"{total:.4g}" for total in shares.sum(-1)[:3].tolist())
+        summed = "rows that sum to" if outputs == "probabilities" else "rows whose exponentials sum to"
         raise TtscaleError(
             "outputs", expected=f"{outputs.replace('_', '-')} from the module",
-            got=f"values from {float(scores.min()):.4g} to {float(scores.max()):.4g}, with rows that sum to {sums}",
+            got=f"values from {float(scores.min()):.4g} to {float(scores.max()):.4g}, with {summed} {sums}",
             fix="Leave outputs out for logits; scores that are neither (of a sigmoid) need a wrapping module.",
         )  # fmt: skip
 

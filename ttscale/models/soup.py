@@ -186,12 +186,13 @@ def _check_images(batch_size: int, **sets: tuple[Dataset | None, int]) -> None:
 
 
 def _classifiers(models: Sequence[Model]) -> list[Model]:
-    members = list(models) if isinstance(models, Iterable) else []
+    listed = isinstance(models, Iterable) and not isinstance(models, str)
+    members = list(models) if listed else []
     if not members or not all(isinstance(model, Model) for model in members):
         came = ", ".join(type(model).__name__ for model in members) or "none"
         raise TtscaleError(
             "models", expected="a list of classifiers to average",
-            got=came if isinstance(models, Iterable) else f"one {type(models).__name__}",
+            got=came if listed else f"one {type(models).__name__}",
             fix="Load each with load_model; soups are made of classifiers.",
         )  # fmt: skip
     return members

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,30 @@ def profiled_on(profiles: pa.Table | None) -> str | None:
     return ", ".join(word for word in _place(rows[-1]) if word) if rows else None
 
 
+def unsteady_words(rows: Rows) -> str:
+    """That seconds fall where draws are added, and what to do; empty where they do not.
+
+    Args:
+        rows: of one device and numeric format.
+    """
+    ordered = sorted(rows, key=lambda row: (*map(str, _series(row)), row["samples"]))
+    steps = [(a, b) for a, b in pairwise(ordered) if _series(a) == _series(b)]
+    falls = [(a, b) for a, b in steps if b["seconds"] < a["seconds"]]
+    if not falls:
+        return ""
+    a, b = max(falls, key=lambda fall: fall[0]["seconds"] / fall[1]["seconds"])
+    return (
+        f"Seconds fall at {len(falls)} of {len(steps)} steps to more draws (most for {a['member']}, from "
+        f"{a['samples']} to {b['samples']}): repeats differ by more than the draws cost, and curves are given the "
+        "seconds of fewer draws there. Profile again with more repeats or n_items, on a machine that does nothing else."
+    )
+
+
+def _series(row: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
+    """What numbers of draws are compared within: member, decoding and input shape."""
+    return row["member"], row["decode_id"], row.get("shape")
+
+
 def _place(row: Mapping[str, Any]) -> tuple[str, str | None]:
     return row["device"], row.get("dtype")  # a profile of an older version has none
 
@@ -64,14 +89,14 @@ def seconds_of(
 ) -> np.ndarray:
     """Seconds in which one item gets so many draws, like ``samples``; between measured numbers along a line.
 
-    NaN outside the range that was measured, and where nothing was; 0 for no draw.
+    More draws are never less work, so where the clock says that they took less they are given what fewer took. NaN
+    outside the range that was measured, and where nothing was; 0 for no draw.
     """
-    wanted = (member, decoding, shape)
-    mine = [row for row in rows if (row["member"], row["decode_id"], row.get("shape")) == wanted]
+    mine = [row for row in rows if _series(row) == (member, decoding, shape)]
     mine.sort(key=lambda row: row["samples"])
     asked = np.asarray(samples, dtype=np.float64)
     if not mine:
         return np.where(asked == 0, 0.0, np.nan)
     known, seconds = (np.array([row[name] for row in mine], dtype=np.float64) for name in ("samples", "seconds"))
-    out = np.interp(asked, known, seconds, left=np.nan, right=np.nan)
+    out = np.interp(asked, known, np.maximum.accumulate(seconds), left=np.nan, right=np.nan)
     return np.where(asked == 0, 0.0, out)

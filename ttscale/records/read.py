@@ -16,6 +16,14 @@ from ttscale.records.records import Block, Records, text_records
 from ttscale.records.schema import KIND, READABLE, Manifest
 from ttscale.records.text_folder import TextFolder
 
+MANIFEST = "manifest.json"
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The Records folders in ``folder``, or else in its ``records``, by name: those of the shifts of one run."""
+    found = sorted(folder.glob(f"*/{MANIFEST}")) or sorted(folder.glob(f"records/*/{MANIFEST}"))
+    return [file.parent for file in found]
+
 
 def read_records(path: str | Path, *, verify: bool = True) -> Records:
     """Open a finished Records folder.
@@ -32,6 +40,11 @@ def read_records(path: str | Path, *, verify: bool = True) -> Records:
     manifest = read_manifest(folder)
     if not manifest.complete:
         done = len({shard.block for shard in manifest.shards})
+        if done == manifest.n_blocks and not any(shard.rows for shard in manifest.shards):
+            raise TtscaleError(
+                "records", expected="a run of items that can be read", got=f"{folder} of none",
+                fix="Mend the items, and collect into a new folder (or delete this one first).",
+            )  # fmt: skip
         raise TtscaleError(
             "records",
             expected="a finished run",
@@ -74,13 +87,17 @@ def _text(folder: Path, manifest: Manifest, items: Mapping[str, list]) -> Record
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a Records folder, finished or not; TtscaleError when there is none that this version reads."""
-    file = folder / "manifest.json"
+    file = folder / MANIFEST
     if not file.is_file():
+        below = runs_below(folder)
+        several = f"It holds those of several runs: give one, such as {below[0]}" if below else ""
         raise TtscaleError(
             "records",
             expected="a Records folder (with a manifest.json)",
             got=str(folder),
-            fix="Give the `out` of a `collect` or `sweep`.",
+            fix=f"{several}, or all shifts of a sweep to ttscale analyze."
+            if below
+            else "Give the `out` of a collect or sweep.",
         )
     try:
         value = json.loads(file.read_text())

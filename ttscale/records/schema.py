@@ -85,6 +85,8 @@ class Member:
         bytes: moved by one forward of one item, estimated.
         uncounted: operators that ``flops`` does not hold, with their number of calls.
         card: facts such as ``train_flops``, ``family``, ``size``, ``seed``; an absent key is unknown.
+        class_order: of a classifier, position in its own output of each class of the Records; empty where the order is
+            its own; None where it is unknown (Records of an older version).
     """
 
     name: str
@@ -97,6 +99,7 @@ class Member:
     input_size: tuple[int, ...]
     n_params: int
     card: Mapping[str, Any] = field(default_factory=dict)
+    class_order: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -189,4 +192,8 @@ class Manifest:
 
 def _member(value: Mapping[str, Any]) -> Member:
     unknown = {name: math.nan for name in _MAY_BE_UNKNOWN if value[name] is None}
-    return Member(**{**value, **unknown, "input_size": tuple(value["input_size"])})
+    order = value.get("class_order")
+    return Member(**{
+        **value, **unknown, "input_size": tuple(value["input_size"]),
+        "class_order": None if order is None else tuple(map(int, order)),
+    })  # fmt: skip

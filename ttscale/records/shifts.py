@@ -6,15 +6,20 @@ from pathlib import Path
 
 from ttscale.data.dataset import CLEAN
 from ttscale.errors import TtscaleError
-from ttscale.records.read import read_records
+from ttscale.records.read import MANIFEST, read_records, runs_below
 from ttscale.records.records import Records
-
-MANIFEST = "manifest.json"
 
 
 def shift_of(records: Records) -> str:
     """The label of the shift that the items were under, as ``gaussian noise 3``; ``clean`` where there was none."""
     return str(records.manifest.dataset.get("shift") or CLEAN)
+
+
+def shifts_below(folder: Path) -> Path | None:
+    """Where the Records of several shifts stand side by side: in ``folder`` or, as a sweep writes them, in its
+    ``records``; None where ``folder`` is Records itself, or has none below."""
+    below = runs_below(folder)
+    return below[0].parent if below and not (folder / MANIFEST).exists() else None
 
 
 def read_shifts(folder: str | Path) -> dict[str, Records]:

@@ -6,7 +6,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, NullLocator
+from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, Locator, MaxNLocator, NullLocator
 
 from ttscale.reporting.palette import LIGHT, themed
 from ttscale.reporting.words import scaled
@@ -138,11 +138,22 @@ def multiplier_axis(ax: Axes, top: float) -> None:
     ax.grid(visible=False, axis="x")
 
 
-def percent_axis(ax: Axes) -> None:
-    """Ticks as percentages, with as many decimals as their distance needs."""
-    low, high = ax.get_ylim()
-    decimals = 0 if high - low > 0.045 else 1 if high - low > 0.0045 else 2
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{decimals}f}%"))
+class _Percent(Formatter):
+    """Fractions as percentages, with as many decimals as any of the ticks needs."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return self.format_ticks([x])[0]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        ticks = [100 * value for value in values]
+        decimals = next((n for n in range(4) if all(abs(round(tick, n) - tick) < 1e-6 for tick in ticks)), 4)
+        return [f"{tick:.{decimals}f}%" for tick in ticks]
+
+
+def percent_axis(ax: Axes, ticks: int = 8) -> None:
+    """At most about so many ticks, as percentages, at round distances."""
+    ax.yaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_formatter(_Percent())
 
 
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ttscale.reporting.canvas import multiplier_axis, percent_axis, style
 from ttscale.reporting.key import name_axes
@@ -45,8 +44,7 @@ def beside(parts: Mapping[str, Mapping[str, Any]], *, narrow: bool = False) -> F
             multiplier_axis(ax, 1.15 * max(x for points in lines.values() for x, _, _, _ in points))
             margin = 0.08 * max(max(heights) - min(heights), 0.01)
             ax.set_ylim(min(heights) - margin, min(max(heights) + margin, 1.0 + margin / 2))
-            ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-            percent_axis(ax)
+            percent_axis(ax, ticks=5)
             ax.set_title(f"{heading(name)}: {clean(group.key, 28)}", color=own)
             name_lines(ax, named)
         name_axes(

@@ -108,6 +108,7 @@ _TEXT_CAPTIONS = {
         "chosen and scored on the same items."
     ),
 }
+_SOME_MEMBERS = " Ensembles of some of the members have no line here, but count for the front."
 _KINDS_OF_CHART = {
     "accuracy_vs_flops": "Line chart of accuracy against test-time FLOPs per item on a log scale.",
     "accuracy_vs_multiplier": "Line charts, one a size, of accuracy against multiples of one plain decision.",
@@ -152,6 +153,8 @@ def _of_part(part: str, summary: Mapping[str, Any]) -> list[Drawing]:
         wide, narrow = function(summary), function(summary, narrow=True)
         if wide is not None and narrow is not None:
             caption = captions[name].format(level=level, plain=series.plain)
+            if name == "accuracy_vs_flops" and summary.get("ensembles"):
+                caption += _SOME_MEMBERS
             alt = f"{_KINDS_OF_CHART[name]} {_content(series)}"
             drawings.append(Drawing(full_name(part, name), wide, narrow, caption, alt))
     return drawings

@@ -15,6 +15,8 @@ from ttscale.reporting.series import Series
 from ttscale.reporting.words import escape, flops, is_number, number_interval, percent_interval, significant, times
 
 _CLEAR = "rgba(0,0,0,0)"
+_RIGHT, _LEFT = ("top right", "middle right", "bottom right"), ("top left", "bottom left", "middle left")
+_EITHER = (*_LEFT[:2], *_RIGHT[:2])
 
 
 def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -31,8 +33,7 @@ def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     lines += [_coverage(curve, role, colour) for curve, role in pairs if curve.get("coverage")]
     lines += [_line(series, curve, role, colour) for curve, role in pairs]
     ladder = _ladder(series, colour)
-    heights = [y for trace in (*lines, *ladder) for y in trace["y"]]
-    points = [*ladder, *_rivals(series, heights, colour), *_plan(summary, colour)]
+    points = [*ladder, *_rivals(series, [*lines, *ladder], colour), *_plan(summary, colour)]
     shown = [*(trace for trace in lines if trace["x"]), *points]
     return {"data": [*_front(summary, colour), *shown], "layout": _layout(shown, colour)} if shown else None
 
@@ -132,12 +133,12 @@ def _rung(rung: Mapping[str, Any], plain: str) -> str:
     return "<br>".join(lines)
 
 
-def _rivals(series: Series, heights: Sequence[float], colour: Mapping[str, str]) -> list[dict[str, Any]]:
-    rivals = rivals_of(series, "flops")
+def _rivals(series: Series, others: Sequence[Mapping[str, Any]], colour: Mapping[str, str]) -> list[dict[str, Any]]:
+    rivals, heights = rivals_of(series, "flops"), [y for trace in others for y in trace["y"]]
     if not rivals or not heights:
         return []
     rivals = sorted(in_range(rivals, heights), key=lambda rival: rival.y, reverse=True)
-    own = [rival.role for rival in rivals]
+    own, costs = [rival.role for rival in rivals], [x for trace in others for x in trace["x"]]
     line = {"color": [colour[role] for role in own], "width": 2}
     scored = [percent_interval({"accuracy": r.y, "low": r.low, "high": r.high}) for r in rivals]
     texts = [
@@ -146,7 +147,7 @@ def _rivals(series: Series, heights: Sequence[float], colour: Mapping[str, str])
     ]
     trace = _trace(
         "rival", "ink", mode="markers+text", x=[rival.x for rival in rivals], y=[rival.y for rival in rivals],
-        text=[escape(rival.label) for rival in rivals], textposition=_sides(rivals), cliponaxis=False,
+        text=[escape(rival.label) for rival in rivals], textposition=_sides(rivals, costs), cliponaxis=False,
         textfont={"color": [colour[role] for role in own], "size": 12}, customdata=texts,
         hovertemplate="%{customdata}<extra></extra>",
         marker={"symbol": [rival.symbol for rival in rivals], "size": 11, "color": colour["surface"], "line": line},
@@ -154,13 +155,21 @@ def _rivals(series: Series, heights: Sequence[float], colour: Mapping[str, str])
     return [{**trace, "meta": {**trace["meta"], "roles": own}}]
 
 
-def _sides(rivals: Sequence[Rival]) -> list[str]:
-    """Where each name stands beside its point: those over the same x, highest first, on different sides."""
+def _sides(rivals: Sequence[Rival], costs: Sequence[float]) -> list[str]:
+    """Where each name stands beside its point: those over the same x, highest first, on different sides, and in the
+    outer thirds of the axis on the side that it has room on.
+
+    Args:
+        costs: the x of everything else.
+    """
     taken: dict[float, int] = {}
-    sides = ("top left", "bottom left", "top right", "middle right")
+    costs = [*costs, *(rival.x for rival in rivals)]
+    low, high = math.log(min(costs)), math.log(max(costs))
     out = []
     for rival in rivals:
         at = taken.get(rival.x, 0)
+        place = (math.log(rival.x) - low) / ((high - low) or 1.0)
+        sides = _RIGHT if place < 1 / 3 else _LEFT if place > 2 / 3 else _EITHER
         taken[rival.x] = at + 1
         out.append(sides[at % len(sides)])
     return out
@@ -218,7 +227,7 @@ def _layout(traces: Sequence[Mapping[str, Any]], colour: Mapping[str, str]) -> d
             **axis, "type": "log", "range": edges, "showgrid": False, "tickformat": "~s", "dtick": ticks,
             "ticks": "outside", "tickcolor": muted, "showline": True, "linecolor": muted, "title": x_title,
         },
-        "yaxis": {**axis, "tickformat": ".3~p"},
+        "yaxis": {**axis, "tickformat": "~p"},
         "annotations": [y_title],
         "modebar": {"bgcolor": _CLEAR, "color": muted, "activecolor": colour["ink"]},
     }  # fmt: skip

@@ -7,7 +7,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ttscale.reporting.canvas import multiplier_axis, new_figure, percent_axis
 from ttscale.reporting.kinds import COVERAGE
@@ -80,8 +79,7 @@ def scale_sizes(
         middle = min((low + high) / 2, 1.0 + 0.02 * span - span / 2)  # no room above 100%
         multiplier_axis(ax, max(tops[j] for j in alike))
         ax.set_ylim(middle - span / 2, middle + span / 2)
-        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        percent_axis(ax)
+        percent_axis(ax, ticks=5)
         ax.set_title(group.label, color=colour[group.role])
 
 

@@ -25,6 +25,7 @@ from ttscale.reporting.sections.prompts import prompts
 from ttscale.reporting.sections.quality import quality
 from ttscale.reporting.sections.rivals import rivals
 from ttscale.reporting.sections.run import members, method
+from ttscale.reporting.sections.teams import teams
 from ttscale.reporting.sections.training import training
 from ttscale.reporting.sections.votes import votes
 from ttscale.reporting.series import Series
@@ -75,6 +76,7 @@ class Part:
             yield "answers", "Families and abstentions", answers(series)
             yield "examples", "Some problems and what was answered", examples(series)
         else:
+            yield "teams", "Every ensemble", teams(series)
             yield "rivals", "Number formats and weight soups", rivals(series)
             yield "policies", "Learned orders and weights", joined([self._figure("policies"), policies(series)])
             yield "comparisons", "Decisions fixed and broken", comparisons(series)

@@ -24,6 +24,7 @@ _ROWS: dict[str, tuple[str, ...]] = {
     "quality": ("curve", "k"),
     "comparisons": ("a", "b"),
     "equivalents": ("curve", "k", "metric"),
+    "ensembles": ("curve", "members"),
     "breakdown": ("by", "group"),
 }
 _COLUMNS = ("budgets", "multiplier", "flops", "accuracy")

@@ -143,8 +143,15 @@ class Series:
     def title(self, curve: Mapping[str, Any]) -> str:
         """What a curve spends its compute on, for a table."""
         key = self.key_of(curve)
-        size = "all members" if key == WHOLE else clean(key, 48)
+        size = self._team_name(curve) if key == WHOLE else clean(key, 48)
         return f"{size}, {self.spent_on(curve)}"
+
+    @staticmethod
+    def _team_name(curve: Mapping[str, Any]) -> str:
+        """All members, or those of a subset by name."""
+        if curve.get("subject") in (None, "all"):
+            return "all members"
+        return clean(" + ".join(map(str, curve["members"])), 100)
 
     def spent_on(self, curve: Mapping[str, Any]) -> str:
         """What grows along a curve."""
@@ -202,6 +209,13 @@ def vote_words(vote: Any) -> str:
 def sparse(budgets: Sequence[int]) -> list[int]:
     """Positions of the budgets that a table shows: powers of two and the last."""
     return [i for i, k in enumerate(budgets) if k & (k - 1) == 0 or i == len(budgets) - 1]
+
+
+def shortened(names: Iterable[str]) -> dict[str, str]:
+    """Each name without the beginning that all share."""
+    several = list(dict.fromkeys(names))
+    cut = len(_shared_prefix(several))
+    return {name: name[cut:] for name in several}
 
 
 def _first_cost(curves: Mapping[str, Mapping[str, Any]]) -> tuple[bool, float]:

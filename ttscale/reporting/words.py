@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 DASH = "–"
+_MEMBERS = 8  # named at most
 _PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 # Control and format characters (bidirectional overrides among them), lone surrogates, private use: replaced.
 _UNSHOWABLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
@@ -109,6 +110,12 @@ def number_interval(interval: Mapping[str, Any], digits: int = 3) -> str:
     if DASH not in (low, high):
         return f"{value} ({low} to {high})"
     return f"{value} ({low} or more)" if low != DASH else f"{value} ({high} or less)" if high != DASH else value
+
+
+def temperatures(of: Mapping[Any, Any]) -> str:
+    """``w8-s0 1.2, w8-s1 0.97``, of the first few members."""
+    named = [f"{clean(member, 60)} {significant(value)}" for member, value in of.items()]
+    return ", ".join(named[:_MEMBERS]) + (", …" if len(named) > _MEMBERS else "")
 
 
 def times(value: Any) -> str:

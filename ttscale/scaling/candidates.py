@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
@@ -12,6 +13,7 @@ from ttscale.scaling.sampled_credits import vote_possible
 from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, rivals, spread, tta
 from ttscale.voting.votes import AUTO, DEFAULT, AnswerVote, resolve
 
+MOST_IN_SUBSETS = 4  # members; the subsets of more are too many
 PLAN_VOTES = ("mean", "log_mean")  # of images, unless the user names others
 
 
@@ -20,7 +22,8 @@ def candidates(records: Records, *, votes: Sequence[str] | str = AUTO) -> tuple[
 
     Of images: per member its views; per size (``card["size"]``) with several members their ensemble, its product with
     the views, and one view per member; the same of all members, cheapest first, where there are several sizes (those
-    made of another size at hand, such as its weights in fewer bits, are not among all members).
+    made of another size at hand, such as its weights in fewer bits, are not among all members); and of at most 4 such
+    members every subset of two or more, as an ensemble and as its product with the views.
 
     Of text: per member one greedy answer, the samples of each decoding, and where there are prompt variants one sample
     of each and their mixture; where there are several members their ensemble, and the one whose quotas spend as many
@@ -79,20 +82,44 @@ def _has_score(records: Records, strategy: Strategy) -> bool:
     return strategy.vote == DEFAULT["text"] or vote_possible(records, strategy)
 
 
+def plain_members(records: Records) -> list[str]:
+    """The members that were not made of another size at hand, cheapest first."""
+    made = rivals(records.members)
+    plain = [member for size, some in by_size(records.members).items() if size not in made for member in some]
+    return [member.name for member in sorted(plain, key=lambda member: member.flops)]
+
+
+def mixed_subsets(records: Records) -> list[tuple[str, ...]]:
+    """Every subset of two or more of the plain members, but for all of them and all of a size: where these are of
+    several sizes and few enough; the members of each cheapest first."""
+    names = plain_members(records)
+    if len(names) > MOST_IN_SUBSETS or not several_sizes(records):
+        return []
+    sizes = [{member.name for member in members} for members in by_size(records.members).values()]
+    several = (one for n in range(2, len(names)) for one in combinations(names, n))
+    return [one for one in several if set(one) not in sizes]
+
+
+def several_sizes(records: Records) -> bool:
+    """Whether the plain members are of more than one size."""
+    return len(by_size(records.members)) - len(rivals(records.members)) > 1
+
+
 def _of_images(records: Records, votes: Sequence[str]) -> tuple[Strategy, ...]:
     groups = by_size(records.members)
-    teams = [(size, members) for size, members in groups.items() if len(members) > 1]
-    made = rivals(records.members)
-    if len(groups) - len(made) > 1:
-        everyone = [member for size, members in groups.items() if size not in made for member in members]
-        teams.append(("all", sorted(everyone, key=lambda member: member.flops)))
-    makers = (ensemble, product, spread) if len(records.variants) > 1 else (ensemble,)
+    teams = [(size, [one.name for one in members]) for size, members in groups.items() if len(members) > 1]
+    if several_sizes(records):
+        teams.append(("all", plain_members(records)))
+    viewed = len(records.variants) > 1
+    makers = (ensemble, product, spread) if viewed else (ensemble,)
     out: list[Strategy] = []
     for vote in votes:
         out += [tta(records, member.name, vote=vote) for member in records.members]
-        for subject, members in teams:
-            names = [member.name for member in members]
-            out += [make(records, names, vote=vote, subject=subject) for make in makers]
+        out += [make(records, names, vote=vote, subject=subject) for subject, names in teams for make in makers]
+        out += [
+            make(records, names, vote=vote) for names in mixed_subsets(records)
+            for make in ((ensemble, product) if viewed else (ensemble,))
+        ]  # fmt: skip
     return tuple(out)
 
 

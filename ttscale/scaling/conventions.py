@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ttscale.records.records import Records
+from ttscale.scaling.candidates import MOST_IN_SUBSETS
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.sampled_credits import ORDERS
 
@@ -12,7 +13,8 @@ _FLOPS = "1 multiply-add = 2 FLOPs; per item"
 _TIES = "tied answers share the credit"
 _BREAKS = "a deployed plan breaks ties by the item's keyed uniform"
 _COMMON = {
-    "choices": "an option chosen by its accuracy is chosen on one half of the items and scored on the other",
+    "choices": "an option chosen by its accuracy is chosen on some of the items and scored on others: a plan's on "
+    "halves, a verdict's on ten folds",
     "fits": (
         "laws in draws k (in cost relative to the first draw where draws differ in cost), fitted to budgets spaced "
         "evenly in log k; R² and RMSE are of these budgets; the law is chosen by the back-test error of the gain over "
@@ -50,13 +52,16 @@ def image_conventions(curve: Curve) -> dict[str, str]:
             "budget, fitted by likelihood on one half of the items and applied to the other, both ways"
         ),
         "comparisons": (
-            "single strategies, of the first training seed; fixed: only the first is right, broken: only the second; "
+            "single strategies, of the first training seed; what was learned is set beside as many of the draws as "
+            "collected as cost no more FLOPs; fixed: only the first is right, broken: only the second; "
             "McNemar's exact two-sided p, not adjusted, and adjusted for the number of pairs shown (Holm); no p where "
             "items come in clusters"
         ),
         "equivalents": (
             "the number of ensemble members, interpolated, that does as well by calibrated likelihood or accuracy "
-            "(deep-ensemble equivalent, Ashukha et al. 2020); the ensemble is the mean over the orders of its members"
+            "(deep-ensemble equivalent, Ashukha et al. 2020); the ensemble is that of the same size, the mean over the "
+            "orders of its members; where a size has none, m members are the mean over all subsets of m members of the "
+            f"run, whatever their sizes (of more than {MOST_IN_SUBSETS}, over as many orders as members)"
         ),
         **_COMMON,
     }  # fmt: skip

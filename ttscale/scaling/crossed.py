@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import check_bootstrap, count_units, mean_credit, unit_index
 from ttscale.scaling.checks import check_images
@@ -40,12 +41,14 @@ class Learned:
         items: positions of the items that were looked at, ``int64 [item]``.
         note: in words, why the strategy is that of the draws as collected; empty where something was learned.
         temperatures: per member, what its log-probabilities are divided by before the vote; empty when nothing.
+        counts: of a selection with replacement, how often each of all draws was chosen; else empty.
     """
 
     strategy: Strategy
     items: np.ndarray = field(repr=False)
     note: str = ""
     temperatures: dict[str, float] = field(default_factory=dict)
+    counts: tuple[int, ...] = ()
 
 
 class Learner(Protocol):
@@ -72,12 +75,14 @@ class CrossFittedCurve:
             ``strategy`` is the one that all items taught.
         optimism: per budget, accuracy on the items learned from minus accuracy of the curve, as a fraction,
             ``float64 [k]``.
+        base: the draws that it was learned about, in the order collected.
         learned: on all items: the one to deploy. halves: on the first half, and on the second.
         note: where nothing was learned, and why; empty where something was, on all items and on both halves.
     """
 
     curve: Curve
     optimism: np.ndarray
+    base: Strategy
     learned: Learned
     halves: tuple[Learned, Learned]
     note: str
@@ -92,9 +97,15 @@ def cross_fitted(
         ci, n_boot, seed: as for :func:`ttscale.scaling.curves.accuracy_curve`; the seed also makes the halves.
 
     Raises:
-        TtscaleError: Records of text, draws that they do not hold, options out of range, or too few items to halve.
+        TtscaleError: Records of text, no learner, draws that they do not hold, options out of range, or too few items
+            to halve.
     """
     check_images(records)
+    if not all(hasattr(learner, name) for name in ("base", "budgets", "learn")):
+        raise TtscaleError(
+            "learner", expected="a learner, such as a Policy", got=repr(learner)[:80],
+            fix="Make one, for example Policy(tta(records, member)).",
+        )  # fmt: skip
     check_draws(records, learner.base)
     level = check_level(ci)
     check_bootstrap(n_boot, level, count_units(records.n_items, unit_index(records.clusters)), seed)
@@ -109,18 +120,23 @@ def cross_fitted(
     )
     curve = with_costs(curve, parts, [image_costs(records, one, budgets) for one, _ in parts])
     seen = [mean_credit(prefix_credits(records.take(h.items), h.strategy, budgets.tolist())) for h in halves]
-    return CrossFittedCurve(curve, np.mean(seen, axis=0) - curve.accuracy, whole, halves, _note(whole, halves))
+    optimism = np.mean(seen, axis=0) - curve.accuracy
+    return CrossFittedCurve(curve, optimism, learner.base, whole, halves, _note(whole, halves))
 
 
 def planned(
-    records: Records, first: np.ndarray, learner: Learner, *, level: float, n_boot: int, seed: int
-) -> Curve | None:
+    records: Records, first: np.ndarray, learner: Learner, *, level: float, n_boot: int, seed: int,
+    learned: Learned | None = None,
+) -> Curve | None:  # fmt: skip
     """The curve of what ``first`` (``bool [item]``) teaches, as a candidate of a plan that chooses on these items.
+
+    Args:
+        learned: what the learner made of ``first``, where that is at hand.
 
     Returns:
         None where these are too few to be halved again, or taught nothing.
     """
-    learned = learner.learn(records, first)
+    learned = learner.learn(records, first) if learned is None else learned
     parts = None if learned.note else planning_parts(
         records, first, learned.strategy, lambda items: learner.learn(records, items).strategy, seed=seed
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from ttscale.scaling.bootstrap import bootstrap_means, count_units, mean_credit
 from ttscale.scaling.curves import Curve
-from ttscale.scaling.halves import first_half
+from ttscale.scaling.halves import check_halves, folds
 from ttscale.scaling.interval import Interval, detectable, difference_bounds
+
+FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,15 @@ class Choice:
 
 def best_against(
     options: Sequence[tuple[Curve, np.ndarray]], rival: np.ndarray
-) -> tuple[Interval, tuple[Choice, Choice], float]:
+) -> tuple[Interval, tuple[Choice, ...], float]:
     """The best option's accuracy minus a rival's, cross-fitted.
 
-    The option that is most accurate on the first half of the items (the cheapest of equals) is scored on the second
-    half, and the one chosen on the second half is scored on the first; the differences to the rival are averaged over
-    all items. Choosing and scoring on the same items would favour the options, the more so the more there are. The
-    interval resamples items with the two choices held fixed. Cross-fitting: Stone, "Cross-validatory choice and
-    assessment of statistical predictions", JRSS B 36 (1974); with both halves averaged, Chernozhukov et al.,
-    "Double/debiased machine learning", Econometrics Journal 21 (2018), definition 3.1.
+    The items are dealt into ten folds; each fold is scored by the option that is most accurate on the other nine (the
+    cheapest of equals), and the differences to the rival are averaged over all items. Choosing and scoring on the same
+    items would favour the options, the more so the more there are; choosing on half of the items alone would often
+    pick a worse one than all of them would. The interval resamples items with the choices held fixed. Cross-fitting:
+    Stone, "Cross-validatory choice and assessment of statistical predictions", JRSS B 36 (1974); with all folds
+    averaged, Chernozhukov et al., "Double/debiased machine learning", Econometrics Journal 21 (2018), definition 3.1.
 
     Args:
         options: curves, all on the same items and resamples, each with the rows (positions in ``budgets``) to choose
@@ -39,23 +42,27 @@ def best_against(
         rival: credit of the rival, ``[item]``.
 
     Returns:
-        The difference as a fraction; what was chosen on the first and on the second half; and the difference that
-        would have been detected with 80 % power (see :func:`ttscale.scaling.interval.detectable`).
+        The difference as a fraction; the different choices, that of most folds first; and the difference that would
+        have been detected with 80 % power (see :func:`ttscale.scaling.interval.detectable`).
+
+    Raises:
+        TtscaleError: too few items (or clusters) to choose on some and score on others.
     """
     curve = options[0][0]
-    first = first_half(curve.item_ids, curve.clusters, seed=curve.seed)
+    check_halves(curve.item_ids, curve.clusters)
+    fold = folds(curve.item_ids, curve.clusters, FOLDS, seed=curve.seed)
     composite = np.empty(curve.n_items)
-    choices = []
-    for chooser in (first, ~first):
-        picked, row = _most_accurate(options, chooser)
-        composite[~chooser] = picked.credit[row, ~chooser]
-        choices.append(Choice(picked.name, int(picked.budgets[row])))
+    chosen: Counter[Choice] = Counter()
+    for scored in (fold == number for number in np.unique(fold)):
+        picked, row = _most_accurate(options, ~scored)
+        composite[scored] = picked.credit[row, scored]
+        chosen[Choice(picked.name, int(picked.budgets[row]))] += 1
     difference = composite - rival
     replicates = bootstrap_means(difference[None], units=curve.units, n_boot=curve.n_boot, seed=curve.seed)
     low, high = difference_bounds(replicates[:, 0], curve.level, count_units(curve.n_items, curve.units))
     method = f"cross-fitted choice, paired {curve.method}"
     interval = Interval(float(mean_credit(difference)), low, high, curve.level, method)
-    return interval, (choices[0], choices[1]), detectable(replicates[:, 0], curve.level)
+    return interval, tuple(choice for choice, _ in chosen.most_common()), detectable(replicates[:, 0], curve.level)
 
 
 def _most_accurate(options: Sequence[tuple[Curve, np.ndarray]], items: np.ndarray) -> tuple[Curve, int]:

@@ -22,6 +22,7 @@ from ttscale.scaling.sampled_credits import ORDERS, budget_costs, check_orders, 
 from ttscale.scaling.strategy import Strategy, check_draws, product, tta
 from ttscale.voting.votes import resolve
 
+_ROUNDING = 1e-9  # of costs that are sums of the same numbers in another order
 _SPENT = ("tokens", "seconds", "weight_bytes")  # parts of a curve that may be None
 
 
@@ -116,13 +117,11 @@ class Curve:
 
     def row(self, k: int) -> int:
         """The position of budget ``k``; TtscaleError when the curve does not hold it."""
-        rows = np.flatnonzero(self.budgets == k)
-        if not rows.size:
-            raise TtscaleError(
-                "k", expected=f"a budget of the curve {self.name!r} ({_listed(self.budgets)})", got=repr(k),
-                fix="Choose one of these, or compute the curve with the budget wanted.",
-            )  # fmt: skip
-        return int(rows[0])
+        return row_of(self.budgets, k, self.name)
+
+    def within(self, flops: float) -> int:
+        """The largest budget that costs no more FLOPs per item than this; the first where none does."""
+        return int(self.budgets[last_within(self.flops, flops)])
 
     def at_rows(self, rows: np.ndarray) -> Curve:
         """The same curve at some of its budgets, given by their positions."""
@@ -362,6 +361,22 @@ def check_budgets(budgets: Sequence[int] | None, n_draws: int) -> np.ndarray:
             fix="Leave out the larger budgets, or collect more draws.",
         )  # fmt: skip
     return given.astype(np.int64)
+
+
+def row_of(budgets: np.ndarray, k: int, name: str) -> int:
+    """The position of budget ``k`` among those of what is called so; TtscaleError when it is none of them."""
+    rows = np.flatnonzero(budgets == k)
+    if not rows.size:
+        raise TtscaleError(
+            "k", expected=f"one of the budgets of {name!r}, {_listed(budgets)}", got=repr(k),
+            fix="Choose one of these, or measure the budget wanted.",
+        )  # fmt: skip
+    return int(rows[0])
+
+
+def last_within(costs: np.ndarray, most: float) -> int:
+    """The position of the last of growing costs that is no more than ``most``, up to rounding; 0 where none is."""
+    return max(0, int(np.searchsorted(costs, most * (1 + _ROUNDING), side="right")) - 1)
 
 
 def _check_comparable(a: Curve, b: Curve) -> None:

@@ -13,6 +13,7 @@ from ttscale.scaling.curves import Curve, gain_per_flop
 from ttscale.scaling.fit import Fit
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.pareto import pareto
+from ttscale.scaling.strategy import is_subset
 from ttscale.scaling.tradeoff import Exchange, Tradeoff, Verdict
 from ttscale.scaling.words import kind_words
 
@@ -39,7 +40,8 @@ def json_ready(value: Any) -> Any:
 def curve_entry(curve: Curve) -> dict[str, Any]:
     return {
         "id": curve.name, "label": kind_words(curve), "kind": curve.kind,
-        "size": None if curve.subject == "all" else curve.subject, "members": curve.members, "vote": curve.vote,
+        "size": None if curve.subject == "all" or is_subset(curve) else curve.subject, "subject": curve.subject,
+        "members": curve.members, "vote": curve.vote,
         "budgets": curve.budgets, "multiplier": curve.multiplier, "flops": curve.flops,
         "flops_worst": curve.flops_worst, "accuracy": curve.accuracy, "low": curve.low, "high": curve.high,
         "gain_per_gflop": gain_per_flop(curve), "seconds": curve.seconds, "weight_bytes": curve.weight_bytes,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
+from ttscale.errors import TtscaleError, unknown_name
 from ttscale.scaling.interval import Interval, percentiles, undefined
 from ttscale.scaling.quality import Quality
 
@@ -47,16 +48,33 @@ class Equivalent:
         return math.isinf(self.members.value)
 
 
-def equivalent(measured: Quality, k: int, ensemble: Quality, metric: Metric = "nll") -> Equivalent:
+class Ladder(Protocol):
+    """Ensembles of 1, 2, … members, measured item by item; a :class:`~ttscale.scaling.quality.Quality` is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def budgets(self) -> np.ndarray:
+        """1, 2, … up to all the members."""
+
+    def of_items(self, score: str, k: int) -> np.ndarray:
+        """A score of every item at ``k`` members, ``float64 [item]``."""
+
+
+def equivalent(measured: Quality, k: int, ensemble: Ladder, metric: Metric = "nll") -> Equivalent:
     """Worth how many members of an ensemble ``k`` draws of a strategy are.
 
     Args:
-        measured, ensemble: from :func:`ttscale.scaling.quality.quality` with the same records and options; the ensemble
-            (best the mean over the orders of its members) at budgets 1, 2, … up to all its members.
+        measured: from :func:`ttscale.scaling.quality.quality`.
+        ensemble: from there too, with the same records and options (best the mean over the orders of its members) at
+            budgets 1, 2, … up to all its members, its default; or any other ladder.
 
     Raises:
-        TtscaleError: a budget that was not measured.
+        TtscaleError: a budget or number of members that was not measured, what is no ensemble of the same items, or an
+            unknown metric.
     """
+    _check(measured, ensemble, metric)
     of, sign = _ITEM_SCORE[metric]
     ladder = [ensemble.of_items(of, size) for size in ensemble.budgets.tolist()]
     rows = sign * np.stack([measured.of_items(of, k), *ladder])
@@ -71,6 +89,28 @@ def equivalent(measured: Quality, k: int, ensemble: Quality, metric: Metric = "n
         measured.name, k, ensemble.name, metric, Interval(value, float(low), float(high), measured.level, method),
         len(ensemble.budgets), float(np.isinf(replicates).mean()),
     )  # fmt: skip
+
+
+def _check(measured: Quality, ensemble: Ladder, metric: str) -> None:
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+    if isinstance(ensemble, Quality):
+        if ensemble.kind not in ("ensemble", "single"):
+            raise TtscaleError(
+                "ensemble", expected="an ensemble of members with one view each", got=repr(ensemble.name),
+                fix="Give quality(records, ensemble(records, members)).",
+            )  # fmt: skip
+        if not np.array_equal(measured.item_ids, ensemble.item_ids):
+            raise TtscaleError(
+                "ensemble", expected=f"the items of {measured.name!r}", got=f"other items in {ensemble.name!r}",
+                fix="Measure both on the same Records.",
+            )  # fmt: skip
+    sizes = ensemble.budgets.tolist()
+    if sizes != list(range(1, len(sizes) + 1)):
+        raise TtscaleError(
+            "ensemble", expected="its quality with 1, 2, 3, … members", got=f"{sizes} of {ensemble.name!r}",
+            fix="Measure it with quality(records, ensemble), which takes every number of members by default.",
+        )  # fmt: skip
 
 
 def members_for(scores: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ Ashukha and Vetrov, "Greedy policy search: a simple baseline for learnable test-
 1; why calibrated: Ashukha, Lyzhov, Molchanov and Vetrov, "Pitfalls of in-domain uncertainty estimation and ensembling
 in deep learning", ICLR 2020), or else accuracy.
 
-The temperature is fitted to the vote of every step. Candidates of a step are compared at that of the step before, and
-those of the first step each at its own: the fitted temperature maximises the likelihood, so that a small change of it
-changes the comparison in second order only.
+The temperature is fitted to the vote of every step, and candidates are compared each at its own: those of the first
+step at a fitted one, those of others at that of a Newton step from the temperature of the step before, whose gain in
+likelihood the slope and curvature there tell (draws that are not equally sure want unlike temperatures).
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from ttscale.errors import TtscaleError, unknown_name
 from ttscale.scaling import temperature
 
 OBJECTIVES = ("log_likelihood", "accuracy")
-REPEATS = 4  # with replacement, at most so many steps a draw
+REPEATS = 4  # with replacement, so many steps a draw; each that none of them chose is then chosen once
 _LEAST = 1e-30  # probabilities below this are taken as this: float32, and no label is impossible
-_VALUES_AT_ONCE, _LEAST_ITEMS = 65_536, 128  # class × item; temporaries then stay in cache, rows are not too short
+# Candidate × class × item; temporaries then stay in cache, rows are not too short.
+_VALUES_AT_ONCE, _LEAST_ITEMS = 65_536, 128
 _TIED = 1e-6  # of a score in nats: the rounding of float32
+_SHORTEST, _LONGEST = -0.5, 1.0  # Newton steps of 1/T, relative: half of it, twice as much
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +84,13 @@ def greedy_path(
     search = _Search(_states(log_probs, vote), labels, vote == "log_mean", by_accuracy)
     left = list(range(len(log_probs)))
     path: list[tuple[int, float, float]] = []
-    while left and len(path) < REPEATS * len(log_probs):
-        candidates = list(range(len(log_probs))) if replacement else left
-        scores = search.first() if not path and not by_accuracy else search.scores(candidates)
-        best = candidates[int(np.flatnonzero(scores >= scores.max() - _TIED)[0])]
-        left = [draw for draw in left if draw != best]
-        path.append((best, *search.add(best)))
+    while left:
+        again = replacement and len(path) < REPEATS * len(log_probs)
+        candidates = list(range(len(log_probs))) if again else left
+        scores, inverse = search.first() if not path and not by_accuracy else search.scores(candidates)
+        at = int(np.flatnonzero(scores >= scores.max() - _TIED)[0])
+        left = [draw for draw in left if draw != candidates[at]]
+        path.append((candidates[at], *search.add(candidates[at], float(inverse[at]))))
     chosen, score, fitted = zip(*path, strict=True)
     return Path(np.array(chosen), np.array(score), np.array(fitted))
 
@@ -103,51 +106,73 @@ class _Search:
         self.states, self.labels, self.logs, self.by_accuracy = states, labels, logs, by_accuracy
         self.total, self.n, self.inverse = np.zeros_like(states[0]), 0, 1.0
 
-    def first(self) -> np.ndarray:
-        """The score of each draw alone, at its own temperature: ``float64 [draw]``."""
-        out, fitted = np.empty(len(self.states)), 1.0
+    def first(self) -> tuple[np.ndarray, np.ndarray]:
+        """The score of each draw alone at its own temperature, and the inverse of that: ``float64 [draw]`` each."""
+        out, inverse = np.empty(len(self.states)), np.ones(len(self.states))
         for draw, state in enumerate(self.states):
             scores = (state if self.logs else np.log(state)).T
-            fitted = temperature.fit(scores, self.labels, start=fitted)
+            fitted = temperature.fit(scores, self.labels, start=1 / inverse[draw - 1])
             out[draw] = temperature.log_likelihood(scores, self.labels, fitted).mean()
-        return out
+            inverse[draw] = 1 / fitted
+        return out, inverse
 
-    def scores(self, candidates: list[int]) -> np.ndarray:
-        """The score of the draws so far with each candidate, ``float64 [candidate]``, at the temperature so far."""
-        out = np.zeros(len(candidates))
+    def scores(self, candidates: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The score of the draws so far with each candidate, and about its 1/T: ``float64 [candidate]`` each."""
+        out = np.zeros((len(candidates), 3))
         n_classes, n_items = self.total.shape
-        step = max(_LEAST_ITEMS, _VALUES_AT_ONCE // n_classes)
+        step = min(n_items, max(_LEAST_ITEMS, _VALUES_AT_ONCE // n_classes))
+        at_once = max(1, _VALUES_AT_ONCE // (n_classes * step))
         for start in range(0, n_items, step):
-            items = slice(start, min(start + step, n_items))
-            totals = np.empty((n_classes, items.stop - start), np.float32)
-            for number, draw in enumerate(candidates):
-                np.add(self.states[draw, :, items], self.total[:, items], out=totals)
-                out[number] += self._of(totals, self.labels[items])
-        return out / n_items
+            items = slice(start, start + step)
+            right = _right(self.labels[items])
+            for first in range(0, len(candidates), at_once):
+                some = slice(first, first + at_once)
+                totals = self.states[candidates[some], :, items]
+                totals += self.total[:, items]
+                out[some] += self._of(totals, right)
+        score, slope, curvature = out.T
+        newton = np.divide(slope, curvature, out=np.zeros_like(slope), where=curvature > 0)
+        newton = newton.clip(_SHORTEST, _LONGEST)
+        return (score + newton * slope - newton**2 * curvature / 2) / n_items, self.inverse * (1 + newton)
 
-    def add(self, draw: int) -> tuple[float, float]:
-        """Choose a draw: the score of the vote with it, and its temperature."""
+    def add(self, draw: int, inverse: float) -> tuple[float, float]:
+        """Choose a draw: the score of the vote with it, and its temperature; the inverse of that is about this."""
         self.total += self.states[draw]
         self.n += 1
         scores = (self.total / self.n if self.logs else np.log(self.total)).T
-        fitted = temperature.fit(scores, self.labels, start=1 / self.inverse)
+        fitted = temperature.fit(scores, self.labels, start=1 / inverse)
         self.inverse = 1 / fitted
         if self.by_accuracy:
-            return self._of(self.total.copy(), self.labels) / len(self.labels), fitted
+            return float(self._of(self.total[None].copy(), _right(self.labels))[0, 0]) / len(self.labels), fitted
         return float(temperature.log_likelihood(scores, self.labels, fitted).mean()), fitted
 
-    def _of(self, totals: np.ndarray, labels: np.ndarray) -> float:
-        """Summed score of some items by their totals ``[class, item]``, which are overwritten."""
-        if not self.logs:
-            np.log(totals, out=totals)
-        totals -= totals.max(axis=0)
-        given = totals[labels, np.arange(len(labels))]
+    def _of(self, totals: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Summed score of some items by totals ``[candidate, class, item]``, which are overwritten; of the likelihood,
+        which is that at the temperature so far, also its slope and minus its curvature in 1/T, in units of 1/T so far:
+        ``float64 [candidate, 3]``."""
+        scores = totals if self.logs else np.log(totals, out=totals)
+        scores -= scores.max(axis=1, keepdims=True)
+        given = scores.reshape(len(scores), -1).take(right, axis=1)
         if self.by_accuracy:
-            return float(((given >= -_TIED) / (totals >= -_TIED).sum(axis=0)).sum())
-        scale = np.float32(self.inverse / (self.n + 1) if self.logs else self.inverse)
-        totals *= scale
-        np.exp(totals, out=totals)
-        return float((scale * given - np.log(totals.sum(axis=0))).sum(dtype=np.float64))
+            credit = (given >= -_TIED) / (scores >= -_TIED).sum(axis=1)
+            return np.pad(credit.sum(axis=1, keepdims=True), ((0, 0), (0, 2)))
+        inverse = np.float32(self.inverse / (self.n + 1) if self.logs else self.inverse)
+        scores *= inverse
+        given *= inverse
+        weight = np.exp(scores)
+        total = weight.sum(axis=1)
+        weight *= scores
+        mean = weight.sum(axis=1) / total
+        weight *= scores
+        variance = weight.sum(axis=1) / total - mean * mean
+        return np.stack(
+            [part.sum(axis=1, dtype=np.float64) for part in (given - np.log(total), given - mean, variance)], axis=1
+        )
+
+
+def _right(labels: np.ndarray) -> np.ndarray:
+    """Where the labels' scores are in ``[class, item]``, as one long row."""
+    return labels * len(labels) + np.arange(len(labels))
 
 
 def _states(log_probs: np.ndarray, vote: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Halves and folds of the items, for choosing on some and scoring on others."""
+"""Halves, folds and samples of the items, for choosing on some and scoring on others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
 
 MIN_PER_HALF = 2
-_FOLDS = 2**30  # keeps the order that folds are dealt in apart from those of halves, which count from 0
+# What keeps other orders of the items apart from those of halves, which count their repeats from 0:
+_FOLDS = 2**30
+TO_LEARN, TO_CALIBRATE = 2**31, 2**31 + 1  # parts of keyed_sample
 
 
 def first_half(item_ids: np.ndarray, clusters: np.ndarray | None, *, seed: int, repeat: int = 0) -> np.ndarray:
@@ -23,20 +25,40 @@ def first_half(item_ids: np.ndarray, clusters: np.ndarray | None, *, seed: int, 
     Raises:
         TtscaleError: fewer than ``2 MIN_PER_HALF`` units.
     """
+    check_halves(item_ids, clusters)
     names, unit = _units(item_ids, clusters)
+    return (_ranks(names, seed, repeat) < len(names) // 2)[unit]
+
+
+def check_halves(item_ids: np.ndarray, clusters: np.ndarray | None) -> None:
+    """TtscaleError where there are fewer than ``2 MIN_PER_HALF`` units."""
+    names, _ = _units(item_ids, clusters)
     if len(names) < 2 * MIN_PER_HALF:
         kind = "items" if clusters is None else "clusters of items"
         raise TtscaleError(
-            "records", expected=f"at least {2 * MIN_PER_HALF} {kind}, to choose on one half and score on the other",
+            "records", expected=f"at least {2 * MIN_PER_HALF} {kind}, to choose on some and score on others",
             got=str(len(names)), fix="Collect more items.",
         )  # fmt: skip
-    return (_ranks(names, seed, repeat) < len(names) // 2)[unit]
 
 
 def folds(item_ids: np.ndarray, clusters: np.ndarray | None, n: int, *, seed: int) -> np.ndarray:
     """The fold, 0 to ``n - 1``, of each item, ``int64 [item]``: units in keyed order, dealt out in turn."""
     names, unit = _units(item_ids, clusters)
     return _ranks(names, seed, _FOLDS)[unit] % n
+
+
+def keyed_sample(item_ids: np.ndarray, n: int, *, seed: int, part: int) -> np.ndarray:
+    """Positions of ``n`` of the items, or of all where there are no more, in order: ``int64 [item]``.
+
+    Which are taken depends on the seed and on their ids alone; unlike halves, clusters may be cut.
+
+    Args:
+        part: what the sample is for, so that samples for other things are others.
+    """
+    if len(item_ids) <= n:
+        return np.arange(len(item_ids))
+    uniforms = keyed.uniforms(seed, keyed.item_keys(item_ids.tolist()), stream=keyed.SPLIT, sample=part)
+    return np.sort(np.argsort(uniforms, kind="stable")[:n])
 
 
 def _units(item_ids: np.ndarray, clusters: np.ndarray | None) -> tuple[tuple[str, ...], np.ndarray]:

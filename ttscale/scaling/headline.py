@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ttscale.records.records import Records
+from ttscale.scaling.candidates import plain_members
 from ttscale.scaling.curves import Curve, gain_per_flop, paired_difference
 from ttscale.scaling.fit import Fit
-from ttscale.scaling.image_tables import told_budget
 from ttscale.scaling.interval import Interval
+from ttscale.scaling.options import beside_plain
 from ttscale.scaling.plan import Plan
 from ttscale.scaling.policies import LearnedGroup
 from ttscale.scaling.tradeoff import Tradeoff
@@ -35,7 +36,7 @@ def headline(
     records: Records, trade: Tradeoff, curves: Sequence[Curve], fits: Sequence[Fit], chosen: Plan | None, *,
     worth: Mapping[str, str], learned: str = "", shift: str = "",
 ) -> list[str]:  # fmt: skip
-    """Sentences for the terminal and the top of the page, most general first.
+    """Sentences for the terminal and the top of the page, most general first; none of a size made of another.
 
     Args:
         trade: of the same Records; ``curves``: all curves of the summary; ``fits``: the chosen fit of each curve that
@@ -44,8 +45,12 @@ def headline(
         worth: by the name of a curve, how many ensemble members its last budget is worth, in words.
         learned, shift: a sentence of what was learned, and of what shifts do; empty where nothing.
     """
+    made = {rung.size for rung in trade.rivals}
+    curves = [curve for curve in curves if curve.subject not in made]
+    fits = [fit for fit in fits if fit.curve.subject not in made]
+    base = {curve.name: plain for curve, plain in beside_plain(curves) if plain is not curve}
     spent = [
-        (kind, spending_words(strongest, worth=worth.get(strongest.name, "")))
+        (kind, spending_words(strongest, base.get(strongest.name), worth=worth.get(strongest.name, "")))
         for kind in ("tta", "ensemble", "product")
         if (strongest := _strongest([c for c in curves if c.kind == kind])) is not None
     ]
@@ -68,16 +73,17 @@ def taught_words(learned: Sequence[LearnedGroup]) -> str:
     orders = [group for group in learned if group.curve.kind == "policy" and group.of == "tta"]
     if not orders:
         return ""
-    group = max(orders, key=lambda one: one.curve.reference_flops)
-    notes = {part.note for part in group.parts}
-    if "" not in notes:
-        return f"Nothing was learned about the views of {group.curve.subject}: {sorted(notes)[0]}."
-    k = told_budget(group.curve)
-    gained = paired_difference(group.curve, k, group.beside, k)
+    group = max(orders, key=lambda one: one.beside.reference_flops)
+    if not group.taught:
+        note = min(part.note for part in group.parts)
+        return f"Nothing was learned about the views of {group.curve.subject}: {note}."
+    k = group.told
+    gained, beside = group.gain(k)
     verb = "changes accuracy by" if gained.excludes_zero else "makes no clear difference:"
+    many = "" if beside == k else f", which has {count_words(beside, 'view')} for no more FLOPs"
     return (
         f"An order of the views of {group.curve.subject} learned on one half of the items and scored on the other "
-        f"{verb} {points_words(gained)} with {k} views against the order collected."
+        f"{verb} {points_words(gained)} with {k} views against the order collected{many}."
     )
 
 
@@ -97,7 +103,7 @@ def plan_words(chosen: Plan) -> str:
             met = ", so it meets the target"
         elif half.high < target:
             met = ", so it misses the target"
-    what = f"{draws_words(chosen.draws, chosen.vote)}{learned_words(chosen.kind)}"
+    what = f"{draws_words(chosen.draws, chosen.vote)}{learned_words(chosen.kind, weighted=chosen.weights is not None)}"
     return (
         f"{goal} is {what} at {flops_words(chosen.flops)} per item{times}: on the half of the items that did not "
         f"choose it, it scores {accuracy_words(scored)}{met}."
@@ -105,12 +111,14 @@ def plan_words(chosen: Plan) -> str:
 
 
 def _what(records: Records, trade: Tradeoff) -> str:
-    sizes, members, views = len(trade.ladder), len(records.members), len(records.variants)
+    sizes, members, views = len(trade.ladder), len(plain_members(records)), len(records.variants)
+    made = len(records.members) - members
+    beside = f", and {made} made of {'it' if members == 1 else 'them'} without training," if made else ""
+    verb, each = ("was", "") if members + made == 1 else ("were", " each")
     name = records.manifest.dataset.get("name") or "the data"
     return (
-        f"{count_words(members, 'member')} of {count_words(sizes, 'size')} {'was' if members == 1 else 'were'} "
-        f"measured with {count_words(views, 'view')}{' each' if members > 1 else ''} on {records.n_items:,} items of "
-        f"{name} ({records.n_classes} classes)."
+        f"{count_words(members, 'member')} of {count_words(sizes, 'size')}{beside} {verb} measured with "
+        f"{count_words(views, 'view')}{each} on {records.n_items:,} items of {name} ({records.n_classes} classes)."
     )
 
 
@@ -132,8 +140,11 @@ def _strongest(curves: Sequence[Curve]) -> Curve | None:
     return max(curves, key=lambda curve: (curve.subject != "all", curve.reference_flops), default=None)
 
 
-def spending_words(curve: Curve, *, worth: str = "") -> str:
-    """What a curve gains from its first budget to its last, and in other words what that is ``worth``."""
+def spending_words(curve: Curve, base: Curve | None = None, *, worth: str = "") -> str:
+    """What a curve gains from its first budget (or that of ``base``) to its last, and in other words what that is
+    ``worth``."""
+    if base is not None:
+        return _over_words(curve, base, worth)
     k = int(curve.budgets[-1])
     gained = paired_difference(curve, k, curve, int(curve.budgets[0]))
     name = sentence_start(option_words(curve, k))
@@ -149,6 +160,20 @@ def spending_words(curve: Curve, *, worth: str = "") -> str:
     each = f", or {rate_words(rate)}" if math.isfinite(rate.value) else ""  # not where the draws cost nothing more
     over = "" if curve.tokens is None else " over one sample"
     return f"{head} {verb} accuracy by {points_words(gained)}{over}{each}{worth}."
+
+
+def _over_words(curve: Curve, base: Curve, worth: str) -> str:
+    """Of members of several sizes, over one view of another size: more than compute lies between the cheapest and all
+    of them."""
+    k, first = int(curve.budgets[-1]), int(base.budgets[0])
+    gained = paired_difference(curve, k, base, first)
+    ratio = ratio_words(float(curve.flops[-1] / base.flops[0]))
+    end = "s" * (curve.kind == "ensemble")
+    verb = f"change{end} accuracy by" if gained.excludes_zero else f"make{end} no clear difference:"
+    return (
+        f"{sentence_start(option_words(curve, k))}, at {ratio} the compute of {option_words(base, first)}, {verb} "
+        f"{points_words(gained)} over it{worth}."
+    )
 
 
 def _first(curve: Curve) -> str:

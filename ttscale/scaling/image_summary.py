@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from ttscale.errors import TtscaleError
+from ttscale.records.profiles import profiled_on
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
+from ttscale.scaling.at_hand import AtHand
 from ttscale.scaling.breakdown import breakdown
 from ttscale.scaling.candidates import PLAN_VOTES
 from ttscale.scaling.comparisons import comparisons_table
@@ -18,23 +21,18 @@ from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.entries import breakdown_entry, curve_entry, fit_entry, front_entry, tradeoff_entry
 from ttscale.scaling.fit import Fit, fit_law, log_spaced
 from ttscale.scaling.headline import headline, taught_words
-from ttscale.scaling.image_tables import (
-    equivalents_table,
-    find_equivalents,
-    measure,
-    measure_learned,
-    quality_table,
-    rivals_table,
-    worth_of_views,
-)
+from ttscale.scaling.image_tables import ensembles_table, quality_table, rivals_table
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.laws import get_law
-from ttscale.scaling.options import beside_plain, of_all
+from ttscale.scaling.learners import Selection
+from ttscale.scaling.measured import Option, measure, measure_learned, pair_up
+from ttscale.scaling.options import beside_plain, of_all, of_subsets
 from ttscale.scaling.plan import Plan, plan
 from ttscale.scaling.policies import learned_groups, policy_entries
 from ttscale.scaling.shifts import aligned, summarize_shifts
 from ttscale.scaling.strategy import by_size, rivals, tta
 from ttscale.scaling.tradeoff import tradeoff
+from ttscale.scaling.worth import find_worth, run_ladder, worth_of_views, worth_table
 
 Progress = Callable[[float], None]
 
@@ -43,7 +41,7 @@ _CURVES, _LEARNED, _FITS, _QUALITY, _PLAN = 0.15, 0.45, 0.55, 0.7, 0.9  # of the
 
 def image_parts(
     records: Records, *, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int,
-    shifts: Mapping[str, Records], on_progress: Progress,
+    selection: Selection, shifts: Mapping[str, Records], on_progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
     """What :func:`ttscale.scaling.summary.summarize` gives for images, its head aside. Arguments as there.
 
@@ -56,7 +54,9 @@ def image_parts(
       :mod:`ttscale.scaling.quality`.
     - ``comparisons``: pairs of single strategies: difference, decisions fixed and broken, McNemar's exact p (also
       adjusted by Holm for the number of pairs), what was detectable, differences of likelihood.
-    - ``equivalents``: worth how many ensemble members every curve is; see :mod:`ttscale.scaling.equivalent`.
+    - ``equivalents``: worth how many ensemble members every curve is; see :mod:`ttscale.scaling.worth`.
+    - ``ensembles``: of few members of several sizes, every ensemble beside its costliest member; see
+      :func:`ttscale.scaling.image_tables.ensembles_table`. Their curves are among ``curves``.
     - ``breakdown`` and ``breakdown_note``: gain by class, family and difficulty; see :mod:`ttscale.scaling.breakdown`.
     - ``rivals``: at k = 1, what was made of a size without training: numeric formats, pruning, weight soups.
     - ``shifts``: only where there are; see :func:`ttscale.scaling.shifts.summarize_shifts`.
@@ -64,37 +64,51 @@ def image_parts(
     settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed}
     several = aligned({"clean": records, **shifts}) if shifts else {}
     trade = tradeoff(records, vote=vote, on_progress=_part(on_progress, 0.0, _CURVES), **settings)
-    options = [(option.curve, [one for _, one in option.strategies]) for option in trade.options]
-    options += [(accuracy_curve(records, one, **settings), [one]) for one in of_all(records, vote)]
+    options: list[Option] = [(option.curve, tuple(one for _, one in option.strategies)) for option in trade.options]
+    options += [(accuracy_curve(records, one, **settings), (one,)) for one in of_all(records, vote)]
     collected = [curve for curve, _ in options]
+    options += [(accuracy_curve(records, one, **settings), (one,)) for one in of_subsets(records, vote)]
+    teams = [curve for curve, _ in options[len(collected) :]]
     learned = learned_groups(
-        records, vote=vote, known=collected, on_progress=_part(on_progress, _CURVES, _LEARNED), **settings
+        records,
+        vote=vote,
+        selection=selection,
+        known=collected,
+        on_progress=_part(on_progress, _CURVES, _LEARNED),
+        **settings,
     )
-    curves = [*collected, *(group.curve for group in learned)]
+    curves = [*collected, *teams, *(group.curve for group in learned)]
     fitted = _fits(collected, law, _part(on_progress, _LEARNED, _FITS))
-    measured = measure(records, options, on_progress=_part(on_progress, _FITS, (_FITS + _QUALITY) / 2), **settings)
-    measured += measure_learned(
-        records, learned, on_progress=_part(on_progress, (_FITS + _QUALITY) / 2, _QUALITY), **settings
-    )
+    beside, middle = pair_up(records, options, learned), (_FITS + _QUALITY) / 2
+    measured = measure(records, options, beside, on_progress=_part(on_progress, _FITS, middle), **settings)
+    measured += measure_learned(records, learned, beside, on_progress=_part(on_progress, middle, _QUALITY), **settings)
     chosen, problem = _plan(
-        records, min_accuracy, vote=vote, on_progress=_part(on_progress, _QUALITY, _PLAN), **settings
+        records,
+        min_accuracy,
+        vote=vote,
+        selection=selection,
+        at_hand=AtHand([*(part for option in trade.options for part in option.parts), *collected, *teams], learned),
+        on_progress=_part(on_progress, _QUALITY, _PLAN),
+        **settings,
     )
-    worth = find_equivalents(measured)
+    pairs = beside_plain(collected, rivals(records.members))
+    worth = find_worth(measured, run_ladder(records, measured, vote=vote, **settings))
     parts: dict[str, Any] = {
         "conventions": image_conventions(curves[0]),
-        "run": _run(records, **settings),
+        "run": _run(records, **settings) | asdict(selection),
         "curves": [curve_entry(curve) for curve in curves],
         "fits": [fit_entry(one, one.law == best.law) for best in fitted for one in best.candidates or (best,)],
         "tradeoff": tradeoff_entry(trade),
         "rivals": rivals_table(trade.rivals),
-        "pareto": front_entry(_shown_together(records, collected)),
+        "ensembles": ensembles_table(records, [*collected, *teams], vote=vote, **settings),
+        "pareto": front_entry(_shown_together(records, [*collected, *teams])),
         "plan": None if chosen is None else chosen.as_dict(),
         "plan_error": problem,
         "policies": policy_entries(learned),
         "quality": quality_table(measured),
-        "comparisons": comparisons_table(trade, measured),
-        "equivalents": equivalents_table(worth),
-        "breakdown": [breakdown_entry(part) for part in breakdown(records, beside_plain(collected))],
+        "comparisons": comparisons_table(records, trade, measured),
+        "equivalents": worth_table(worth),
+        "breakdown": [breakdown_entry(part) for part in breakdown(records, pairs)],
         "breakdown_note": BREAKDOWN,
     }  # fmt: skip
     if several:
@@ -140,8 +154,9 @@ def _run(records: Records, *, ci: float, n_boot: int, seed: int) -> dict[str, An
         "dataset": manifest.dataset.get("name"), "shift": manifest.dataset.get("shift"),
         "note": manifest.dataset.get("note"), "n_items": records.n_items, "n_classes": records.n_classes,
         "seed": manifest.seed, "analysis_seed": seed, "n_boot": n_boot, "level": ci, "device": manifest.device,
-        "versions": dict(manifest.versions), "command": manifest.command, "skipped_items": len(manifest.skipped_items),
-        "members": members, "variants": list(records.variants),
+        "profiled_on": profiled_on(records.profiles()), "versions": dict(manifest.versions),
+        "command": manifest.command, "skipped_items": len(manifest.skipped_items), "members": members,
+        "variants": list(records.variants),
     }  # fmt: skip
 
 
@@ -155,7 +170,7 @@ def _member(member: Member, size: str, accuracy: Interval) -> dict[str, Any]:
 
 def _plan(
     records: Records, min_accuracy: float | None, *, vote: str, ci: float, n_boot: int, seed: int,
-    on_progress: Progress,
+    selection: Selection, at_hand: AtHand, on_progress: Progress,
 ) -> tuple[Plan | None, str | None]:  # fmt: skip
     if min_accuracy is None:
         return None, None
@@ -163,7 +178,7 @@ def _plan(
     try:
         chosen = plan(
             records, min_accuracy=min_accuracy, confidence=ci, votes=votes, n_boot=n_boot, seed=seed,
-            on_progress=on_progress,
+            on_progress=on_progress, at_hand=at_hand, **asdict(selection),
         )  # fmt: skip
         return chosen, None
     except TtscaleError as error:

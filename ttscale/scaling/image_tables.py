@@ -1,95 +1,21 @@
-"""The tables of a summary of images: quality, equivalents and rivals."""
+"""The tables of a summary of images: quality, ensembles and rivals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ttscale.records.records import Records
-from ttscale.scaling.curves import Curve
-from ttscale.scaling.equivalent import METRICS, Equivalent, equivalent
-from ttscale.scaling.halves import first_half
-from ttscale.scaling.item_scores import item_scores
+from ttscale.scaling.candidates import MOST_IN_SUBSETS, plain_members, several_sizes
+from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve, paired_difference
+from ttscale.scaling.interval import detectable
 from ttscale.scaling.ladder import Rung
-from ttscale.scaling.policies import LearnedGroup
-from ttscale.scaling.quality import Metrics, Quality, doublings, quality, quality_of
-from ttscale.scaling.strategy import Strategy
-from ttscale.scaling.words import members_words, option_words, sentence_start
-
-ORDERED = 4  # draws at which a learned order is compared
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A curve of the summary with the strategies that it is the mean of, and their quality.
-
-    Attributes:
-        beside: of what was learned, the name of the curve of the same draws as collected; else empty.
-    """
-
-    curve: Curve
-    strategies: tuple[Strategy, ...]
-    quality: Quality
-    beside: str = ""
-
-    @property
-    def last(self) -> int:
-        return int(self.curve.budgets[-1])
-
-
-def measure(
-    records: Records, options: Sequence[tuple[Curve, Sequence[Strategy]]], *, on_progress: Callable[[float], None],
-    **settings: Any,
-) -> list[Measured]:  # fmt: skip
-    """The quality of every curve; of ensembles at every budget, of others at 1, 2, 4, … and the last."""
-    out: list[Measured] = []
-    for curve, strategies in options:
-        on_progress(len(out) / len(options))
-        last = int(curve.budgets[-1])
-        budgets = range(1, last + 1) if curve.kind == "ensemble" else doublings(last)
-        found = quality(records, strategies, list(budgets), **settings)
-        out.append(Measured(curve, tuple(strategies), replace(found, name=curve.name)))
-    return out
-
-
-def measure_learned(
-    records: Records, found: Sequence[LearnedGroup], *, ci: float, n_boot: int, seed: int,
-    on_progress: Callable[[float], None],
-) -> list[Measured]:  # fmt: skip
-    """The quality of learned strategies at the budget at which they are compared: what either half of the items taught
-    is scored on the other. Those that nothing was learned for are left out."""
-    first = first_half(records.item_ids, records.clusters, seed=seed)
-    out: list[Measured] = []
-    for number, group in enumerate(found):
-        on_progress(number / len(found))
-        if not taught(group):
-            continue
-        budgets = np.array([told_budget(group.curve)])
-        if group.parts:
-            halves = [(part.halves[0].strategy, part.halves[1].strategy) for part in group.parts]
-            strategies = tuple(part.learned.strategy for part in group.parts)
-        else:
-            halves, strategies = [(one, one) for one in group.strategies], group.strategies
-        parts = [item_scores(records, both, budgets, first) for both in halves]
-        scored = quality_of(records, group.curve.name, budgets, parts, level=ci, n_boot=n_boot, seed=seed)
-        out.append(Measured(group.curve, strategies, scored, group.beside.name))
-    return out
-
-
-def taught(group: LearnedGroup) -> bool:
-    """Whether anything was learned, or is to be compared without: one view per member."""
-    return not group.parts or any(not part.note for part in group.parts)
-
-
-def told_budget(curve: Curve) -> int:
-    """The budget at which a strategy is compared: of an order that of ``ORDERED``, since all draws are the same in any
-    order; of any other, all."""
-    last = int(curve.budgets[-1])
-    return min(ORDERED, last) if curve.kind == "policy" else last
+from ttscale.scaling.measured import Measured
+from ttscale.scaling.quality import Metrics
+from ttscale.scaling.strategy import tta
 
 
 def quality_table(measured: Sequence[Measured]) -> list[dict[str, Any]]:
@@ -109,54 +35,48 @@ def _metrics(row: Metrics) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def find_equivalents(measured: Sequence[Measured]) -> list[tuple[Curve, Equivalent]]:
-    """Every other curve of a size that has an ensemble, at each budget measured, by likelihood and by accuracy."""
-    ensembles = {one.curve.subject: one.quality for one in measured if one.curve.kind == "ensemble"}
-    return [
-        (one.curve, equivalent(one.quality, k, ensembles[one.curve.subject], metric))
-        for one in measured
-        if one.curve.kind not in ("ensemble", "single") and one.curve.subject in set(ensembles) - {"all"}
-        for metric in METRICS
-        for k in one.quality.budgets.tolist()
+def ensembles_table(records: Records, curves: Sequence[Curve], *, vote: str, **settings: Any) -> list[dict[str, Any]]:
+    """Every ensemble of two or more of the plain members, with one view each and with all, where these members are
+    few and of several sizes.
+
+    Each is set beside its costliest member with as many views (the mean over those that cost the same), a choice that
+    looks at no label. The best of its members, cross-fitted, would be the one that either half of the items happens to
+    favour, scored where it is not favoured: of members that are close together a lesser rival than any of them.
+
+    Args:
+        curves: of the draws as collected; those of ensembles and products of plain members are told.
+
+    Returns:
+        Rows with ``gain`` over the members ``against``; and ``best``, the most accurate member and its accuracy, chosen
+        and scored on the same items, which makes it look better than it is.
+    """
+    names = plain_members(records)
+    if len(names) > MOST_IN_SUBSETS or not several_sizes(records):
+        return []
+    alone = {name: accuracy_curve(records, tta(records, name, vote=vote), **settings) for name in names}
+    teams = [
+        one
+        for one in curves
+        if one.kind in ("ensemble", "product") and len(one.members) > 1 and set(one.members) <= set(names)
     ]
+    rows = [_team(one, [alone[name] for name in names if name in one.members]) for one in teams]
+    return sorted(rows, key=lambda row: (row["views"], len(row["members"])))
 
 
-def equivalents_table(found: Sequence[tuple[Curve, Equivalent]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "curve": curve.name, "k": one.k, "flops": curve.flops[curve.row(one.k)], "ensemble": one.ensemble,
-            "metric": one.metric, "members": one.members, "beyond": one.beyond, "n_members": one.n_members,
-            "share_beyond": one.share_beyond, "text": equivalent_words(curve, one),
-        }
-        for curve, one in found
-    ]  # fmt: skip
-
-
-def equivalent_words(curve: Curve, found: Equivalent) -> str:
-    """``18 views of w8 are worth 1.4 ensemble members by calibrated likelihood (95% interval 1.2 to 1.6).``"""
-    head = sentence_start(option_words(curve, found.k))
-    if math.isnan(found.members.value):
-        return f"{head} cannot be set beside the ensemble by {found.metric}."
-    singular = found.k == 1 or curve.kind == "spread"
-    return f"{head} {'is' if singular else 'are'} {worth_words(found)}."
-
-
-def worth_of_views(found: Sequence[tuple[Curve, Equivalent]]) -> dict[str, str]:
-    """By the name of every TTA curve, what all its views are worth, to end a sentence with."""
+def _team(curve: Curve, members: Sequence[Curve]) -> dict[str, Any]:
+    views = int(curve.budgets[-1]) // len(members)
+    ends = [one.at_rows(np.array([one.row(views)])) for one in members]
+    most = max(float(one.flops[0]) for one in ends)
+    costliest = [one for one in ends if math.isclose(one.flops[0], most)]
+    rival, last = mean_curve(costliest, "costliest"), int(curve.budgets[-1])
+    best = max(ends, key=lambda one: float(one.accuracy[0]))
     return {
-        curve.name: f", {worth_words(one)}"
-        for curve, one in found
-        if curve.kind == "tta" and one.metric == "nll" and one.k == curve.budgets[-1]
-    }
-
-
-def worth_words(found: Equivalent) -> str:
-    """``worth 1.4 ensemble members by calibrated likelihood (95% interval 1.2 to 1.6)``."""
-    by = {"nll": "calibrated likelihood", "accuracy": "accuracy"}[found.metric]
-    x = found.members
-    value, low, high = (members_words(one, found.n_members) for one in (x.value, x.low, x.high))
-    noun = "member" if value == "1.0" else "members"
-    return f"worth {value} ensemble {noun} by {by} ({100 * x.level:g}% interval {low} to {high})"
+        "curve": curve.name, "k": last, "members": [one.members[0] for one in members], "views": views,
+        "flops": curve.flops[-1], "accuracy": curve.accuracy[-1], "low": curve.low[-1], "high": curve.high[-1],
+        "against": [one.members[0] for one in costliest], "gain": paired_difference(curve, last, rival, views),
+        "detectable": detectable(curve.replicates[:, -1] - rival.replicates[:, 0], curve.level),
+        "best": {"member": best.members[0], "accuracy": best.accuracy[0]},
+    }  # fmt: skip
 
 
 def rivals_table(rungs: Sequence[Rung]) -> list[dict[str, Any]]:

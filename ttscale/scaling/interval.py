@@ -51,15 +51,18 @@ def percentiles(replicates: np.ndarray, level: float) -> tuple[np.ndarray, np.nd
     return low, high
 
 
-def difference_bounds(replicates: np.ndarray, level: float, n_units: int) -> tuple[float, float]:
+def difference_bounds(replicates: np.ndarray, level: float, n_units: int, *, limit: float = 1.0) -> tuple[float, float]:
     """Interval of a paired difference of accuracies: percentiles of its replicates ``[boot]``.
 
     Where the difference is the same in every unit no resample can vary; the interval is then widened by the upper
-    Wilson limit of 0 in ``n_units``: so large a share of differing units may have gone unseen.
+    Wilson limit of 0 in ``n_units``, times ``limit``: so large a share of differing units may have gone unseen.
+
+    Args:
+        limit: the largest difference that there can be: 1 of two accuracies, 2 of two differences of such.
     """
     low, high = (float(bound) for bound in percentiles(replicates, level))
-    unseen = wilson(0, n_units, level)[1] if low == high and np.ptp(replicates) == 0 else 0.0
-    return max(-1.0, low - unseen), min(1.0, high + unseen)
+    unseen = limit * wilson(0, n_units, level)[1] if low == high and np.ptp(replicates) == 0 else 0.0
+    return max(-limit, low - unseen), min(limit, high + unseen)
 
 
 def detectable(replicates: np.ndarray, level: float, power: float = 0.8) -> float:

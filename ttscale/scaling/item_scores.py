@@ -7,15 +7,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ttscale.draws import keyed
 from ttscale.records.records import Records
 from ttscale.scaling import scoring, temperature
 from ttscale.scaling.credits import prefix_log_scores
+from ttscale.scaling.halves import TO_CALIBRATE, keyed_sample
 from ttscale.scaling.strategy import Strategy
 from ttscale.voting.decisions import credit
 from ttscale.voting.merges import tempered
 
-_SAMPLE = 2  # the part of an item's key that says whether its scores are kept: other parts cut the halves
 _MOST_VALUES = 32_000_000  # log-scores kept to fit temperatures: 256 MB
 
 Floats = NDArray[np.float64]
@@ -89,11 +88,7 @@ def _sample(records: Records, items: np.ndarray, n_budgets: int) -> np.ndarray:
     """Positions of some of these items, at most as many as memory is meant for, in order."""
     positions = np.flatnonzero(items)
     most = max(2, _MOST_VALUES // (records.n_classes * n_budgets))
-    if len(positions) <= most:
-        return positions
-    keys = keyed.item_keys(records.item_ids[positions].tolist())
-    order = np.argsort(keyed.uniforms(0, keys, stream=keyed.SPLIT, sample=_SAMPLE), kind="stable")
-    return np.sort(positions[order[:most]])
+    return positions[keyed_sample(records.item_ids[positions], most, seed=0, part=TO_CALIBRATE)]
 
 
 def _temperatures(records: Records, strategy: Strategy, budgets: np.ndarray) -> list[float]:

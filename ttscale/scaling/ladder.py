@@ -19,6 +19,8 @@ from ttscale.scaling.interval import Interval
 from ttscale.scaling.options import Option, average, card_number, groups
 from ttscale.scaling.strategy import by_size, rivals, tta
 
+_OWN_KERNELS = ("torchao-int8",)  # the formats of members that are run as they are stored
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -31,7 +33,8 @@ class Rung:
         train_flops: of training one model, the mean over seeds; NaN when a card does not say.
         accuracy: mean over seeds, with its interval over items given these seeds.
         of, how: of a rival, the size that it was made of and how: ``int8``, ``soup of 5``; empty for a rung.
-        weight_bytes: of one model as it is stored, seconds: of one plain decision; NaN when unknown.
+        weight_bytes: of one model as it is stored, seconds: of one plain decision; NaN when unknown, and seconds of
+            a rival whose weights are rounded or pruned and then run in float32, which are those of float32.
     """
 
     size: str
@@ -137,6 +140,7 @@ def _rung(
             ],
             f"single/{size}",
         )
+    as_float = bool(of) and any(member.card.get("format") not in (None, *_OWN_KERNELS) for _, member in members)
     training = [card_number(member, "train_flops") for _, member in members]
     return Rung(
         size=size, members=tuple(member.name for _, member in members),
@@ -144,5 +148,5 @@ def _rung(
         train_flops=float(np.mean(training)), accuracy=plain.at(1), plain=plain, of=of,
         how=str(members[0][1].card.get("how", "")) if of else "",
         weight_bytes=float(np.mean([card_number(member, "weight_bytes") for _, member in members])),
-        seconds=math.nan if plain.seconds is None else float(plain.seconds[0]),
+        seconds=math.nan if plain.seconds is None or as_float else float(plain.seconds[0]),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from ttscale.scaling import sampled
 from ttscale.scaling.candidates import candidates
 from ttscale.scaling.checks import check_costs
 from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve
-from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, tta
+from ttscale.scaling.strategy import Strategy, by_size, ensemble, is_subset, product, tta
 from ttscale.voting.votes import DEFAULT, resolve
 
 
@@ -29,12 +29,14 @@ class Option:
         curve: the mean over exchangeable strategies (training seeds, orders of members).
         train_flops: of the members among the first k draws, ``float64 [k]``.
         strategies: those that were averaged, each with the Records that it is of.
+        parts: the curves of the views of single members; of a team, in its first order.
     """
 
     size: str
     curve: Curve
     train_flops: np.ndarray
     strategies: tuple[tuple[Records, Strategy], ...] = ()
+    parts: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def average(group: Group, *, ci: float, n_boot: int, seed: int, budgets: Sequenc
     curves = [accuracy_curve(r, s, **settings) for r, s in group.strategies]
     training = np.mean([_training_flops(r, s) for r, s in group.strategies], axis=0)
     curve = mean_curve(curves, group.name, subject=group.subject)
-    return Option(group.size, curve, training[curve.budgets - 1], tuple(group.strategies))
+    parts = tuple(curves if group.views else curves[:1])
+    return Option(group.size, curve, training[curve.budgets - 1], tuple(group.strategies), parts)
 
 
 def of_all(records: Records, vote: str) -> list[Strategy]:
@@ -132,10 +135,19 @@ def of_all(records: Records, vote: str) -> list[Strategy]:
     return [one for one in found if one.subject == "all" and one.kind in ("ensemble", "product")]
 
 
-def beside_plain(curves: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
+def of_subsets(records: Records, vote: str) -> list[Strategy]:
+    """The ensembles and products of some of the members, of images, where these are few and of several sizes."""
+    return [one for one in candidates(records, votes=(vote,)) if is_subset(one)]
+
+
+def beside_plain(curves: Sequence[Curve], made: Collection[str] = ()) -> list[tuple[Curve, Curve]]:
     """Each curve of more than one budget with the one whose first budget it is to beat: its own, or for all members
-    together one view of the costliest size, since more than test-time compute lies between these and the cheapest."""
-    alone = [curve for curve in curves if curve.kind in ("tta", "single")]
+    together one view of the costliest size, since more than test-time compute lies between these and the cheapest.
+
+    Args:
+        made: sizes made of others (see :func:`ttscale.scaling.strategy.rivals`), which the costliest is none of.
+    """
+    alone = [curve for curve in curves if curve.kind in ("tta", "single") and curve.subject not in made]
     costliest = max(alone, key=lambda curve: curve.reference_flops)
     return [(curve, costliest if curve.subject == "all" else curve) for curve in curves if len(curve.budgets) > 1]
 

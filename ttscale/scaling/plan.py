@@ -16,6 +16,8 @@ from ttscale.errors import TtscaleError
 from ttscale.records.files import write_json
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
+from ttscale.records.schema import Member
+from ttscale.scaling.at_hand import AtHand
 from ttscale.scaling.bootstrap import check_bootstrap
 from ttscale.scaling.bounds import Table, joint_tables, table_on
 from ttscale.scaling.candidates import candidates, plan_votes
@@ -24,6 +26,7 @@ from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import check_level
 from ttscale.scaling.learned import planned_curve
+from ttscale.scaling.learners import BY_LIKELIHOOD, Selection
 from ttscale.scaling.policies import planned_curves
 from ttscale.scaling.strategy import Draw
 from ttscale.scaling.words import flops_words, option_words
@@ -58,7 +61,8 @@ class Plan:
         strategy, kind, vote: of the strategy; ``draws``: its first k, in order: (member, variant) of images, (member,
             variant, decoding, sample) of text.
         k: draws per item.
-        members: name, spec and fingerprint of each member used, in order of first use.
+        members: name, spec and fingerprint of each member used, in order of first use; of images ``class_order`` too,
+            as in :class:`~ttscale.records.schema.Member`.
         seed: of the Records; it keys the views and breaks the ties.
         target: ``{"min_accuracy": a}`` or ``{"max_flops": f}``.
         confidence: of the bounds and intervals.
@@ -82,7 +86,7 @@ class Plan:
     vote: str
     draws: tuple[Draw, ...]
     k: int
-    members: tuple[Mapping[str, str], ...]
+    members: tuple[Mapping[str, Any], ...]
     seed: int
     target: Mapping[str, float]
     confidence: float
@@ -122,7 +126,8 @@ class Plan:
         value = {"kind_of_file": KIND, **asdict(self)}
         value |= {name: None for name in _COSTS if math.isnan(value[name])}
         return {
-            **value, "draws": [list(draw) for draw in self.draws], "members": [dict(m) for m in self.members],
+            **value, "draws": [list(draw) for draw in self.draws],
+            "members": [{key: list(v) if isinstance(v, tuple) else v for key, v in m.items()} for m in self.members],
             "decodings": [dict(decoding) for decoding in self.decodings],
             **{name: _lists(value[name]) for name in ("weights", "temperatures", "class_names")},
         }  # fmt: skip
@@ -149,9 +154,12 @@ def plan(
     confidence: float = 0.95,
     votes: Sequence[str] | str = AUTO,
     learn: bool = True,
+    objective: str = BY_LIKELIHOOD.objective,
+    replacement: bool = BY_LIKELIHOOD.replacement,
     n_boot: int = 1000,
     seed: int = 0,
     on_progress: Callable[[float], None] = lambda share: None,
+    at_hand: AtHand | None = None,
 ) -> Plan:
     """The cheapest way to reach an accuracy, or the most accurate way within a cost.
 
@@ -173,8 +181,10 @@ def plan(
         votes: to consider; ``"auto"`` is mean and log_mean, of text the plurality and the weighted votes whose scores
             are known.
         learn: whether to consider learned strategies, under the first of the votes.
+        objective, replacement: of images, how orders are learned: see :class:`ttscale.scaling.learners.Selection`.
         n_boot, seed: of the bootstrap and of the halves.
         on_progress: told the share of the work that is done, in [0, 1].
+        at_hand: what is known already of these Records under the same options, so that it is not computed again.
 
     Raises:
         TtscaleError: not exactly one target, one out of range or out of reach (the best at hand is named), unknown
@@ -183,6 +193,7 @@ def plan(
     check_records(records)
     check_target(min_accuracy, max_flops)
     level = check_level(confidence, "confidence")
+    selection, at_hand = Selection(objective, replacement), AtHand() if at_hand is None else at_hand
     if records.outcome != "text" or max_flops is not None:
         check_costs(records)
     check_bootstrap(n_boot, level, records.n_items, seed)
@@ -192,12 +203,15 @@ def plan(
     until = _UNTIL_LEARNED if learn else 1.0
     curves: list[Curve] = []
     for strategy in strategies:
-        curves.append(accuracy_curve(records, strategy, ci=level, n_boot=n_boot, seed=seed))
+        curves.append(at_hand.curve(strategy) or accuracy_curve(records, strategy, ci=level, n_boot=n_boot, seed=seed))
         on_progress(until * sum(len(curve.budgets) for curve in curves) / total)
     if learn:
         settings: dict[str, Any] = {"vote": strategies[0].vote, "level": level, "n_boot": n_boot, "seed": seed}
         if records.outcome != "text":
-            curves += planned_curves(records, first, on_progress=_rest(on_progress, until), **settings)
+            curves += planned_curves(
+                records, first, selection=selection, known=at_hand.learned, on_progress=_rest(on_progress, until),
+                **settings,
+            )  # fmt: skip
         elif (shared := planned_curve(records, first, **settings)) is not None:
             curves.append(shared)
         on_progress(1.0)
@@ -274,7 +288,7 @@ def load_plan(path: str | Path) -> Plan:
             "decodings": tuple(value.get("decodings", ())),
             **{name: _tuples(value.get(name)) for name in ("weights", "temperatures")},
             "class_names": None if value.get("class_names") is None else tuple(map(str, value["class_names"])),
-            "members": tuple({key: str(m[key]) for key in ("name", "spec", "fingerprint")} for m in value["members"]),
+            "members": tuple(_member(member) for member in value["members"]),
             "chosen_on": Half(**value["chosen_on"]),
             "scored_on": Half(**value["scored_on"]),
         })  # fmt: skip
@@ -340,7 +354,7 @@ def _plan(
     ]
     return Plan(
         strategy=strategy.name, kind=strategy.kind, vote=strategy.vote, draws=draws, k=k,
-        members=tuple({"name": m.name, "spec": m.spec, "fingerprint": m.fingerprint} for m in used),
+        members=tuple(_used(member) for member in used),
         seed=int(records.manifest.seed), target=target, confidence=curve.level, chosen_on=halves[0],
         scored_on=halves[1], optimism=halves[0].accuracy - halves[1].accuracy, flops=float(curve.flops[row]),
         flops_worst=float(curve.flops_worst[row]), multiplier=float(curve.multiplier[row]),
@@ -352,6 +366,20 @@ def _plan(
         temperature=None if counted.temperature == 1 else float(counted.temperature),
         class_names=records.class_names,
     )  # fmt: skip
+
+
+def _used(member: Member) -> dict[str, Any]:
+    """What a plan says of a member."""
+    order = {} if member.class_order is None else {"class_order": member.class_order}
+    return {"name": member.name, "spec": member.spec, "fingerprint": member.fingerprint} | order
+
+
+def _member(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A member as :func:`_used` gives it, from a file."""
+    order = value.get("class_order")
+    return {key: str(value[key]) for key in ("name", "spec", "fingerprint")} | (
+        {} if order is None else {"class_order": tuple(map(int, order))}
+    )
 
 
 def _tuples(values: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ from ttscale.records.records import Records
 from ttscale.scaling.candidates import candidates
 from ttscale.scaling.crossed import CrossFittedCurve, Learned, cross_fitted, planned
 from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve, paired_difference
-from ttscale.scaling.learners import KINDS, learner
+from ttscale.scaling.interval import Interval
+from ttscale.scaling.learners import BY_LIKELIHOOD, KINDS, Selection, learner, named
 from ttscale.scaling.options import Group, average, groups
-from ttscale.scaling.strategy import Strategy, rivals, spread
+from ttscale.scaling.strategy import Draw, Strategy, is_subset, rivals, spread
 
+ORDERED = 4  # draws at which a learned order is compared
 _MOST_WEIGHTS = 4096  # numbers; more are not told
 
 
@@ -37,9 +39,28 @@ class LearnedGroup:
     parts: tuple[CrossFittedCurve, ...] = ()
     strategies: tuple[Strategy, ...] = ()
 
+    @property
+    def taught(self) -> bool:
+        """Whether anything was learned, or is to be compared without: one view per member."""
+        return not self.parts or any(not part.note for part in self.parts)
+
+    @property
+    def told(self) -> int:
+        """The budget at which it is compared: of an order ``ORDERED``, since all draws are the same in any order; of
+        anything else, all."""
+        last = int(self.curve.budgets[-1])
+        return min(ORDERED, last) if self.curve.kind == "policy" else last
+
+    def gain(self, k: int) -> tuple[Interval, int]:
+        """The accuracy of ``k`` draws minus that of the draws as collected for no more FLOPs, and how many these are:
+        fewer or more than ``k`` where draws differ in cost."""
+        beside = self.beside.within(float(self.curve.flops[self.curve.row(k)]))
+        return paired_difference(self.curve, k, self.beside, beside), beside
+
 
 def learned_groups(
-    records: Records, *, vote: str, ci: float = 0.95, n_boot: int = 1000, seed: int = 0, known: Sequence[Curve] = (),
+    records: Records, *, vote: str, ci: float = 0.95, n_boot: int = 1000, seed: int = 0,
+    selection: Selection = BY_LIKELIHOOD, known: Sequence[Curve] = (),
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> list[LearnedGroup]:  # fmt: skip
     """Orders and weights learned of the views of each member and of all draws of each size, and of the members of all
@@ -48,6 +69,7 @@ def learned_groups(
     Args:
         vote: of all; under the plurality only orders are learned.
         ci, n_boot, seed: as for :func:`ttscale.scaling.curves.accuracy_curve`.
+        selection: how orders are selected.
         known: curves at hand of the draws as collected; those that are missing are computed.
         on_progress: told the share of the work that is done, in [0, 1].
     """
@@ -61,7 +83,7 @@ def learned_groups(
         if base.kind == "ensemble" and len(records.variants) > 1:
             out.append(_spread(group, beside, settings))
         if _learnable(base):
-            out += [_learned(group, kind, beside, settings) for kind in _kinds(vote)]
+            out += [_learned(group, kind, beside, selection, settings) for kind in _kinds(vote)]
         on_progress((done + 1) / len(wanted))
     return out
 
@@ -69,28 +91,46 @@ def learned_groups(
 def policy_entries(found: Sequence[LearnedGroup]) -> list[dict[str, Any]]:
     """Learned strategies as plain dictionaries, one a member or one for all members of a group.
 
-    ``gain`` (to the draws as collected, at equal budgets) and ``optimism`` are those of the curve, and so the same in
-    all of its entries; ``optimism`` is None where nothing is learned.
+    ``gain`` (over the draws as collected, as many, ``against_k``, as cost no more FLOPs) and ``optimism`` are those of
+    the curve, and so the same in all of its entries; ``optimism`` is None where nothing is learned.
     """
     return [entry for group in found for entry in (_entries(group) if group.parts else [_spread_entry(group)])]
 
 
 def planned_curves(
     records: Records, first: np.ndarray, *, vote: str, level: float, n_boot: int, seed: int,
+    selection: Selection = BY_LIKELIHOOD, known: Sequence[LearnedGroup] = (),
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> list[Curve]:  # fmt: skip
     """What the items of a plan's choosing half teach about images: see :func:`ttscale.scaling.crossed.planned`.
 
     The views of each member, all draws of each size, and the plain views of all members are learned about.
+
+    Args:
+        selection: how orders are selected.
+        known: what :func:`learned_groups` found on these Records with this seed and selection, where that is at hand:
+            its first halves are ``first``.
     """
-    bases = [one for one in candidates(records, votes=(vote,)) if _learnable(one)]
+    bases = [one for one in candidates(records, votes=(vote,)) if _learnable(one) and not is_subset(one)]
+    at_hand = {_key(group.curve.kind, part.base): part.halves[0] for group in known for part in group.parts}
     out = []
     for done, base in enumerate(bases):
         for kind in _kinds(vote):
-            curve = planned(records, first, learner(base, kind, seed=seed), level=level, n_boot=n_boot, seed=seed)
+            learned = at_hand.get(_key(kind, base))
+            if learned is not None:  # of the same draws under another name
+                found = learned.strategy
+                learned = replace(learned, strategy=named(base, kind, found.draws, found.weightings))
+            curve = planned(
+                records, first, learner(base, kind, selection=selection, seed=seed), level=level, n_boot=n_boot,
+                seed=seed, learned=learned,
+            )  # fmt: skip
             out += [] if curve is None else [curve]
         on_progress((done + 1) / len(bases))
     return out
+
+
+def _key(kind: str, base: Strategy) -> tuple[str, tuple[Draw, ...], str]:
+    return kind, base.draws, base.vote
 
 
 def _kinds(vote: str) -> tuple[str, ...]:
@@ -114,10 +154,11 @@ def _wanted(records: Records, vote: str) -> list[Group]:
     return out
 
 
-def _learned(group: Group, kind: str, beside: Curve, settings: dict[str, Any]) -> LearnedGroup:
+def _learned(group: Group, kind: str, beside: Curve, selection: Selection, settings: dict[str, Any]) -> LearnedGroup:
     bases = group.strategies if group.views else group.strategies[:1]  # turns of a team are of the same draws
     parts = tuple(
-        cross_fitted(records, learner(base, kind, seed=settings["seed"]), **settings) for records, base in bases
+        cross_fitted(records, learner(base, kind, selection=selection, seed=settings["seed"]), **settings)
+        for records, base in bases
     )
     of = bases[0][1].kind
     curve = mean_curve([part.curve for part in parts], _name(group, kind, of), subject=group.subject)
@@ -162,11 +203,12 @@ def _spread_entry(group: LearnedGroup) -> dict[str, Any]:
 
 
 def _shared(group: LearnedGroup) -> dict[str, Any]:
-    curve, beside = group.curve, group.beside
-    common = [int(k) for k in curve.budgets if k in beside.budgets]
-    gain = [{"k": k, **paired_difference(curve, k, beside, k).as_dict()} for k in common]
+    curve, gain = group.curve, []
+    for k in curve.budgets.tolist():
+        found, beside = group.gain(k)
+        gain.append({"k": k, "against_k": beside, **found.as_dict()})
     return {
-        "curve": curve.name, "kind": curve.kind, "of": group.of, "against": beside.name,
+        "curve": curve.name, "kind": curve.kind, "of": group.of, "against": group.beside.name,
         "size": None if curve.subject == "all" else curve.subject, "budgets": curve.budgets, "gain": gain,
     }  # fmt: skip
 
@@ -193,6 +235,6 @@ def _weights(learned: Learned) -> dict[str, Any]:
     weights = weightings[k].weights
     told = weights is not None and weights.size <= _MOST_WEIGHTS
     return {
-        "weights": weights if told else None, "weights_k": k if weights is not None else None, "counts": None,
-        "temperature": weightings[k].temperature,
+        "weights": weights if told else None, "weights_k": k if weights is not None else None,
+        "counts": learned.counts or None, "temperature": weightings[k].temperature,
     }  # fmt: skip

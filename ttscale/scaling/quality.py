@@ -11,7 +11,7 @@ from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
 from ttscale.scaling.checks import check_images
-from ttscale.scaling.curves import check_budgets
+from ttscale.scaling.curves import check_budgets, row_of
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import Interval, check_level, percentiles, wilson
 from ttscale.scaling.item_scores import Floats, ItemScores, item_scores
@@ -42,12 +42,13 @@ class Quality:
     """The item scores of a strategy, or of several that are averaged, from which metrics are made when asked for.
 
     Attributes:
-        name: of the strategy. budgets: ``int64 [k]``.
+        name, kind: of the strategy. budgets: ``int64 [k]``.
         parts: the scores of the items, a part a strategy.
         item_ids, units, level, n_boot, seed: as in :class:`ttscale.scaling.curves.Curve`.
     """
 
     name: str
+    kind: str
     budgets: np.ndarray
     parts: tuple[ItemScores, ...] = field(repr=False)
     item_ids: np.ndarray = field(repr=False)
@@ -58,13 +59,7 @@ class Quality:
 
     def row(self, k: int) -> int:
         """The position of budget ``k``; TtscaleError when it was not measured."""
-        rows = np.flatnonzero(self.budgets == k)
-        if not rows.size:
-            raise TtscaleError(
-                "k", expected=f"one of the budgets of {self.name!r}, {self.budgets.tolist()}", got=repr(k),
-                fix="Choose one of these, or measure the budget wanted.",
-            )  # fmt: skip
-        return int(rows[0])
+        return row_of(self.budgets, k, self.name)
 
     def of_items(self, score: str, k: int) -> Floats:
         """An attribute of :class:`~ttscale.scaling.item_scores.ItemScores` at budget ``k``, averaged over the parts:
@@ -147,7 +142,7 @@ def quality(
     Args:
         records: of images; they are read block by block.
         strategy: several of the same number of draws (training seeds, say) are averaged.
-        budgets: by default 1, 2, 4, … and the last.
+        budgets: by default 1, 2, 4, … and the last; of an ensemble every number of its members.
         ci, n_boot, seed: as for :func:`ttscale.scaling.curves.accuracy_curve`.
 
     Raises:
@@ -162,19 +157,21 @@ def quality(
     for one in strategies:
         check_draws(records, one)
     most = min(len(one.draws) for one in strategies)
-    ks = check_budgets(doublings(most) if budgets is None else budgets, most)
+    kind = strategies[0].kind
+    usual = range(1, most + 1) if kind == "ensemble" else doublings(most)
+    ks = check_budgets(usual if budgets is None else budgets, most)
     first = first_half(records.item_ids, records.clusters, seed=seed)
     parts = [item_scores(records, (one, one), ks, first) for one in strategies]
-    return quality_of(records, strategies[0].name, ks, parts, level=level, n_boot=n_boot, seed=seed)
+    return quality_of(records, strategies[0].name, kind, ks, parts, level=level, n_boot=n_boot, seed=seed)
 
 
 def quality_of(
-    records: Records, name: str, budgets: np.ndarray, parts: Sequence[ItemScores], *, level: float, n_boot: int,
-    seed: int,
+    records: Records, name: str, kind: str, budgets: np.ndarray, parts: Sequence[ItemScores], *, level: float,
+    n_boot: int, seed: int,
 ) -> Quality:  # fmt: skip
     """The quality of item scores that are at hand."""
     return Quality(
-        name, budgets, tuple(parts), records.item_ids, unit_index(records.clusters), level, n_boot, seed
+        name, kind, budgets, tuple(parts), records.item_ids, unit_index(records.clusters), level, n_boot, seed
     )  # fmt: skip
 
 

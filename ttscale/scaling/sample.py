@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
+from ttscale.scaling.bootstrap import count_units, unit_index
+from ttscale.scaling.halves import TO_LEARN, keyed_sample
 
 MAX_BYTES = 2**29  # of a sample's outcomes
-_KEY = 2**31  # keeps the sample's randomness apart from that of halves, which count their repeats from 0
 _READ_BYTES = 2**25
 
 
@@ -40,6 +40,11 @@ class Sample:
     @property
     def n_items(self) -> int:
         return len(self.labels)
+
+    @property
+    def n_units(self) -> int:
+        """How many independent units (items, or clusters) there are."""
+        return count_units(self.n_items, unit_index(self.clusters))
 
 
 def read_sample(
@@ -65,10 +70,7 @@ def read_sample(
     for member in dict.fromkeys(draw[0] for draw in draws):
         records.check(member)
     wanted = np.flatnonzero(items)
-    if len(wanted) > max_bytes // each:
-        keys = keyed.item_keys(records.item_ids[wanted].tolist())
-        order = np.argsort(keyed.uniforms(seed, keys, stream=keyed.SPLIT, sample=_KEY), kind="stable")
-        wanted = np.sort(wanted[order[: max_bytes // each]])
+    wanted = wanted[keyed_sample(records.item_ids[wanted], max_bytes // each, seed=seed, part=TO_LEARN)]
     chosen = records.take(wanted)
     return Sample(_read(chosen, draws), chosen.labels, wanted, chosen.item_ids, chosen.clusters)
 

@@ -20,6 +20,7 @@ from ttscale.scaling.laws import Law
 _GRID_POINTS = 257  # one shape parameter; several share about as many
 _ZOOM_STENCIL = 7
 _ZOOM_ROUNDS = 60
+_VALUES_AT_ONCE = 250_000  # shape × budget × curve
 
 
 def fit_points(law: Law, x: np.ndarray, y: np.ndarray, covariance: np.ndarray | None = None) -> np.ndarray:
@@ -103,8 +104,9 @@ def _refined_grid_minimum(
 ) -> np.ndarray:
     """Per curve, the grid minimum moved to the vertex of the parabola along each axis: ``[curve, shape]``."""
     points = np.array(list(itertools.product(*axes)))
+    pieces = 1 + len(points) * targets.size // _VALUES_AT_ONCE
     squares = np.concatenate([
-        _sum_of_squares(whitener @ law.columns(x, np.exp(some)), targets) for some in np.array_split(points, 16)
+        _sum_of_squares(whitener @ law.columns(x, np.exp(some)), targets) for some in np.array_split(points, pieces)
     ])  # fmt: skip
     cube = squares.reshape(*(len(axis) for axis in axes), -1)
     flat = squares.argmin(axis=0)

@@ -10,19 +10,19 @@ import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.bootstrap import check_resampling
+from ttscale.scaling.bootstrap import check_resampling, count_units
 from ttscale.scaling.breakdown import breakdown
 from ttscale.scaling.checks import check_images
 from ttscale.scaling.credits import prefix_credits
-from ttscale.scaling.crossed import credit_by_part
+from ttscale.scaling.crossed import credit_by_part, with_costs
 from ttscale.scaling.curves import Curve, accuracy_curve, curve_of_strategy, mean_curve, paired_difference
 from ttscale.scaling.entries import breakdown_entry, json_ready
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.image_tables import ORDERED, taught, told_budget
-from ttscale.scaling.interval import Interval, check_level, detectable, percentiles
+from ttscale.scaling.image_costs import image_costs
+from ttscale.scaling.interval import Interval, check_level, detectable, difference_bounds
 from ttscale.scaling.options import average, beside_plain, groups, of_all
-from ttscale.scaling.policies import LearnedGroup, learned_groups
-from ttscale.scaling.strategy import Strategy
+from ttscale.scaling.policies import ORDERED, LearnedGroup, learned_groups
+from ttscale.scaling.strategy import Strategy, rivals
 from ttscale.scaling.words import option_words, points_words, sentence_start
 from ttscale.voting.votes import resolve
 
@@ -58,7 +58,8 @@ def summarize_shifts(
         JSON-ready: ``note``; ``order``, the names; ``rows``, one a shift and curve: ``plain`` (one view), ``spent``
         (all draws; of a learned order 4), ``gain``, what gain was ``detectable``, the gain ``minus_clean`` (None where
         the items differ), and what was ``learned_on`` clean data gains ``over_collected``, the same draws counted alike
-        in the order collected; ``breakdown`` of each by class, family and difficulty; ``text``, sentences.
+        in the order collected, as many (``collected_k``) as cost no more FLOPs; ``breakdown`` of each by class, family
+        and difficulty; ``text``, sentences.
 
     Raises:
         TtscaleError: Records of text, of other members, views or classes, or fewer than two of them; unknown names,
@@ -76,8 +77,9 @@ def summarize_shifts(
     told: dict[str, list[Row]] = {}
     rows, parts = [], []
     for number, (shift, one) in enumerate(several.items(), 1):
-        told[shift] = _collected(one, vote, settings)
-        found = [*told[shift], *_taught_rows(one, told[shift], learned, _halves(one, first, in_first), settings)]
+        taught = _taught_curves(one, learned, _halves(one, first, in_first), settings)
+        told[shift] = _collected(one, vote, taught, settings)
+        found = [*told[shift], *_taught_rows(told[shift], taught)]
         clean = clean or {row.curve.name: row for row in found}
         rows += [_entry(shift, row, clean[row.curve.name]) for row in found]
         pairs = [(row.curve, row.base) for row in told[shift]]
@@ -88,13 +90,14 @@ def summarize_shifts(
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A curve at budget ``k`` beside the first budget of ``base``, one view; and where it was learned, beside the same
-    draws as ``collected``."""
+    """A curve at budget ``k`` beside the first budget of ``base``, one view; and where it was learned, beside
+    ``collected_k`` of the same draws as ``collected``."""
 
     curve: Curve
     base: Curve
     k: int
     collected: Curve | None = None
+    collected_k: int = 0
 
     @property
     def replicates(self) -> np.ndarray:
@@ -106,32 +109,52 @@ class Row:
         return paired_difference(self.curve, self.k, self.base, 1)
 
 
-def _collected(records: Records, vote: str, settings: Mapping[str, Any]) -> list[Row]:
-    """Every curve of the draws as collected, at its first and last budget and at that of learned orders."""
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """What clean data taught, at the budget ``k`` at which it is compared with ``beside_k`` draws of the curve
+    ``beside``: those that cost no more FLOPs."""
+
+    curve: Curve
+    k: int
+    beside: str
+    beside_k: int
+
+
+def _collected(records: Records, vote: str, taught: Sequence[Taught], settings: Mapping[str, Any]) -> list[Row]:
+    """Every curve of the draws as collected, at its first and last budget, at that of learned orders, and at those
+    that what was taught is compared with."""
+    more: dict[str, set[int]] = {}
+    for one in taught:
+        more.setdefault(one.beside, set()).add(one.beside_k)
+
+    def budgets(strategy: Strategy, name: str) -> list[int]:
+        last = len(strategy.draws)
+        return sorted({1, min(ORDERED, last), last, *more.get(name, ())})
+
     means = [
-        average(group, budgets=_told(group.strategies[0][1]), **settings).curve
+        average(group, budgets=budgets(group.strategies[0][1], group.name), **settings).curve
         for several in groups([records], vote=vote).values()
         for group in several
     ]
-    means += [accuracy_curve(records, one, budgets=_told(one), **settings) for one in of_all(records, vote)]
-    return [Row(curve, base, int(curve.budgets[-1])) for curve, base in beside_plain(means)]
+    means += [accuracy_curve(records, one, budgets=budgets(one, one.name), **settings) for one in of_all(records, vote)]
+    return [Row(curve, base, int(curve.budgets[-1])) for curve, base in beside_plain(means, rivals(records.members))]
 
 
-def _told(strategy: Strategy) -> list[int]:
-    last = len(strategy.draws)
-    return sorted({1, min(ORDERED, last), last})
+def _taught_curves(
+    records: Records, learned: Sequence[LearnedGroup], halves: Sequence[np.ndarray], settings: Mapping[str, Any]
+) -> list[Taught]:
+    out = []
+    for group in learned:
+        if group.taught:
+            curve = _taught(records, group, halves, settings)
+            out.append(Taught(curve, group.told, group.beside.name, group.beside.within(float(curve.flops[0]))))
+    return out
 
 
-def _taught_rows(
-    records: Records, collected: Sequence[Row], learned: Sequence[LearnedGroup], halves: Sequence[np.ndarray],
-    settings: Mapping[str, Any],
-) -> list[Row]:  # fmt: skip
+def _taught_rows(collected: Sequence[Row], taught: Sequence[Taught]) -> list[Row]:
     of = {row.curve.name: row for row in collected}
-    beside = [(group, of[group.beside.name]) for group in learned if taught(group) and group.beside.name in of]
-    return [
-        Row(_taught(records, group, halves, settings), row.base, told_budget(group.curve), row.curve)
-        for group, row in beside
-    ]
+    beside = [(one, of[one.beside]) for one in taught if one.beside in of]
+    return [Row(one.curve, row.base, one.k, row.curve, one.beside_k) for one, row in beside]
 
 
 def _halves(records: Records, clean: Records, in_first: np.ndarray) -> list[np.ndarray]:
@@ -151,7 +174,7 @@ def _halves(records: Records, clean: Records, in_first: np.ndarray) -> list[np.n
 def _taught(records: Records, group: LearnedGroup, halves: Sequence[np.ndarray], settings: Mapping[str, Any]) -> Curve:
     """What clean data taught, at the budget at which it is compared: every item is scored by what the half without it
     taught, a new one by what all taught."""
-    k = told_budget(group.curve)
+    k = group.told
     if not group.parts:
         curves = [accuracy_curve(records, one, budgets=[k], **settings) for one in group.strategies]
         return mean_curve(curves, group.curve.name, subject=group.curve.subject)
@@ -160,25 +183,25 @@ def _taught(records: Records, group: LearnedGroup, halves: Sequence[np.ndarray],
         scorers = (part.halves[0].strategy, part.halves[1].strategy, part.learned.strategy)
         scored = [(one, items) for one, items in zip(scorers, halves, strict=True) if items.any()]
         credit = credit_by_part(records, scored, lambda some, one: prefix_credits(some, one, [k]))
-        curves.append(
-            curve_of_strategy(
-                records, part.learned.strategy, np.array([k]), credit, reference=None, level=settings["ci"],
-                n_boot=settings["n_boot"], seed=settings["seed"],
-            )
+        curve = curve_of_strategy(
+            records, part.learned.strategy, np.array([k]), credit, reference=None, level=settings["ci"],
+            n_boot=settings["n_boot"], seed=settings["seed"],
         )  # fmt: skip
+        curves.append(with_costs(curve, scored, [image_costs(records, one, curve.budgets) for one, _ in scored]))
     return mean_curve(curves, group.curve.name, subject=group.curve.subject)
 
 
 def _entry(shift: str, row: Row, clean: Row) -> dict[str, Any]:
     curve, k = row.curve, row.k
     at = curve.row(k)
-    over = None if row.collected is None else paired_difference(curve, k, row.collected, k)
+    over = None if row.collected is None else paired_difference(curve, k, row.collected, row.collected_k)
     return {
         "shift": shift, "size": None if curve.subject == "all" else curve.subject, "kind": curve.kind,
         "curve": curve.name, "k": k, "against": row.base.name, "n_items": curve.n_items, "flops": curve.flops[at],
         "multiplier": curve.multiplier[at], "plain": row.base.at(1), "spent": curve.at(k), "gain": row.gain,
         "detectable": detectable(row.replicates, curve.level), "minus_clean": _minus(row, clean),
         "learned_on": None if row.collected is None else "clean", "over_collected": over,
+        "collected_k": row.collected_k or None,
     }  # fmt: skip
 
 
@@ -187,9 +210,10 @@ def _minus(row: Row, clean: Row) -> Interval | None:
     others."""
     if row is clean or not np.array_equal(row.curve.item_ids, clean.curve.item_ids):
         return None
-    low, high = percentiles(row.replicates - clean.replicates, row.curve.level)
-    method = f"paired {row.curve.method}"
-    return Interval(row.gain.value - clean.gain.value, float(low), float(high), row.curve.level, method)
+    curve = row.curve
+    n_units = count_units(curve.n_items, curve.units)
+    bounds = difference_bounds(row.replicates - clean.replicates, curve.level, n_units, limit=2.0)
+    return Interval(row.gain.value - clean.gain.value, *bounds, curve.level, f"paired {curve.method}")
 
 
 def _texts(told: Mapping[str, Sequence[Row]]) -> list[str]:

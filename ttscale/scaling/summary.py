@@ -13,6 +13,7 @@ from ttscale.scaling.entries import json_ready
 from ttscale.scaling.image_summary import image_parts
 from ttscale.scaling.interval import check_level
 from ttscale.scaling.laws import get_law
+from ttscale.scaling.learners import BY_LIKELIHOOD, Selection
 from ttscale.scaling.plan import check_target
 from ttscale.scaling.text_summary import text_parts
 from ttscale.voting.votes import get_vote, resolve
@@ -30,6 +31,8 @@ def summarize(
     ci: float = 0.95,
     n_boot: int = 1000,
     seed: int = 0,
+    objective: str = BY_LIKELIHOOD.objective,
+    replacement: bool = BY_LIKELIHOOD.replacement,
     shifts: Mapping[str, Records] | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
@@ -42,6 +45,9 @@ def summarize(
     ``"language"`` what is said of language alone (see :mod:`ttscale.scaling.text_summary`). Numbers are plain Python;
     NaN and infinity are None.
 
+    A linear algebra library that shares small products among the threads of all cores makes this slower, not faster,
+    the more so on a busy machine: set ``OMP_NUM_THREADS=1`` before numpy is loaded where an analysis takes long.
+
     Args:
         records: with known costs; of text these may be unknown, and what needs them is then left out.
         min_accuracy: target of the plan; without one there is no plan. The plan considers ``vote`` and those
@@ -51,6 +57,9 @@ def summarize(
         law: ``"auto"`` fits all laws to every curve and marks the chosen one; a name fits that law to every curve
             that has budgets enough for it.
         ci, n_boot, seed: level of all intervals, number of resamples, and seed of resamples and halves.
+        objective, replacement: of images, how orders of the draws are learned: by calibrated ``log_likelihood`` or by
+            ``accuracy``, and whether a draw may be chosen again, which costs nothing more and makes it count more
+            (slower).
         shifts: of images, Records of the same members and views on shifted data, by the name of the shift (any but
             ``clean``, which is ``records``).
         on_progress: told the share of the work that is done, in [0, 1].
@@ -59,11 +68,11 @@ def summarize(
         TtscaleError: unknown names, options out of range, unknown costs, too few items. A target out of reach is no
             error here: it is told in ``plan_error``.
     """
-    check_options(min_accuracy=min_accuracy, vote=vote, law=law, ci=ci, n_boot=n_boot, seed=seed)
+    options: dict[str, Any] = {"min_accuracy": min_accuracy, "law": law, "ci": ci, "n_boot": n_boot, "seed": seed}
+    check_options(vote=vote, objective=objective, replacement=replacement, **options)
     check_records(records)
     scores = records.graded().scores if records.outcome == "text" else ()
     chosen = get_vote(resolve(vote, records.outcome), records.outcome, scores).name
-    options: dict[str, Any] = {"min_accuracy": min_accuracy, "law": law, "ci": ci, "n_boot": n_boot, "seed": seed}
     if shifts and (records.outcome == "text" or "clean" in shifts):
         raise TtscaleError(
             "shifts", expected='shifted Records of images, under names other than "clean"', got=str(list(shifts)),
@@ -72,12 +81,18 @@ def summarize(
     if records.outcome == "text":
         parts = text_parts(records, vote=chosen, on_progress=on_progress, **options)
     else:
-        parts = image_parts(records, vote=chosen, shifts=shifts or {}, on_progress=on_progress, **options)
+        parts = image_parts(
+            records, vote=chosen, selection=Selection(objective, replacement), shifts=shifts or {},
+            on_progress=on_progress, **options,
+        )  # fmt: skip
     on_progress(1.0)
     return json_ready({"schema_version": SCHEMA_VERSION, "kind": KIND, **parts})
 
 
-def check_options(*, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int) -> None:
+def check_options(
+    *, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int,
+    objective: str = BY_LIKELIHOOD.objective, replacement: bool = BY_LIKELIHOOD.replacement,
+) -> None:  # fmt: skip
     """Refuse options that :func:`summarize` cannot work with, before anything is collected or computed.
 
     Raises:
@@ -89,3 +104,4 @@ def check_options(*, min_accuracy: float | None, vote: str, law: str, ci: float,
     if law != "auto":
         get_law(law)
     check_resampling(n_boot, check_level(ci), seed)
+    Selection(objective, replacement)

@@ -3,13 +3,12 @@
 Log-probabilities divided by ``T`` and normalised again are calibrated by the ``T`` under which labels are most likely
 (Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017, section 4.2). The likelihood is
 concave in ``1/T``, so that a safeguarded Newton iteration finds it in a few passes. A temperature is learned from
-labels: to score with it, learn it on other items (:func:`cross_fitted`).
+labels: to score with it, learn it on other items (:mod:`ttscale.scaling.item_scores`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,25 +16,10 @@ LEAST, MOST = 0.05, 20.0  # temperatures; where every item is right the likeliho
 FLOOR = -690.0  # log-probabilities below this (1e-300) are taken as this, so that no label is impossible
 _VALUES_AT_ONCE = 131_072  # item × class; temporaries then stay in cache
 _VALUES_TO_HOLD = 2_000_000  # fewer are kept between the steps of a search
-_PRECISION = 1e-7  # relative, of 1/T
+_SMALL = 1e-4  # a relative step of 1/T, after which the next would be of about its square
 _STEPS = 60
 
 Block = tuple[slice, np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Tempered:
-    """Log-probabilities under temperatures that other items chose.
-
-    Attributes:
-        log_probs: each half under the temperature of the other, normalised, ``float64 [item, class]``.
-        temperature: learned on all items: the one to deploy.
-        halves: learned on the first half, and on the second.
-    """
-
-    log_probs: np.ndarray
-    temperature: float
-    halves: tuple[float, float]
 
 
 def fit(log_probs: np.ndarray, labels: np.ndarray, *, start: float = 1.0) -> float:
@@ -58,9 +42,10 @@ def fit(log_probs: np.ndarray, labels: np.ndarray, *, start: float = 1.0) -> flo
         step = inverse + slope / curvature if curvature > 0 else np.inf * np.sign(slope)
         # Outside the bracket Newton has overshot: halve the bracket, in the logarithm.
         following = step if low < step < high else float(np.sqrt(low * high))
-        if abs(following - inverse) <= _PRECISION * inverse:
-            break
+        done = abs(following - inverse) <= _SMALL * inverse
         inverse = following
+        if done:
+            break
     return float(np.clip(1 / inverse, LEAST, MOST))
 
 
@@ -70,21 +55,6 @@ def log_likelihood(log_probs: np.ndarray, labels: np.ndarray, temperature: float
     for items, x, given in _blocks(log_probs, labels):
         out[items] = given / temperature - np.log(np.exp(x / temperature).sum(axis=0))
     return out
-
-
-def cross_fitted(log_probs: np.ndarray, labels: np.ndarray, first: np.ndarray) -> Tempered:
-    """Each half of the items under the temperature that the other learned.
-
-    Args:
-        log_probs, labels: as in :func:`fit`. first: the items of the first half, ``bool [item]``.
-    """
-    out = np.empty(np.shape(log_probs))
-    halves = fit(log_probs[first], labels[first]), fit(log_probs[~first], labels[~first])
-    of_item = np.where(first, halves[1], halves[0])
-    for items, x, _ in _blocks(log_probs, labels):
-        x /= of_item[items]
-        out[items] = (x - np.log(np.exp(x).sum(axis=0))).T
-    return Tempered(out, fit(log_probs, labels), halves)
 
 
 def _derivatives(blocks: Iterable[Block], inverse: float) -> tuple[float, float]:

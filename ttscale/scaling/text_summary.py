@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ttscale.errors import TtscaleError
+from ttscale.records.profiles import profiled_on
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
 from ttscale.scaling.candidates import candidates, compared_votes, plan_votes
@@ -205,5 +206,5 @@ def _run(records: Records, plain: Mapping[str, Curve], settings: Mapping[str, An
         "command": manifest.command, "skipped_items": len(manifest.skipped_items), "members": members,
         "variants": list(records.variants), "decodings": [one["id"] for one in manifest.decodings], "orders": ORDERS,
         "grader": graded.grader, "draws_per_item": len(graded.draws), "prefill": manifest.prefill,
-        "profiled_on": None if (profiles := records.profiles()) is None else profiles["device"][-1].as_py(),
+        "profiled_on": profiled_on(records.profiles()),
     }  # fmt: skip

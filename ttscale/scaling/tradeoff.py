@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttscale.records.records import Records
-from ttscale.scaling.crossfit import Choice, best_against
+from ttscale.scaling.crossfit import FOLDS, Choice, best_against
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.exchange import crossing, exchange_rate, ten_x_training_equals
 from ttscale.scaling.interval import Interval, percentiles, undefined
@@ -34,8 +34,8 @@ class Verdict:
 
     Attributes:
         at_flops: the cost per item that both may spend.
-        big: the bigger size; ``small``, ``strategy``, ``k``: the option chosen on the first half of the items.
-        choices: what either half of the items chose.
+        big: the bigger size; ``small``, ``strategy``, ``k``: the option that most folds of the items chose.
+        choices: the different options that the folds chose, that of most folds first.
         difference: accuracy of the chosen options minus the bigger size's, cross-fitted, as a fraction.
         detectable: the true difference that these items would have shown with 80 % probability, as a fraction.
         winner: ``"big"``, ``"small"``, or ``"too close to call"`` when the interval holds 0.
@@ -47,7 +47,7 @@ class Verdict:
     small: str
     strategy: str
     k: int
-    choices: tuple[Choice, Choice]
+    choices: tuple[Choice, ...]
     difference: Interval
     detectable: float
     winner: str
@@ -149,9 +149,9 @@ def _verdict(big: Rung, options: Sequence[Option]) -> Verdict:
     difference, choices, smallest = best_against(affordable, big.plain.credit[0])
     size_of = {option.curve.name: option.size for option in options}
     curve_of = {option.curve.name: option.curve for option in options}
-    words = [option_words(curve_of[c.curve], c.k) for c in choices]
-    both = f"{words[0]} or {words[1]} (the choices of the two halves of the items)"
-    small = words[0] if words[0] == words[1] else both
+    words = list(dict.fromkeys(option_words(curve_of[c.curve], c.k) for c in choices))
+    others = "" if len(words) == 1 else f" or {words[1]}" if len(words) == 2 else f" or one of {len(words) - 1} others"
+    small = words[0] + (f"{others} (what {FOLDS} folds of the items chose for each other)" if others else "")
     winner = "small" if difference.low > 0 else "big" if difference.high < 0 else "too close to call"
     one = _plainly(big)
     head = f"At {flops_words(big.flops)} per item"
@@ -161,7 +161,7 @@ def _verdict(big: Rung, options: Sequence[Option]) -> Verdict:
     else:
         better, worse = (small, one) if winner == "small" else (one, small)
         shown = difference if winner == "small" else _negated(difference)
-        beats = "beat" if winner == "small" and words[1][0].isdigit() else "beats"
+        beats = "beat" if winner == "small" and words[-1][0].isdigit() and len(words) < 3 else "beats"
         text = f"{head}, {better} {beats} {worse}: {points_words(shown)}."
     first = choices[0]
     return Verdict(

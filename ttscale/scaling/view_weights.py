@@ -25,6 +25,7 @@ from ttscale.scaling import temperature
 
 STRENGTHS = (math.inf, 1.0, 0.1, 0.01)  # of the prior, in labels a label learned from; the first leaves weights alike
 _SEARCH = {"maxiter": 40, "ftol": 1e-5, "gtol": 1e-4}  # of L-BFGS; in nats an item
+_INVERSES = (-math.log(temperature.MOST), -math.log(temperature.LEAST))  # logarithms of 1/T
 _LEAST = 1e-30  # probabilities below this are taken as this: float32, and no label is impossible
 
 
@@ -35,10 +36,12 @@ class Shrunk:
     Attributes:
         weights: ``float64 [draw]`` or ``[draw, class]``, of sum 1 over the draws.
         strength: of the prior, in labels a label learned from; infinite: alike weights.
+        temperature: that calibrates the weighted vote.
     """
 
     weights: np.ndarray
     strength: float
+    temperature: float
 
 
 def learn_weights(
@@ -57,8 +60,9 @@ def learn_weights(
     x = np.ascontiguousarray(np.maximum(log_probs, math.log(_LEAST)).transpose(2, 1, 0), dtype=np.float32)
     votes = _Votes(np.exp(x, out=x) if vote == "mean" else x, labels, vote == "mean", len(x) if per_class else 1)
     chosen = _strength(votes, folds) if strength is None else strength
-    weights = votes.weights(votes.search(votes.alike(), chosen))
-    return Shrunk(weights.T if per_class else weights[0], chosen)
+    found = votes.search(votes.alike(), chosen)
+    weights = votes.weights(found)
+    return Shrunk(weights.T if per_class else weights[0], chosen, votes.temperature(found))
 
 
 def _strength(votes: _Votes, folds: np.ndarray) -> float:
@@ -101,7 +105,8 @@ class _Votes:
 
     def of(self, items: np.ndarray) -> _Votes:
         """Those on some of the items, ``bool [item]``."""
-        return replace(self, outcomes=np.ascontiguousarray(self.outcomes[:, items]), labels=self.labels[items])
+        at = np.flatnonzero(items)
+        return replace(self, outcomes=self.outcomes.take(at, axis=1), labels=self.labels[at])
 
     def alike(self) -> np.ndarray:
         """The parameters of alike weights, at the temperature of most likelihood."""
@@ -113,12 +118,19 @@ class _Votes:
         """The parameters of most likelihood under the prior; an infinite one, or one draw, leaves the start."""
         if math.isinf(strength) or self.outcomes.shape[2] == 1:
             return start
-        return minimize(self._objective, start, (strength,), "L-BFGS-B", jac=True, options=_SEARCH).x
+        bounds = [(None, None)] * (len(start) - 1) + [_INVERSES]
+        return minimize(self._objective, start, (strength,), "L-BFGS-B", jac=True, bounds=bounds, options=_SEARCH).x
 
     def loss(self, parameters: np.ndarray) -> np.ndarray:
         """Minus the log-likelihood of each item, ``float64 [item]``."""
-        _, log_probs = self._scores(parameters)
-        return -log_probs[self.labels, np.arange(len(self.labels))].astype(np.float64)
+        _, scores = self._scores(parameters)
+        scores = scores * np.float32(math.exp(parameters[-1]))
+        scores -= scores.max(axis=0)
+        return (np.log(np.exp(scores).sum(axis=0)) - self._given(scores)).astype(np.float64)
+
+    def temperature(self, parameters: np.ndarray) -> float:
+        """The temperature of most likelihood of the weighted votes."""
+        return temperature.fit(self._scores(parameters)[1].T, self.labels, start=math.exp(-parameters[-1]))
 
     def weights(self, parameters: np.ndarray) -> np.ndarray:
         """``float64 [set, draw]``."""
@@ -127,23 +139,30 @@ class _Votes:
         return weights / weights.sum(axis=1, keepdims=True)
 
     def _scores(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The weighted sum of the outcomes, and log-probabilities of the vote: ``float32 [class, item]`` each."""
+        """The weighted sum of the outcomes, and the log-scores that it stands for: ``float32 [class, item]`` each."""
         each = np.broadcast_to(
             self.weights(parameters).astype(np.float32), (len(self.outcomes), self.outcomes.shape[2])
         )
         sums = np.matmul(self.outcomes, each[..., None])[..., 0]
-        scores = np.float32(math.exp(parameters[-1])) * (np.log(sums) if self.probabilities else sums)
-        scores -= scores.max(axis=0)
-        return sums, scores - np.log(np.exp(scores).sum(axis=0))
+        return sums, np.log(sums) if self.probabilities else sums
+
+    def _given(self, values: np.ndarray) -> np.ndarray:
+        """Those of each item's label."""
+        return values[self.labels, np.arange(len(self.labels))]
 
     def _objective(self, parameters: np.ndarray, strength: float) -> tuple[float, np.ndarray]:
         """Mean loss of an item with the penalty, and its gradient in the parameters."""
         n_items, at = len(self.labels), np.arange(len(self.labels))
         weights, inverse = self.weights(parameters), math.exp(parameters[-1])
-        sums, log_probs = self._scores(parameters)
-        residual = np.exp(log_probs)
+        sums, scores = self._scores(parameters)
+        residual = scores * np.float32(inverse)
+        residual -= residual.max(axis=0)
+        given = self._given(residual)
+        np.exp(residual, out=residual)
+        total = residual.sum(axis=0)
+        residual /= total
         residual[self.labels, at] -= 1
-        scale = float((residual * (np.log(sums) if self.probabilities else sums)).sum(dtype=np.float64))
+        scale = float((residual * scores).sum(dtype=np.float64))
         if self.probabilities:
             residual /= sums
         slope = inverse / n_items * np.matmul(residual[:, None, :], self.outcomes)[:, 0].astype(np.float64)
@@ -152,5 +171,5 @@ class _Votes:
         slope = weights * (slope - (slope * weights).sum(axis=1, keepdims=True))
         penalty = strength / weights.size
         slope -= penalty * (1 - weights.shape[1] * weights)
-        loss = -float(log_probs[self.labels, at].mean(dtype=np.float64)) - penalty * float(np.log(weights).sum())
+        loss = float((np.log(total) - given).mean(dtype=np.float64)) - penalty * float(np.log(weights).sum())
         return loss, np.append(slope.ravel(), inverse / n_items * scale)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ttscale.records.graded import TextDraw
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.interval import Interval
-from ttscale.scaling.strategy import Draw
+from ttscale.scaling.strategy import Draw, is_subset
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -82,15 +82,27 @@ def option_words(curve: Curve, k: int) -> str:
     if curve.tokens is not None:
         return _answers_words(curve, k)
     if k == 1:
-        return f"one view of {'the cheapest member' if everyone else subject}"
+        return f"one view of {'the cheapest member' if everyone else curve.members[0] if is_subset(curve) else subject}"
     drawn = _drawn(curve)
     if drawn == "tta":
         words = f"{k} views of {subject}"
     elif drawn in ("ensemble", "spread"):
-        words = f"an ensemble of {f'the {k} cheapest members' if everyone else f'{k} {subject}'}"
+        words = f"an ensemble of {_some_words(curve, k)}"
     else:
         words = f"{k} draws of the {'ensemble of all members' if everyone else f'{subject} ensemble'} with TTA"
     return words + _shares_words(curve) + _vote_words(curve)
+
+
+def _some_words(curve: Curve, k: int) -> str:
+    """``k`` members of a curve that takes them one by one: ``3 w8``, ``the 2 cheapest members``."""
+    whole = k == len(curve.members)
+    if curve.kind == "policy":
+        return f"{k} of {'all' if curve.subject == 'all' else f'the {curve.subject}'} members"
+    if is_subset(curve):
+        return f"{'' if whole else f'the {k} cheapest of '}{curve.subject}"
+    if curve.subject == "all":
+        return f"all {k} members" if whole else f"the {k} cheapest members"
+    return f"{k} {curve.subject}"
 
 
 def draws_words(draws: Sequence[Draw], vote: str) -> str:
@@ -164,8 +176,16 @@ def _shares_words(curve: Curve) -> str:
     return told.get(curve.kind, "") + learned_words(curve.kind)
 
 
-def learned_words(kind: str) -> str:
-    """What was learned about draws of images, as an addition to their words; empty where nothing."""
+def learned_words(kind: str, *, weighted: bool | None = None) -> str:
+    """What was learned about draws of images, as an addition to their words; empty where nothing.
+
+    Args:
+        weighted: whether it came to weights: of draws that were chosen more than once, or not all alike.
+    """
+    if kind == "policy" and weighted:
+        return " in learned order, some counted more than once"
+    if kind in ("weights", "class_weights") and weighted is False:
+        return " at learned temperatures"
     return {
         "policy": " in learned order", "weights": " with learned weights",
         "class_weights": " with learned weights of each class",

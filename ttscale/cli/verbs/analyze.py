@@ -15,7 +15,7 @@ from ttscale.data.dataset import CLEAN
 from ttscale.records.files import write_json
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
-from ttscale.records.shifts import MANIFEST, read_shifts
+from ttscale.records.shifts import read_shifts, shifts_below
 from ttscale.reporting.report import report
 from ttscale.scaling.summary import check_options, summarize
 
@@ -24,8 +24,7 @@ FILES = {"page": "report.html", "every_number": "summary.json", "figures": "figu
 
 def run(config: AnalyzeConfig, job: Job) -> None:
     check_analysis(config)
-    folder = Path(config.records)
-    if any(folder.glob(f"*/{MANIFEST}")) and not (folder / MANIFEST).exists():
+    if (folder := shifts_below(Path(config.records))) is not None:
         shifts = read_shifts(folder)
         show(write_analysis(shifts.pop(CLEAN), config, job, shifts=shifts), job)
         return
@@ -85,7 +84,8 @@ def tell(summary: Mapping[str, Any]) -> None:
 def _options(config: AnalyzeConfig | SweepConfig | ReportConfig) -> dict[str, Any]:
     """What `check_options` and `summarize` both take."""
     groups = arguments(config.vote) | arguments(config.law) | arguments(config.report)
-    return {"min_accuracy": config.min_accuracy, "seed": config.seed, **groups}
+    learning = {"objective": config.objective, "replacement": config.replacement}
+    return {"min_accuracy": config.min_accuracy, "seed": config.seed, **learning, **groups}
 
 
 def _read(file: Path) -> Any:

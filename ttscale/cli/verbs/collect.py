@@ -37,21 +37,24 @@ class Inputs:
     draws: ViewSet | Sampling
     data: Dataset | Problems
     models: Sequence[AnyModel]
+    shown: ViewSet | None = None  # the views that differ
 
     def words(self) -> str:
         """``40 items of arithmetic x 17 draws x 1 member``."""
         text = isinstance(self.data, Problems)
-        counts = ((len(self.draws), "draw" if text else "view"), (len(self.models), "member"))
+        counts = ((len(self.shown or self.draws), "draw" if text else "view"), (len(self.models), "member"))
         rest = " x ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts)
         return f"{len(self.data)} item{'' if len(self.data) == 1 else 's'} of {self.data.name} x {rest}"
 
 
 def run(config: CollectConfig, job: Job) -> None:
     if isinstance(config.data.shift, list):
-        collected = collect_shifts(config, job)
+        collected, failed = collect_shifts(config, job)
         job.write_summary(runs={label: describe(records) for label, records in collected.items()})
         results(job.out, Records=RECORDS, summary="summary.json")
         say("", f"Next: ttscale analyze records={job.out / RECORDS}")
+        if failed is not None:
+            raise failed
         return
     records = collect_records(config, job)
     job.write_summary(run=describe(records))
@@ -64,20 +67,56 @@ def collect_records(config: CollectConfig | SweepConfig, job: Job) -> Records:
     return collect_inputs(config, load_inputs(config), job.out, job)
 
 
-def collect_shifts(config: CollectConfig | SweepConfig, job: Job) -> dict[str, Records]:
+def collect_shifts(config: CollectConfig | SweepConfig, job: Job) -> tuple[dict[str, Records], TtscaleError | None]:
     """The draws of the same models on the items of each shift that is listed, by its label: clean first.
 
-    Each has a folder of its own under ``records`` and resumes by itself. All data are loaded before anything is run.
+    Each has a folder of its own under ``records`` and resumes by itself. All data are loaded, and some items of each
+    are shown to every model, before anything is run. A shift that fails later is left out, and the error that says so
+    is returned: it is to be raised when what the others tell has been written.
     """
     with naming(config.data):
         shifts = _listed_shifts(config.data.shift)
     clean, *shifted = (replace(config, data=replace(config.data, shift=spec)) for spec in shifts)
     inputs = load_inputs(clean)
     data = [inputs.data, *(load_items(one) for one in shifted)]
-    return {
-        shift.label: collect_inputs(config, replace(inputs, data=items), job.out / RECORDS / shift.slug, job)
-        for shift, items in zip(shifts.values(), data, strict=True)
-    }
+    sets = {shift.slug: items for shift, items in zip(shifts.values(), data, strict=True)}
+    labels = {shift.slug: shift.label for shift in shifts.values()}
+    with step("looking at some items of each"):
+        from ttscale.collecting.ahead import check_ahead
+
+        check_ahead(
+            tuple(inputs.models), {labels[slug]: items for slug, items in sets.items()}, inputs.draws,  # type: ignore[arg-type]  # it checks
+            on_bad_item=getattr(config.collect, "on_bad_item", "error"),
+        )  # fmt: skip
+    collected: dict[str, Records] = {}
+    failed: dict[str, TtscaleError] = {}
+    for slug, items in sets.items():
+        try:
+            records = collect_inputs(config, replace(inputs, data=items), job.out / RECORDS / slug, job)
+            _check_kept(records)
+        except TtscaleError as error:
+            if labels[slug] == CLEAN:
+                raise
+            failed[labels[slug]] = error
+        else:
+            collected[labels[slug]] = records
+    return collected, _left_out(failed) if failed else None
+
+
+def _check_kept(records: Records) -> None:
+    """Refuse what was left too small to be compared, when unreadable items were left out."""
+    from ttscale.collecting.ahead import check_size
+
+    check_size(records.n_items, records.clusters)
+
+
+def _left_out(failed: Mapping[str, TtscaleError]) -> TtscaleError:
+    label, error = next(iter(failed.items()))
+    others = f" (and {', '.join(list(failed)[1:])})" if len(failed) > 1 else ""
+    return TtscaleError(
+        "data.shift", expected="shifts that can all be collected", got=f"none for {label}{others}: {error}",
+        fix="The others are written without it; the same command goes on with it.",
+    )  # fmt: skip
 
 
 def _listed_shifts(specs: Sequence[object]) -> dict[str, Shift]:
@@ -159,17 +198,29 @@ def load_images(config: TrainConfig | SweepConfig | LeakageConfig) -> Dataset:
 
 def collect_inputs(config: CollectConfig | SweepConfig, inputs: Inputs, folder: Path, job: Job) -> Records:
     """Say what will be run, and run it into ``folder``."""
-    say(f"{inputs.words()} into {folder}")
+    left_out, inputs = _distinct(inputs)
+    say(f"{inputs.words()} into {folder}", *([left_out] if left_out else []))
     records = build(
         config.collect, inputs.models, inputs.data, draws=inputs.draws, out=folder, seed=config.seed,
         command=job.command,
     )  # fmt: skip
-    if left_out := records.manifest.config.get("left_out"):
-        say(str(left_out))
     if skipped := [str(item["item_id"]) for item in records.manifest.skipped_items]:
         named = ", ".join([*skipped[:_NAMED], "…"] if len(skipped) > _NAMED else skipped)
         say(f"{len(skipped)} of {len(inputs.data)} items could not be read and are left out: {named}")
     return records
+
+
+def _distinct(inputs: Inputs) -> tuple[str | None, Inputs]:
+    """The inputs without views that are one for all members, as the run leaves them out, and a sentence about these."""
+    from ttscale.collecting.same_views import without_same
+    from ttscale.draws.views import ViewSet
+    from ttscale.models.model import Model
+
+    models = [model for model in inputs.models if isinstance(model, Model)]
+    if not isinstance(inputs.draws, ViewSet) or len(models) < len(inputs.models):
+        return None, inputs
+    kept, left_out = without_same(inputs.draws, models)
+    return left_out, replace(inputs, shown=kept)
 
 
 def describe(records: Records) -> Mapping[str, object]:

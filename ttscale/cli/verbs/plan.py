@@ -18,7 +18,7 @@ def run(config: PlanConfig, job: Job) -> None:
         chosen = plan(
             records, min_accuracy=config.min_accuracy, max_flops=config.max_flops, confidence=config.confidence,
             votes=AUTO if config.votes == AUTO else strings("votes", config.votes), n_boot=config.n_boot,
-            seed=config.seed, on_progress=on_progress,
+            seed=config.seed, objective=config.objective, replacement=config.replacement, on_progress=on_progress,
         )  # fmt: skip
     chosen.save(job.out / "plan.json")
     job.write_summary(plan=chosen.as_dict())

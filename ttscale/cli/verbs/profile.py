@@ -6,6 +6,7 @@ from ttscale.cli.console import results, say, step, table
 from ttscale.cli.job import Job
 from ttscale.cli.schema import ProfileConfig
 from ttscale.errors import TtscaleError
+from ttscale.records.profiles import latest, unsteady_words
 from ttscale.records.read import read_records
 
 
@@ -38,5 +39,7 @@ def run(config: ProfileConfig, job: Job) -> None:
         cells = [[row["decode_id"], str(row["samples"]), f"{row['n_tokens']:.1f}"] for row in rows]
     seconds = (f"{row['seconds']:.3g}" for row in rows)
     say(*table(heads, [[*place, *cell, second] for place, cell, second in zip(places, cells, seconds, strict=True)]))
+    if note := unsteady_words(latest(found)):
+        say("", note)
     results(job.out, summary="summary.json")
     say("", f"Next: ttscale analyze records={config.records}")

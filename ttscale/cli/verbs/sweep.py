@@ -12,7 +12,10 @@ from ttscale.data.dataset import CLEAN
 def run(config: SweepConfig, job: Job) -> None:
     check_analysis(config)
     if isinstance(config.data.shift, list):
-        shifts = collect_shifts(config, job)
-        show(write_analysis(shifts.pop(CLEAN), config, job, shifts=shifts), job)
+        shifts, failed = collect_shifts(config, job)
+        clean = shifts.pop(CLEAN)
+        show(write_analysis(clean, config, job, **({"shifts": shifts} if shifts else {})), job)
+        if failed is not None:
+            raise failed
         return
     show(write_analysis(collect_records(config, job), config, job), job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,19 +13,22 @@ from ttscale.reporting.series import Series
 from ttscale.reporting.words import is_number
 
 _PAIRS = (
-    "Strategy", "Against", "Fixed", "Broken", "McNemar p", "Adjusted p", "Difference, points", "Detectable, points",
-    "NLL difference",
+    "Strategy", "Against", "Fixed", "Broken", "McNemar p", "Adjusted p", "Difference, points",
+    "Detectable, points", "NLL difference",
 )  # fmt: skip
 _PAIRS_NOTE = (
-    "Decisions on the same items, of the first seed where a size has several. Fixed are those that only the strategy "
-    "gets right, broken those that only the other does. p is that of McNemar's exact test, that as many are broken as "
-    "fixed, and beside it adjusted for the number of comparisons (Holm). Detectable is the difference that these items "
-    "would have shown with 80% probability. NLL after temperatures, in nats; less is better."
+    "Decisions on the same items, of the first seed where a size has several. What was learned stands against as many "
+    "of the draws as collected as cost no more FLOPs. In brackets: its compute over that of the other, where it "
+    "differs. Fixed are those that only the strategy gets right, broken those that only the other does. p is that of "
+    "McNemar's exact test, that as many are broken as fixed, and beside it adjusted for the number of comparisons "
+    "(Holm). Detectable is the difference that these items would have shown with 80% probability. NLL after "
+    "temperatures, in nats; less is better."
 )
-_WORTH = ("Strategy", "Draws k", "FLOPs per item", "By likelihood", "By accuracy", "Members in all")
+_WORTH = ("Strategy", "Draws k", "FLOPs per item", "By likelihood", "By accuracy", "Members of", "Members in all")
 _WORTH_NOTE = (
-    "How many members of the same size, with one view each, do as well: by calibrated likelihood (the deep-ensemble "
-    "equivalent) and by accuracy. 1 is no better than one member."
+    "How many members, with one view each, do as well: by calibrated likelihood (the deep-ensemble equivalent) and by "
+    "accuracy. 1 is no better than one member. They are members of the same size where it has several; else of the "
+    "run, whatever their sizes: m of them are then the mean over every choice of m."
 )
 _CLUSTERS = "the items come in clusters, which the test does not know"
 _UNLIKELY = "a right class has probability 0"
@@ -36,7 +40,7 @@ def comparisons(series: Series) -> Markup:
         return Markup("")
     rows: list[list[Cell]] = [
         [
-            _option(series, row, "a"),
+            _option(series, row, "a") + _times_the_compute(row),
             _option(series, row, "b"),
             words.count(row.get("fixed")),
             words.count(row.get("broken")),
@@ -60,6 +64,14 @@ def comparisons(series: Series) -> Markup:
 
 def _option(series: Series, row: Mapping[str, Any], side: str) -> str:
     return f"{series.title_of(str(row.get(side)))}, k\u00a0=\u00a0{words.count(row.get(f'k_{side}'))}"
+
+
+def _times_the_compute(row: Mapping[str, Any]) -> str:
+    """FLOPs of the strategy over those of the other, where they differ: `` (25×)``."""
+    mine, other = row.get("flops_a"), row.get("flops_b")
+    if not (is_number(mine) and is_number(other) and other) or math.isclose(mine, other, rel_tol=1e-3):
+        return ""
+    return f" ({words.times(mine / other)})"
 
 
 def _p(value: Any) -> str:
@@ -93,6 +105,7 @@ def _worth(series: Series, caption: str, found: Iterable[Mapping[str, Mapping[st
             words.flops(one.get("flops")),
             _members(metrics.get("nll") or {}),
             _members(metrics.get("accuracy") or {}),
+            words.clean(one.get("members_of") or "the run", 48),
             words.count(one.get("n_members")),
         ])  # fmt: skip
     return table(caption, _WORTH, rows)

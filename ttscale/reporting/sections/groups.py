@@ -8,6 +8,7 @@ from typing import Any
 from ttscale.reporting import words
 from ttscale.reporting.markup import Cell, Markup, bullets, fold, joined, known, paragraph, table
 from ttscale.reporting.series import WHOLE, Series
+from ttscale.reporting.words import is_number
 
 _NOT_MEASURED = "it was not measured"
 _VALUES = ("Draws k", "Items", "One view", "All k draws", "Gain, points")
@@ -59,9 +60,13 @@ def _plain(series: Series, rows: Sequence[Mapping[str, Any]]) -> Markup:
 
 def _beside(row: Mapping[str, Any]) -> list[Cell]:
     """The gain less that on clean data, and of what was learned there what it adds to the same draws unlearned."""
+    beside = words.points_interval(row.get("over_collected") or {})
+    k = row.get("collected_k")
+    if is_number(k) and k != row.get("k"):
+        beside += f", of {words.count(k)} for no more FLOPs"
     return [
         known(words.points_interval(row.get("minus_clean") or {}), "the clean data, or other items than those"),
-        known(words.points_interval(row.get("over_collected") or {}), "nothing was learned"),
+        known(beside, "nothing was learned"),
     ]
 
 

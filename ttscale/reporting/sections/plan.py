@@ -54,6 +54,12 @@ def _weights(chosen: Mapping[str, Any]) -> Cell:
     return "one of each draw" if is_number(weights[0]) else "one of each draw and class"
 
 
+def _temperatures(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Of each member, what its log-probabilities are divided by."""
+    draws, own = chosen.get("draws") or [], chosen.get("temperatures") or []
+    return {str(draw[0]): one for draw, one in zip(draws, own, strict=False)}
+
+
 def _facts(chosen: Mapping[str, Any]) -> list[tuple[str, Cell]]:
     on, other = chosen.get("chosen_on") or {}, chosen.get("scored_on") or {}
     tokens, sure = chosen.get("tokens"), chosen.get("temperature")
@@ -63,6 +69,7 @@ def _facts(chosen: Mapping[str, Any]) -> list[tuple[str, Cell]]:
         ("Draws k", words.count(chosen.get("k"))),
         ("Vote", words.clean(chosen.get("vote"), 40)),
         *([] if chosen.get("outcome") == "text" else [("Weights", _weights(chosen))]),
+        *([("Temperatures before the vote", words.temperatures(own))] if (own := _temperatures(chosen)) else []),
         *([("Temperature after the vote", words.significant(sure))] if is_number(sure) else []),
         ("Target", plan_target(chosen)),
         ("Confidence of bounds and intervals", known(words.percent(chosen.get("confidence"), 0), NOT_RECORDED)),

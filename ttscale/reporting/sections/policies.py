@@ -12,7 +12,10 @@ from ttscale.reporting.sections.cells import accuracy_at
 from ttscale.reporting.series import Series, sparse
 from ttscale.reporting.words import is_number
 
-_HEADS = ("Draws of", "Learned", "Draws k", "Accuracy", "Minus the collected order, points", "Optimism, points")
+_HEADS = (
+    "Draws of", "Learned", "Draws k", "Accuracy", "Minus the collected order, points", "Collected draws for no more",
+    "Optimism, points",
+)  # fmt: skip
 _ENDS = (
     "Draws of", "Learned", "All draws", "Accuracy at all", "Gain at half, points", "Gain at all, points",
     "Optimism at half, points",
@@ -25,10 +28,10 @@ _WHAT = {
 }
 _NOTE = (
     "Learned on one half of the items and scored on the other, both ways round, so that no item scores what it chose; "
-    "of a size, the mean over its members. Gains are over the same draws in the collected order, at equal k, paired by "
-    "item; the optimism is what the same choices look better by on the items that made them. A view each takes another "
-    "view with every member and learns nothing. Where labels are too few for what is to be learned, the weights stay "
-    "equal, and that is said below."
+    "of a size, the mean over its members. Gains are over the draws in the collected order, as many as cost no more "
+    "FLOPs (at equal k where all cost the same), paired by item; the optimism is what the same choices look better by "
+    "on the items that made them. A view each takes another view with every member and learns nothing. Where labels "
+    "are too few for what is to be learned, the weights stay equal, and that is said below."
 )
 _NEVER = "nothing was chosen by looking at labels"
 _NOTHING = "the curves share no budget"
@@ -45,13 +48,21 @@ def policies(series: Series) -> Markup:
         return Markup("")
     return joined(
         [
-            paragraph(_NOTE),
+            paragraph(_NOTE + _selection(series)),
             table("At half and at all of the draws", _ENDS, [_ends(series, *pair) for pair in pairs], text_columns=2),
             bullets(_notes(every), "why"),
             fold("At budgets of powers of two", _budgets(series, pairs)),
             fold("The orders and weights found", joined(_found(series, entry) for entry in every)),
         ]
     )
+
+
+def _selection(series: Series) -> str:
+    """How orders were selected, where not as usual."""
+    run = series.summary.get("run") or {}
+    by = " Orders are those that were most accurate." if run.get("objective") == "accuracy" else ""
+    again = " A draw could be chosen again: it costs nothing more and counts more." if run.get("replacement") else ""
+    return by + again
 
 
 def _notes(entries: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -81,7 +92,14 @@ def _ends(series: Series, curve: Mapping[str, Any], entry: Mapping[str, Any]) ->
 
 def _budgets(series: Series, pairs: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Markup:
     rows: list[list[Cell]] = [
-        [*_named(series, entry), words.count(k), accuracy_at(curve, i), _gain(entry, k), _optimism(entry, k)]
+        [
+            *_named(series, entry),
+            words.count(k),
+            accuracy_at(curve, i),
+            _gain(entry, k),
+            known(words.count(_row(entry, k).get("against_k")), _NOTHING),
+            _optimism(entry, k),
+        ]
         for curve, entry in pairs
         for i, k in ((i, curve["budgets"][i]) for i in sparse(curve["budgets"]))
     ]
@@ -89,9 +107,12 @@ def _budgets(series: Series, pairs: Iterable[tuple[Mapping[str, Any], Mapping[st
 
 
 def _gain(entry: Mapping[str, Any], k: int) -> Cell:
-    """The paired difference to the collected order at equal k, as far as both have it."""
-    found: Mapping[str, Any] = next((row for row in entry.get("gain") or [] if row.get("k") == k), {})
-    return known(words.points_interval(found), _NOTHING)
+    """The paired difference to the collected order for no more FLOPs."""
+    return known(words.points_interval(_row(entry, k)), _NOTHING)
+
+
+def _row(entry: Mapping[str, Any], k: int) -> Mapping[str, Any]:
+    return next((row for row in entry.get("gain") or [] if row.get("k") == k), {})
 
 
 def _optimism(entry: Mapping[str, Any], k: int) -> Cell:
@@ -116,6 +137,7 @@ def _found(series: Series, entry: Mapping[str, Any]) -> Markup:
     member = f"{words.clean(entry['member'], 60)}, {_what(entry)}" if entry.get("member") else ""
     facts = [
         member or series.title_of(str(entry.get("curve"))),
+        _alike(entry),
         f"temperature {words.significant(sure)}" if is_number(sure) else "",
         _agreed(entry),
         words.clean(entry.get("note") or ""),
@@ -127,10 +149,18 @@ def _draws(entry: Mapping[str, Any]) -> list[str]:
     draws = [words.clean(draw, 80) for draw in entry.get("order") or []]
     weights, counts = entry.get("weights") or [], entry.get("counts") or []
     if counts:
-        return [f"{draw} × {words.count(n)}" for draw, n in zip(draws, counts, strict=False)]
+        return [f"{i}. {draw} × {words.count(n)}" for i, (draw, n) in enumerate(zip(draws, counts, strict=False), 1)]
     if weights and is_number(weights[0]):
         return [f"{draw}: {words.percent(share)}" for draw, share in zip(draws, weights, strict=False)]
     return [] if "weights" in str(entry.get("kind")) else [f"{i}. {draw}" for i, draw in enumerate(draws, start=1)]
+
+
+def _alike(entry: Mapping[str, Any]) -> str:
+    """Of weights that came out alike, the temperatures that were learned of the members."""
+    own = entry.get("temperatures") or {}
+    if not own or entry.get("weights_k"):
+        return ""
+    return f"draws count alike, each at its member's temperature ({words.temperatures(own)})"
 
 
 def _agreed(entry: Mapping[str, Any]) -> str:

@@ -13,7 +13,8 @@ from ttscale.reporting.series import Series
 _HEADS = ("Model", "What was done", "Bytes of weights", "Seconds", "FLOPs per item", "Training FLOPs", "Accuracy")
 _NOTE = (
     "They need no more draws, so they stand at one plain decision. FLOPs do not see number formats; bytes do, and "
-    "seconds where they were profiled. A soup averages the weights of members, and its training is that of them all."
+    "seconds do where the format was run as it is stored: weights that are rounded or pruned and then run in float32 "
+    "have no seconds of their own. A soup averages the weights of members, and its training is that of them all."
 )
 
 
@@ -37,7 +38,7 @@ def _row(row: Mapping[str, Any]) -> list[Cell]:
         words.clean(row["size"], 60),
         words.clean(row.get("what") or "as it was trained", 40),
         known(words.scaled(row.get("weight_bytes"), "B"), NOT_RECORDED),
-        known(words.significant(row.get("seconds"), 2), "it was not profiled"),
+        known(words.significant(row.get("seconds"), 2), "it was not profiled, or not in its own format"),
         cost(row),
         training_cost(row),
         accuracy(row),

@@ -70,6 +70,7 @@ def method(series: Series) -> Markup:
         ("Seed of the analysis", _recorded(run.get("analysis_seed"))),
         ("Resamples", known(words.count(run.get("n_boot")), NOT_RECORDED)),
         ("Device", _recorded(run.get("device"))),
+        *([("Profiled on", words.clean(run["profiled_on"], 200))] if run.get("profiled_on") else []),
         ("Versions", _listed(f"{words.clean(name, 60)} {words.clean(v, 60)}" for name, v in versions.items())),
         ("Command", _command(run.get("command"))),
     ]
