@@ -16,7 +16,7 @@ from ttscale.cli.main import main
 from ttscale.models.fetch import FETCHABLE
 from ttscale.records.files import write_json
 from ttscale.records.read import read_records
-from ttscale.scaling.plan import load_plan
+from ttscale.scaling.planned import load_plan
 from ttscale.scaling.tradeoff import tradeoff
 
 SMALL = ["report.n_boot=100", "data.limit=60"]

@@ -19,7 +19,8 @@ from ttscale.scaling.candidates import candidates, plan_votes
 from ttscale.scaling.coverage import coverage_curve, pass_at_k, vote_ceiling
 from ttscale.scaling.curves import accuracy_curve, paired_difference
 from ttscale.scaling.fit import fit_law
-from ttscale.scaling.plan import load_plan, plan
+from ttscale.scaling.plan import plan
+from ttscale.scaling.planned import load_plan
 from ttscale.scaling.strategy import Strategy
 from ttscale.scaling.summary import summarize
 from ttscale.scaling.tradeoff import tradeoff

@@ -25,7 +25,8 @@ from ttscale.scaling.learned import (
     planned_curve,
     team,
 )
-from ttscale.scaling.plan import choose, load_plan, plan
+from ttscale.scaling.plan import choose, plan
+from ttscale.scaling.planned import load_plan
 
 SETTINGS = {"n_boot": 100, "seed": 0}
 

@@ -13,7 +13,8 @@ from ttscale.scaling.bootstrap import bootstrap_means
 from ttscale.scaling.candidates import PLAN_VOTES, candidates
 from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.plan import Plan, choose, load_plan, plan
+from ttscale.scaling.plan import choose, plan
+from ttscale.scaling.planned import Plan, load_plan
 from ttscale.scaling.strategy import tta
 
 

@@ -18,7 +18,8 @@ from ttscale.scaling.entries import json_ready
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.headline import plan_words
 from ttscale.scaling.learners import Policy, Selection, Weights, learner
-from ttscale.scaling.plan import choose, load_plan, plan
+from ttscale.scaling.plan import choose, plan
+from ttscale.scaling.planned import load_plan
 from ttscale.scaling.policies import learned_groups, planned_curves, policy_entries
 from ttscale.scaling.strategy import by_size, ensemble, product, rivals, spread, tta
 from ttscale.scaling.summary import summarize

@@ -38,7 +38,7 @@ _HOME = {
     "fit_law": "ttscale.scaling.fit",
     "tradeoff": "ttscale.scaling.tradeoff",
     "plan": "ttscale.scaling.plan",
-    "load_plan": "ttscale.scaling.plan",
+    "load_plan": "ttscale.scaling.planned",
     "summarize": "ttscale.scaling.summary",
     "summarize_shifts": "ttscale.scaling.shifts",
     "wrap": "ttscale.deploy.wrap",

@@ -22,7 +22,7 @@ from ttscale.draws.views import View
 from ttscale.errors import TtscaleError
 from ttscale.models.classes import align_as
 from ttscale.models.model import Model
-from ttscale.scaling.plan import Plan
+from ttscale.scaling.planned import Plan
 from ttscale.voting.decisions import decide
 from ttscale.voting.merges import merge_draws
 from ttscale.voting.weighting import Weighting

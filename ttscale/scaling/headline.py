@@ -11,7 +11,7 @@ from ttscale.scaling.curves import Curve, gain_per_flop, paired_difference
 from ttscale.scaling.fit import Fit
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.options import beside_plain
-from ttscale.scaling.plan import Plan
+from ttscale.scaling.planned import Plan
 from ttscale.scaling.policies import LearnedGroup
 from ttscale.scaling.tradeoff import Tradeoff
 from ttscale.scaling.words import (

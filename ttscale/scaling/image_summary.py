@@ -27,7 +27,8 @@ from ttscale.scaling.laws import get_law
 from ttscale.scaling.learners import Selection
 from ttscale.scaling.measured import Option, measure, measure_learned, pair_up
 from ttscale.scaling.options import beside_plain, of_all, of_subsets
-from ttscale.scaling.plan import Plan, plan
+from ttscale.scaling.plan import plan
+from ttscale.scaling.planned import Plan
 from ttscale.scaling.policies import learned_groups, policy_entries
 from ttscale.scaling.shifts import aligned, summarize_shifts
 from ttscale.scaling.strategy import by_size, rivals, tta

@@ -18,7 +18,7 @@ from ttscale.scaling.headline import (
     tally_words,
 )
 from ttscale.scaling.interval import Interval
-from ttscale.scaling.plan import Plan
+from ttscale.scaling.planned import Plan
 from ttscale.scaling.sampled import GREEDY, KINDS
 from ttscale.scaling.text_tables import main_samples
 from ttscale.scaling.tradeoff import Tradeoff

@@ -19,7 +19,8 @@ from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.laws import get_law
 from ttscale.scaling.learned import can_share, cross_fitted_team, learn_cross_fitted, planned_curve
-from ttscale.scaling.plan import Plan, choose
+from ttscale.scaling.plan import choose
+from ttscale.scaling.planned import Plan
 from ttscale.scaling.sampled_credits import ORDERS, known_costs
 from ttscale.scaling.strategy import by_size, without_vote
 from ttscale.scaling.text_headline import text_headline
