@@ -84,8 +84,8 @@ def test_without_ids_the_noise_follows_the_image(run):
     torch.testing.assert_close(forward, backward, atol=2e-5, rtol=0)
 
 
-def test_views_of_a_small_batch_share_a_forward(run):
-    models, _, records, x = run
+def counted(model):
+    """The model, and the list of the batch sizes that its module is given."""
     sizes = []
 
     class Counting(torch.nn.Module):
@@ -97,7 +97,12 @@ def test_views_of_a_small_batch_share_a_forward(run):
             sizes.append(len(y))
             return self.module(y)
 
-    counting = replace(models[0], module=Counting(models[0].module))
+    return replace(model, module=Counting(model.module)), sizes
+
+
+def test_views_of_a_small_batch_share_a_forward(run):
+    models, _, records, x = run
+    counting, sizes = counted(models[0])
     better = tts.wrap(counting, make_plan([counting], [("a", variant) for variant in records.variants]))
     sizes.clear()
     with torch.inference_mode():

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_data, make_model
-from test_deploy_wrap import make_plan
-from torch import nn
+from test_deploy_wrap import counted, make_plan
 
 import ttscale as tts
 from ttscale.draws.grammar import views
@@ -94,18 +93,7 @@ def test_a_temperature_alone_is_applied_to_one_plain_draw(run):
 
 def test_windows_of_one_size_share_a_forward(run):
     models, data, _ = run
-    sizes = []
-
-    class Counting(nn.Module):
-        def __init__(self, module):
-            super().__init__()
-            self.module = module
-
-        def forward(self, y):
-            sizes.append(len(y))
-            return self.module(y)
-
-    counting = replace(models[0], module=Counting(models[0].module))
+    counting, sizes = counted(models[0])
     draws = [("a", view.name) for view in views("5crop * flip + size(20)")]
     better = tts.wrap(counting, make_plan([counting], draws))
     x = better.batch(raws(data)[:2])

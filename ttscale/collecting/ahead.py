@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from ttscale.collecting.checks import check_together, probe
 from ttscale.collecting.inputs import input_maker
@@ -16,6 +15,7 @@ from ttscale.draws.grammar import views
 from ttscale.draws.views import ViewSet
 from ttscale.errors import TtscaleError
 from ttscale.models.classes import align
+from ttscale.models.weights import device_of
 from ttscale.records.checks import check_labels
 
 LEAST = 2  # items, or clusters of items, that an interval can be resampled from
@@ -60,6 +60,5 @@ def _check(models: tuple[Any, ...], data: Dataset, draws: str | ViewSet, *, skip
     check_labels(data.labels, len(data), members[0].n_classes)
     view_set, _ = without_same(views(draws), members)
     for model in members:
-        home = next((weight.device for weight in model.module.parameters()), torch.device("cpu"))
         make = input_maker((model, view) for view in view_set)
-        probe((model,), data, make, home, skip_bad=skip_bad)
+        probe((model,), data, make, device_of(model.module), skip_bad=skip_bad)

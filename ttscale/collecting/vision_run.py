@@ -32,6 +32,7 @@ from ttscale.draws.views import ViewSet
 from ttscale.errors import TtscaleError
 from ttscale.models.classes import align, names_known
 from ttscale.models.model import Model
+from ttscale.models.weights import device_of
 from ttscale.records.checks import check_labels
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.store import RecordsWriter
@@ -69,18 +70,18 @@ def collect_images(
                 ahead=batches_ahead(members, view_set, size), dtype=stored, skip_bad=skip_bad,
                 channels_last=channels_last, whole_batches=compile,
             )  # fmt: skip
-            installed = versions("torchvision", "timm")
+            digest, installed = data.digest(), versions("torchvision", "timm")
             config = {
                 "seed": seed, "views": list(view_set.names), "batch_size": size, "block_items": block,
                 "members": [f"{model.name} {model.fingerprint[:12]}" for model in described],
-                "dataset": f"{len(data)} items of {data.name}, {data.digest()[:12]}", "device": target.type,
+                "dataset": f"{len(data)} items of {data.name}, {digest[:12]}", "device": target.type,
                 "channels_last": channels_last, "fold": merged, "compile": compile,
                 "dtype": str(format_).removeprefix("torch."), "log_probs_dtype": stored.name,
                 "versions": installed,
             } | ({"left_out": left_out} if left_out else {}) | _orders(members)  # fmt: skip
             manifest = Manifest(
                 seed=seed, config=config, versions=installed, device=describe_device(target),
-                dataset={"name": data.name, "n_items": len(data), "sha256": data.digest()} | _facts(data),
+                dataset={"name": data.name, "n_items": len(data), "sha256": digest} | _facts(data),
                 n_classes=n_classes, class_names=data.class_names or names_known(members),
                 variants=view_set.names, members=described, n_blocks=-(-len(data) // block), command=command,
             )  # fmt: skip
@@ -170,7 +171,7 @@ def _facts(data: Dataset) -> dict[str, str]:
 @contextmanager
 def _placed(members: tuple[Model, ...], device: torch.device, channels_last: bool) -> Iterator[None]:
     """The members on ``device`` in the chosen memory format inside the block, and as they were after it."""
-    before = [(model.module, _device_of(model), _layout_of(model)) for model in members]
+    before = [(model.module, device_of(model.module), _layout_of(model)) for model in members]
     try:
         for module, _, _ in before:
             module.eval().to(device).to(memory_format=layout_of(channels_last))
@@ -178,10 +179,6 @@ def _placed(members: tuple[Model, ...], device: torch.device, channels_last: boo
     finally:
         for module, home, layout in before:
             module.to(home).to(memory_format=layout)
-
-
-def _device_of(model: Model) -> torch.device:
-    return next((parameter.device for parameter in model.module.parameters()), torch.device("cpu"))
 
 
 def _layout_of(model: Model) -> torch.memory_format:

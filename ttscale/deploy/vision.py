@@ -22,6 +22,7 @@ from ttscale.draws.views import View
 from ttscale.errors import TtscaleError
 from ttscale.models.classes import align_as
 from ttscale.models.model import Model
+from ttscale.models.weights import device_of
 from ttscale.scaling.planned import Plan
 from ttscale.voting.decisions import decide
 from ttscale.voting.merges import merge_draws
@@ -106,7 +107,7 @@ class Wrapped(nn.Module):
         """
         if not len(raws):
             raise TtscaleError("raws", expected="at least one input", got="none", fix="Give a list of images.")
-        device = next((p.device for p in self.parameters()), torch.device("cpu"))
+        device = device_of(self)
         made = [self._make(raw) for raw in raws]
         x = {name: torch.stack([one[key] for one in made]).to(device) for key, name in self._names.items()}
         return x if len(x) > 1 else next(iter(x.values()))

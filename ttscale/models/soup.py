@@ -20,7 +20,7 @@ from ttscale.data.dataset import Dataset
 from ttscale.errors import TtscaleError
 from ttscale.models.classes import align
 from ttscale.models.model import Model
-from ttscale.models.weights import is_wrapper
+from ttscale.models.weights import device_of, is_wrapper
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _TITLES = {"uniform": "soup", "greedy": "greedy soup"}
@@ -164,7 +164,7 @@ def _accuracy(model: Model, data: Dataset, batch_size: int) -> float:
 
 def _batches(model: Model, data: Dataset, n: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The images and labels in ``n`` batches, whose sizes differ by one at most."""
-    device = next((parameter.device for parameter in model.module.parameters()), torch.device("cpu"))
+    device = device_of(model.module)
     for at in np.array_split(np.arange(len(data)), n):
         images = torch.stack([model.preprocess(data.load(int(i))) for i in at])
         yield images.to(device), torch.as_tensor(data.labels[at]).to(device)

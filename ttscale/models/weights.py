@@ -49,6 +49,11 @@ def count_bytes(module: nn.Module) -> int:
     return sum(part.numel() * part.element_size() for tensor in held for part in plain_tensors(tensor))
 
 
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's parameters are; the CPU where it has none."""
+    return next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+
+
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """The state dict in a safetensors file or a ``torch.save`` file, on the CPU; code in the file is never run.
 

@@ -52,6 +52,23 @@ def style(**changes: Any) -> Iterator[None]:
             yield
 
 
+def panel_grid(
+    n: int, columns: int, *, width: float, height: float, top: float, bottom: float, left: float, right: float,
+    gap_x: float, gap_y: float,
+) -> tuple[Figure, list[Axes]]:  # fmt: skip
+    """A figure of ``n`` panels of so much height, line by line; all lengths in inches."""
+    lines = -(-n // columns)
+    full = top + bottom + lines * height + (lines - 1) * gap_y
+    figure = new_figure(width, full)
+    wide = (width - left - right - (columns - 1) * gap_x) / columns
+    axes = []
+    for i in range(n):
+        line, column = divmod(i, columns)
+        x, y = left + column * (wide + gap_x), full - top - line * (height + gap_y) - height
+        axes.append(figure.add_axes((x / width, y / full, wide / width, height / full)))
+    return figure, axes
+
+
 def new_figure(width: float, height: float) -> Figure:
     """A figure of inches with a canvas of its own, known to no pyplot."""
     figure = Figure(figsize=(width, height))

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ttscale.reporting.canvas import new_figure, style
+from ttscale.reporting.canvas import panel_grid, style
 from ttscale.reporting.key import Entry, draw_key, key_height, name_axes
 from ttscale.reporting.kinds import Kind
 from ttscale.reporting.words import clean, is_number
@@ -161,17 +161,10 @@ def _fitting(rows: Sequence[Row], places: Mapping[str, tuple[float, float]], *, 
 def _grid(n: int, rows: Sequence[Row], height: float, *, narrow: bool, key: float) -> tuple[Figure, list[Axes], int]:
     """``n`` panels of so many inches of height, room for the names of rows left of each line, and panels in a line."""
     columns = min(n, 2 if narrow else 5)
-    lines, width = -(-n // columns), 3.7 if narrow else 9.6
-    left = _MARGIN + _LETTER * max(len(line) for row in rows for line in row.label.split("\n"))
-    top, bottom, right, gap_x, gap_y = 0.48 + key, 0.55, 0.2, 0.26, 0.62
-    full = top + bottom + lines * height + (lines - 1) * gap_y
-    figure = new_figure(width, full)
-    wide = (width - left - right - (columns - 1) * gap_x) / columns
-    axes = []
-    for i in range(n):
-        line, column = divmod(i, columns)
-        x, y = left + column * (wide + gap_x), full - top - line * (height + gap_y) - height
-        axes.append(figure.add_axes((x / width, y / full, wide / width, height / full)))
+    figure, axes = panel_grid(
+        n, columns, width=3.7 if narrow else 9.6, height=height, top=0.48 + key, bottom=0.55, right=0.2, gap_x=0.26,
+        left=_MARGIN + _LETTER * max(len(line) for row in rows for line in row.label.split("\n")), gap_y=0.62,
+    )  # fmt: skip
     return figure, axes, columns
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ttscale.reporting.canvas import multiplier_axis, new_figure, percent_axis
+from ttscale.reporting.canvas import multiplier_axis, new_figure, panel_grid, percent_axis
 from ttscale.reporting.kinds import COVERAGE
 from ttscale.reporting.labels import Labels
 from ttscale.reporting.points import Point, coverage_points, finite_points, xy
@@ -41,19 +41,11 @@ def grid(n: int, *, narrow: bool, tall: bool = False, key: float = 0.0) -> tuple
         tall: panels that are higher than wide.
         key: inches to keep free at the top for a key.
     """
-    columns = 1 if narrow else 2 if n == 4 else min(n, 3)
-    rows = -(-n // columns)
-    width, panel = (3.7, 2.6 if tall else 2.2) if narrow else (9.6, 3.4 if tall else 2.55)
-    top, bottom, left, right, gap_x, gap_y = 0.6 + key, 0.55, 0.52, 0.12, 0.55, 0.6
-    height = top + bottom + rows * panel + (rows - 1) * gap_y
-    figure = new_figure(width, height)
-    wide = (width - left - right - (columns - 1) * gap_x) / columns
-    axes = []
-    for i in range(n):
-        row, column = divmod(i, columns)
-        x, y = left + column * (wide + gap_x), height - top - row * (panel + gap_y) - panel
-        axes.append(figure.add_axes((x / width, y / height, wide / width, panel / height)))
-    return figure, axes
+    width, height = (3.7, 2.6 if tall else 2.2) if narrow else (9.6, 3.4 if tall else 2.55)
+    return panel_grid(
+        n, 1 if narrow else 2 if n == 4 else min(n, 3), width=width, height=height, top=0.6 + key, bottom=0.55,
+        left=0.52, right=0.12, gap_x=0.55, gap_y=0.6,
+    )  # fmt: skip
 
 
 def scale_sizes(
