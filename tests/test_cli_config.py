@@ -30,6 +30,8 @@ from ttscale.cli.schema import SCHEMAS, TrainConfig
 from ttscale.cli.verb import VERBS
 from ttscale.errors import TtscaleError
 from ttscale.models.zoo import ZOO_FOLDER
+from ttscale.scaling.fit import check_fitting
+from ttscale.scaling.fitting import DELTA
 from ttscale.scaling.laws import LAWS
 from ttscale.scaling.summary import KIND, summarize
 from ttscale.training.ladder import train_ladder
@@ -133,7 +135,10 @@ def test_train_defaults_are_those_of_the_ladder():
 
 def test_every_vote_and_law_has_an_option():
     assert {path.stem for path in (configs_folder() / "vote").glob("*.yaml")} == {*VOTES, "auto", "weighted", "best"}
-    assert {path.stem for path in (configs_folder() / "law").glob("*.yaml")} == {*LAWS, "auto"}
+    assert {path.stem for path in (configs_folder() / "law").glob("*.yaml")} == {*LAWS, "auto", "stacked"}
+    usual = GROUPS["law"]()
+    check_fitting(usual.law, usual.loss, usual.delta)
+    assert (usual.loss, usual.delta) == ("auto", DELTA)
 
 
 def test_the_zoo_was_trained_by_the_recipe_of_its_option():
@@ -244,12 +249,12 @@ def test_out_with_results_of_another_verb_is_refused_before_any_work(fake_verb, 
     calls = fake_verb("analyze")
     given, file = ["analyze", "records=x", "out=kept"], Path("kept/summary.json")
     file.parent.mkdir()
-    others = [verb for verb in VERBS if VERBS[verb].writes != KIND and verb != "collect"]
+    others = [verb for verb in VERBS if VERBS[verb].writes != KIND and verb not in ("collect", "import")]
     for verb in others:
         file.write_text(json.dumps({"kind": VERBS[verb].writes}))
         assert main(given) == 2
         assert f"got kept, which holds those of ttscale {verb}. Choose another `out`." in capsys.readouterr().err
-    assert not calls and set(VERBS) - set(others) == {"sweep", "analyze", "report", "demo", "collect"}
+    assert not calls and set(VERBS) - set(others) == {"sweep", "analyze", "report", "demo", "collect", "import"}
     for mine in (json.dumps({"kind": KIND}), "[]", "no json", '{"kind": "of nobody"}'):
         file.write_text(mine)
         assert main(given) == 0
@@ -369,12 +374,12 @@ def test_a_file_that_cannot_be_written_is_no_bug(kind, fake_verb, capsys):
     assert capsys.readouterr().err.startswith("ttscale: /x: expected a file or folder to write, got ")
 
 
-def test_bug_exits_1_and_says_so(fake_verb, capsys):
+def test_bug_exits_70_and_says_so(fake_verb, capsys):
     fake_verb("fetch", ZeroDivisionError("division by zero"))
-    assert main(["fetch", "name=x"]) == 1
+    assert main(["fetch", "name=x"]) == 70
     said = capsys.readouterr().err
     assert "a bug in ttscale" in said and "debug=true" in said and "Traceback" not in said
-    assert main(["fetch", "name=x", "debug=true"]) == 1
+    assert main(["fetch", "name=x", "debug=true"]) == 70
     assert "Traceback" in capsys.readouterr().err
 
 

@@ -171,6 +171,19 @@ def test_vote_and_law_reach_the_analysis(run_folder: str, no_page):
     assert {fit["law"] for fit in summary["fits"] if fit["chosen"]} == {"constant"}
 
 
+def test_ties_and_intervals_reach_the_analysis(run_folder: str, no_page, capsys):
+    how = ["report.n_boot=100", "vote=plurality", "vote.ties=strict", "report.interval=bca"]
+    assert main(["analyze", f"records={run_folder}", *how, "law=constant", "out=runs/strict"]) == 0
+    curves = summary_of("runs/strict")["curves"]
+    assert curves and all(curve["ties"] == "strict" and "BCa" in curve["interval"] for curve in curves)
+    assert main(["compare", f"old={run_folder}", f"new={run_folder}", *how, "out=runs/strict_compared"]) == 0
+    compared = summary_of("runs/strict_compared")
+    assert any("tied earns nothing" in note for note in compared["notes"])
+    capsys.readouterr()
+    assert main(["tradeoff", f"records={run_folder}", *how, "out=runs/never"]) == 2
+    assert "ttscale: vote.ties: expected shared, got 'strict'" in capsys.readouterr().err
+
+
 def test_tradeoff_agrees_with_the_library(run_folder: str, capsys):
     assert main(["tradeoff", f"records={run_folder}", "report.n_boot=100", "out=runs/tradeoff"]) == 0
     found = tradeoff(read_records(run_folder), n_boot=100)
@@ -247,6 +260,8 @@ def test_demo_runs_again_after_a_change_and_goes_on_without_one(zoo: str, images
         ("report.ci=95", "report.ci: expected"), ("min_accuracy=90", "min_accuracy: expected"),
         ("law.law=powerfloor", "law.law: expected a known name"), ("vote.vote=means", "vote.vote: expected a known"),
         ("report.n_boot=5", "report.n_boot: expected a whole number"),
+        ("report.interval=wilson", 'report.interval: expected "percentile" or "bca"'),
+        ("vote.ties=none", "vote.ties: expected one of shared, first_seen, strict"),
     ],
 )  # fmt: skip
 def test_options_of_the_analysis_are_checked_before_anything_else(verb: str, given: str, said: str, capsys):

@@ -61,8 +61,14 @@ def test_language_example(tmp_path: Path):
     assert (tmp_path / "runs" / "sums" / "report" / "report.html").is_file()
 
 
+def test_records_of_others_example(tmp_path: Path):
+    code = example("Anybody's records", "python")
+    assert lines_of_code(code) <= 10
+    assert "exact over all subsets" in run([sys.executable, "-c", code], tmp_path)
+
+
 def test_command_line_example(tmp_path: Path):
     commands = example("On the command line", "bash")
-    assert lines_of_code(commands) == 3
+    assert lines_of_code(commands) == 4
     said = run(["bash", "-eu", "-o", "pipefail", "-c", commands], tmp_path)
     assert "Results in " in said

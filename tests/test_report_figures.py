@@ -30,8 +30,9 @@ from ttscale.reporting.series import WHOLE, Series, sparse
 Summary = dict[str, Any]
 LANGUAGE_ONLY = {"accuracy_vs_tokens", "accuracy_vs_seconds", "votes"}  # of those that the examples have data for
 VIEWS_ONLY = {"accuracy_vs_bytes", "policies", "breakdown", "shifts"}  # tested with report_views
-VISION = [name for name in FIGURES if name not in LANGUAGE_ONLY | VIEWS_ONLY]
-LANGUAGE = [name for name in FIGURES if name not in VIEWS_ONLY]
+COSTLESS = {"accuracy_vs_draws"}  # where no cost is known
+VISION = [name for name in FIGURES if name not in LANGUAGE_ONLY | VIEWS_ONLY | COSTLESS]
+LANGUAGE = [name for name in FIGURES if name not in VIEWS_ONLY | COSTLESS]
 
 
 def hostile_language() -> Summary:
@@ -55,6 +56,20 @@ def test_no_label_covers_another_or_leaves_the_figure(name: str, narrow: bool, m
     figure = FIGURES[name](make(), narrow=narrow)
     assert figure is not None
     check_labels(figure)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_without_any_cost_accuracy_stands_against_draws(narrow: bool) -> None:
+    summary = unpriced_summary()
+    assert FIGURES["accuracy_vs_draws"](summary, narrow=narrow) is None  # its tokens are known
+    curve = summary["curves"][0]
+    curve["tokens"] = [None] * len(curve["budgets"])
+    figure = FIGURES["accuracy_vs_draws"](summary, narrow=narrow)
+    assert figure is not None
+    check_labels(figure)
+    line = figure.axes[0].lines[0]
+    assert np.asarray(line.get_xdata()).tolist() == curve["budgets"]
+    assert np.asarray(line.get_ydata()).tolist() == pytest.approx(curve["accuracy"])
 
 
 @pytest.mark.parametrize("narrow", [False, True])
@@ -168,7 +183,7 @@ def test_figures_leave_out_what_there_is_not() -> None:
     for curve in summary["curves"]:
         curve["flops"] = curve["multiplier"] = [None] * len(curve["budgets"])
     summary["tradeoff"]["ladder"] = []
-    assert draw(summary) == {}
+    assert set(draw(summary)) == {"accuracy_vs_draws"}
 
 
 def test_perfect_accuracy_and_equal_points_can_be_drawn() -> None:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import plotly.graph_objects as go
 import pytest
@@ -17,10 +18,12 @@ from report_checks import Reader
 from report_example import NASTY, example_summary, hostile_summary, lone_summary
 from report_language import hostile_language_summary, language_summary, unpriced_summary
 
-from ttscale.reporting.figures import draw
+from ttscale.reporting.figures import FIGURES, draw
 from ttscale.reporting.interactive import plot
 from ttscale.reporting.markup import Markup, Missing, facts, html, joined, table
 from ttscale.reporting.page import page
+from ttscale.reporting.sections.overview import tiles
+from ttscale.reporting.sections.run import members
 from ttscale.reporting.sections.training import training
 from ttscale.reporting.series import Series
 
@@ -30,6 +33,7 @@ def parts_summary() -> dict[str, Any]:
     return {"schema_version": 1, "kind": "ttscale-summary", "parts": parts}
 
 
+WHOLE, FEW = ("example", "lone", "language"), ("accuracy_vs_flops", "votes")  # pages with all figures, or with few
 PAGES = ("example", "hostile", "lone", "language", "hostile language", "unpriced", "parts")
 
 
@@ -40,7 +44,10 @@ def written() -> dict[str, str]:
         "hostile language": lambda: hostile_language_summary(NASTY), "unpriced": unpriced_summary,
         "parts": parts_summary,
     }  # fmt: skip
-    return {name: page(make(), draw(make())) for name, make in makers.items()}
+    every = {name: (make(), draw(make())) for name, make in makers.items() if name in WHOLE}
+    with mock.patch.dict(FIGURES, {name: FIGURES[name] for name in FEW}, clear=True):  # drawing is most of the time
+        every |= {name: (make(), draw(make())) for name, make in makers.items() if name not in WHOLE}
+    return {name: page(*every[name]) for name in PAGES}
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -220,9 +227,46 @@ def test_markup_escapes_all_but_markup() -> None:
     assert html("<b>") == "&lt;b&gt;" and html(Markup("<b>")) == "<b>"
     assert joined(["<", Markup("<br>"), ">"]) == "&lt;<br>&gt;"
     assert Markup("<br>").join(["a", "<"]) == "a<br>&lt;"
-    rows = [["<x>", Missing("no <idea>")], ["y", Missing("no <idea>")], ["z", Missing("other")]]
+    rows = [["<x>", Missing("no <idea>")], ["y", Missing("no <idea>")], ["z", Missing("other")], ["w", "1"]]
     text = table("<t>", ["<h>", "n"], rows)
     assert "&lt;x&gt;" in text
     assert not any(raw in text for raw in ("<x>", "<idea>", "<t>", "<h>"))
     assert re.findall(r"<sup>(\d)</sup>", text) == ["1", "1", "2", "1", "2"]  # three cells, then two notes
     assert "– <small>(why)</small>" in facts([("a", Missing("why"))])
+
+
+def test_a_column_of_nothing_is_left_out_and_named() -> None:
+    gap = Missing("its FLOPs are not known")
+    text = table("t", ["Name", "What", "FLOPs", "k"], [["a", gap, gap, "1"], ["b", gap, gap, "2"]], text_columns=2)
+    read = Reader(text)
+    assert [attrs.get("class") for attrs in read.all("th") if attrs["scope"] == "col"] == [None, "n"]
+    assert "Not shown: What, FLOPs (its FLOPs are not known)." in read.text and "<sup>" not in text
+    some = table("t", ["Name", "FLOPs"], [["a", gap], ["b", "1"]])
+    assert "Not shown" not in some and "<sup>" in some
+
+
+def test_only_the_largest_model_is_called_so() -> None:
+    summary = language_summary()
+    assert "of the largest model" in Reader(tiles(Series(summary))).text
+    for rung in summary["tradeoff"]["ladder"]:
+        rung["n_params"] = 7e9
+    assert "of one model of 2" in Reader(tiles(Series(summary))).text
+
+
+def test_operators_are_told_of_members_whose_flops_are_known() -> None:
+    summary = language_summary()
+    heading = "Operators that the FLOPs leave out"
+    assert heading in members(Series(summary))
+    for member in summary["run"]["members"]:
+        member["flops"] = None
+    assert heading not in members(Series(summary))
+
+
+def test_the_interactive_figure_has_a_tick_where_a_vote_ends() -> None:
+    summary = language_summary()
+    spec = plot(summary)
+    assert spec is not None
+    ticks = [trace for trace in spec["data"] if trace["meta"]["part"] == "ceiling"]
+    drawn = {curve["ceiling"]["value"] for group in Series(summary).groups for curve in group.curves.values()}
+    assert {y for trace in ticks for y in trace["y"]} == drawn - {None} and ticks
+    go.Figure(spec)

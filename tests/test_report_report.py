@@ -88,7 +88,9 @@ def test_several_parts_are_one_report_that_replaces_and_is_replaced(tmp_path: Pa
 
 
 def test_records_by_name_become_parts(tmp_path: Path) -> None:
-    page = report({"small": make_records(1, 1, 2), "big": make_records(1, 2, 3)}, tmp_path, n_boot=100)
+    page = report(
+        {"small": make_records(1, 1, 2), "big": make_records(1, 2, 3)}, tmp_path, law="log_linear", n_boot=100
+    )
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert list(summary["parts"]) == ["small", "big"]
     assert [len(part["run"]["members"]) for part in summary["parts"].values()] == [1, 2]
@@ -112,7 +114,7 @@ def test_nan_and_numpy_become_json(tmp_path: Path) -> None:
     ("sizes", "seeds", "views"), [(2, 2, 4), (1, 1, 4), (1, 1, 1), (2, 1, 1), (1, 3, 1), (3, 1, 3)]
 )
 def test_records_of_every_shape_make_a_page(tmp_path: Path, sizes: int, seeds: int, views: int) -> None:
-    html = report(make_records(sizes, seeds, views), tmp_path, min_accuracy=0.6, n_boot=100)
+    html = report(make_records(sizes, seeds, views), tmp_path, min_accuracy=0.6, law="power_floor", n_boot=100)
     summary = json.loads((tmp_path / "summary.json").read_text())
     text = html.read_text()
     assert len(summary["run"]["members"]) == sizes * seeds

@@ -10,7 +10,8 @@ from scaling_example import curve_with, make_records, records_of_answers
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.candidates import candidates
-from ttscale.scaling.curves import accuracy_curve, gain_per_flop, mean_curve, paired_difference
+from ttscale.scaling.combined import gain_per_flop, mean_curve, paired_difference
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.strategy import Strategy, ensemble, product, spread, tta
 from ttscale.voting.decisions import credit
 from ttscale.voting.merges import VOTES, merge

@@ -8,7 +8,8 @@ from scaling_example import make_records
 
 from ttscale.records.records import Records
 from ttscale.scaling.candidates import candidates, mixed_subsets
-from ttscale.scaling.curves import accuracy_curve, paired_difference
+from ttscale.scaling.combined import paired_difference
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.equivalent import equivalent, members_for
 from ttscale.scaling.headline import spending_words
 from ttscale.scaling.plan import plan

@@ -5,8 +5,9 @@ import pytest
 from scaling_example import log_softmax, make_records
 
 from ttscale.records.records import Records
+from ttscale.scaling.budgets import last_within
 from ttscale.scaling.credits import prefix_credits
-from ttscale.scaling.curves import accuracy_curve, last_within
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.measured import pair_up
 from ttscale.scaling.policies import learned_groups
 from ttscale.scaling.shifts import summarize_shifts

@@ -12,8 +12,9 @@ from ttscale.records.records import Records
 from ttscale.scaling import temperature
 from ttscale.scaling.at_hand import AtHand
 from ttscale.scaling.candidates import candidates
+from ttscale.scaling.combined import paired_difference
 from ttscale.scaling.crossed import cross_fitted, planned
-from ttscale.scaling.curves import accuracy_curve, paired_difference
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.entries import json_ready
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.headline import plan_words

@@ -6,8 +6,9 @@ from scaling_example import make_records
 
 from ttscale.scaling import resampled
 from ttscale.scaling.bootstrap import bootstrap_means
+from ttscale.scaling.combined import mean_curve
 from ttscale.scaling.crossed import cross_fitted
-from ttscale.scaling.curves import accuracy_curve, mean_curve
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.interval import percentiles, wilson
 from ttscale.scaling.learners import Policy
 from ttscale.scaling.strategy import tta

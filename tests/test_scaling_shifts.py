@@ -11,8 +11,9 @@ from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling import breakdown as module
 from ttscale.scaling.breakdown import breakdown
+from ttscale.scaling.combined import paired_difference
 from ttscale.scaling.credits import prefix_credits
-from ttscale.scaling.curves import accuracy_curve, paired_difference
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import wilson
 from ttscale.scaling.learners import learner

@@ -11,13 +11,18 @@ from scaling_example import make_records
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.candidates import PLAN_VOTES
+from ttscale.scaling.combined import gain_per_flop, mean_curve
 from ttscale.scaling.compare import compare
-from ttscale.scaling.curves import accuracy_curve, gain_per_flop, mean_curve
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.fit import fit_law
 from ttscale.scaling.interval import Interval
+from ttscale.scaling.law_ranking import rank_laws
 from ttscale.scaling.laws import LAWS
 from ttscale.scaling.plan import plan
 from ttscale.scaling.quality import quality
+from ttscale.scaling.run_curves import run_curves
+from ttscale.scaling.runs import compare_runs
+from ttscale.scaling.spending import spending
 from ttscale.scaling.strategy import tta
 from ttscale.scaling.summary import check_options, json_ready, summarize
 from ttscale.scaling.tradeoff import tradeoff
@@ -67,13 +72,16 @@ def test_curves_are_the_curves(summary, records):
 def test_fits_are_the_fits(summary, records):
     curve = accuracy_curve(records, n_boot=100)
     shown = [f for f in summary["fits"] if f["curve"] == "product/all"]
-    assert {f["law"] for f in shown} == set(LAWS) and sum(f["chosen"] for f in shown) == 1
+    of_accuracy = {law.name for law in LAWS.values() if "accuracy" in law.of}
+    assert {f["law"] for f in shown} == {*of_accuracy, "stacked"} and sum(f["chosen"] for f in shown) == 1
     everyone = next(c for c in summary["curves"] if c["id"] == "product/all")
     assert everyone["budgets"][-1] == curve.budgets[-1] == 16
+    (line,) = [fit["line"] for fit in shown if "line" in fit]
+    assert line["k"][0] == 1 and line["k"][-1] == pytest.approx(32) and 16 in line["k"]
+    assert len({len(line[key]) for key in ("k", "flops", "accuracy", "low", "high")}) == 1
     for fit in shown:
-        assert fit["line"]["k"][0] == 1 and fit["line"]["k"][-1] == pytest.approx(32) and 16 in fit["line"]["k"]
-        assert len({len(fit["line"][key]) for key in ("k", "flops", "accuracy", "low", "high")}) == 1
-        assert set(fit["params"]) == set(LAWS[fit["law"]].parameters) and fit["unit"] == "multiplier"
+        known = LAWS[fit["law"]].names if fit["law"] in LAWS else ()
+        assert set(fit["params"]) == set(known) and fit["unit"] == "multiplier"
     tta_curve = mean_curve([accuracy_curve(records, tta(records, f"s8-{s}"), n_boot=100) for s in (0, 1)], "tta/s8")
     direct = fit_law(tta_curve)
     chosen = next(f for f in summary["fits"] if f["curve"] == "tta/s8" and f["chosen"])
@@ -239,6 +247,67 @@ def test_another_vote_and_one_law(records):
     assert "ensemble/s8/plurality" not in {f["curve"] for f in found["fits"]}  # two budgets are too few for it
 
 
+def test_ties_and_intervals_reach_every_curve():
+    few = make_records(80, sizes=("s8", "s16"), seeds=2, views=4)
+    told = {"vote": "plurality", "min_accuracy": 0.3, "law": "constant", "n_boot": 50}
+    usual, found = summarize(few, **told), summarize(few, **told, ties="strict", interval="bca", shifts={"same": few})
+    assert {curve["ties"] for curve in usual["curves"]} == {"shared"}
+    for curve in found["curves"]:
+        assert curve["ties"] == "strict" and curve["interval"].startswith("BCa bootstrap")
+    how = {"ties": "strict", "interval": "bca", "n_boot": 50}
+    direct = mean_curve([accuracy_curve(few, tta(few, f"s8-{i}", vote="plurality"), **how) for i in (0, 1)], "x")
+    shown, before = (next(c for c in one["curves"] if c["id"] == "tta/s8/plurality") for one in (found, usual))
+    assert shown["accuracy"] == direct.accuracy.tolist() and shown["low"] == direct.low.tolist()
+    assert shown["accuracy"][1] < before["accuracy"][1]  # two views that disagree are tied
+    row = next(r for r in found["shifts"]["rows"] if r["shift"] == "same" and r["curve"] == "tta/s8/plurality")
+    assert row["spent"]["value"] == shown["accuracy"][-1] and row["spent"]["low"] == shown["low"][-1]
+    assert found["plan"] == usual["plan"] and found["plan"] is not None
+    assert [v["difference"]["value"] for v in found["tradeoff"]["verdicts"]] == [
+        v["difference"]["value"] for v in usual["tradeoff"]["verdicts"]
+    ]
+    assert found["conventions"]["ties"].startswith(
+        "a vote whose best answers are tied earns nothing; a plan, the trade"
+    )
+    assert "BCa" in found["conventions"]["intervals"] and "a plan," not in usual["conventions"]["ties"]
+    assert (found["run"]["ties"], found["run"]["interval"]) == ("strict", "bca")
+    with pytest.raises(TtscaleError, match=r"ties: .*Classes of an image have no first one seen"):
+        summarize(few, ties="first_seen")
+
+
+def test_ties_reach_comparisons_and_rankings():
+    old, new = (make_records(60, sizes=("s8",), seeds=1, views=4) for _ in range(2))
+    found = compare_runs(old, new, vote="plurality", ties="strict", interval="bca", budget=2, n_boot=50)
+    strict = accuracy_curve(old, vote="plurality", budgets=[2], ties="strict").accuracy[0]
+    assert found.headline.old.value == strict < accuracy_curve(old, vote="plurality", budgets=[2]).accuracy[0]
+    assert "In both runs, a vote whose best answers are tied earns nothing." in found.notes
+    curves = run_curves(old, vote="plurality", ci=0.95, n_boot=50, seed=0, ties="strict", interval="bca")
+    assert {(curve.ties, curve.resampled.method) for curve in curves} == {("strict", "bca")}
+    for call in (compare_runs, lambda old, new, **told: rank_laws({"old": old, "new": new}, **told)):
+        with pytest.raises(TtscaleError, match='interval: expected "percentile" or "bca", got'):
+            call(old, new, interval="wilson")
+        with pytest.raises(TtscaleError, match="ties: expected one of shared, strict"):
+            call(old, new, ties="first_seen")
+
+
+def test_the_average_of_laws_can_be_the_choice(records):
+    found = summarize(records, law="stacked", n_boot=50)
+    shown = [fit for fit in found["fits"] if fit["curve"] == "product/all"]
+    (chosen,) = [fit for fit in shown if fit["chosen"]]
+    assert chosen["law"] == "stacked" and sum(chosen["weights"].values()) == pytest.approx(1)
+    assert chosen["line"]["k"][-1] == pytest.approx(32) and len(shown) > 5
+    assert "is predicted by an average of" in " ".join(found["headline"])
+
+
+def test_estimates_and_costs_of_images_are_told(summary, records):
+    curves = {curve["id"]: curve for curve in summary["curves"]}
+    assert "order of the strategy" in curves["tta/s8"]["estimator"] and curves["tta/s8"]["ties"] == "shared"
+    assert "subsets of the members" in curves["ensemble/s8"]["estimator"]
+    spent = curves["tta/s8"]["spending"]
+    direct = spending(records, tta(records, "s8-0"), budgets=[1, 2, 4])
+    assert spent["budgets"] == [1, 2, 4] and spent["flops"]["mean"] == pytest.approx(direct.flops.mean.tolist())
+    assert spent["flops"]["worst"] == spent["flops"]["mean"] and spent["tokens"]["mean"] == [None] * 3
+
+
 def test_same_seed_same_summary(records):
     few = make_records(60, sizes=("s8",))
     assert summarize(few, min_accuracy=0.4, n_boot=50) == summarize(few, min_accuracy=0.4, n_boot=50)
@@ -248,8 +317,9 @@ def test_same_seed_same_summary(records):
     ("options", "message"),
     [
         ({"ci": 2}, "ci: .*Give 0.02 for 2 %"), ({"min_accuracy": 90}, "Give 0.9 for 90 %"), ({"n_boot": 1}, "n_boot"),
-        ({"vote": "mode"}, "vote: "), ({"law": "power"}, "Did you mean power_floor"), ({"seed": None}, "seed"),
+        ({"vote": "mode"}, "vote: "), ({"law": "power_f"}, "Did you mean power_floor"), ({"seed": None}, "seed"),
         ({"n_boot": 39}, "at least 40"), ({"law": None}, "law: "), ({"vote": []}, "vote: "),
+        ({"ties": "first"}, "ties: "), ({"interval": "wilson"}, 'interval: expected "percentile" or "bca"'),
     ],
 )  # fmt: skip
 def test_bad_input(records, options, message):

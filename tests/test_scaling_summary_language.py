@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,15 @@ from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
 from ttscale.scaling.candidates import plan_votes
-from ttscale.scaling.coverage import coverage_curve, vote_ceiling
-from ttscale.scaling.curves import accuracy_curve, paired_difference
+from ttscale.scaling.combined import paired_difference
+from ttscale.scaling.coverage import coverage_curve
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.entries import json_ready
 from ttscale.scaling.fit import fit_law
+from ttscale.scaling.headline import law_words
+from ttscale.scaling.limit import agree, vote_limit
 from ttscale.scaling.plan import plan
+from ttscale.scaling.sample_noise import sample_noise
 from ttscale.scaling.summary import summarize
 
 
@@ -32,7 +37,17 @@ def records():
 
 @pytest.fixture(scope="module")
 def summary(records):
-    return summarize(records, min_accuracy=0.4, n_boot=100)
+    return summarize(records, min_accuracy=0.4, law="power_floor", n_boot=100)  # one law: ``every_law`` has them all
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return make_text_records(80, members=("big",), variants=("plain",))
+
+
+@pytest.fixture(scope="module")
+def every_law(alone):
+    return summarize(alone, n_boot=100)
 
 
 def test_its_parts(summary):
@@ -63,19 +78,101 @@ def test_curves_carry_their_coverage_and_ceiling(summary, records):
         for key in ("budgets", "flops", "flops_worst", "tokens", "multiplier", "accuracy", "low", "high"):
             assert shown[key] == pytest.approx(getattr(curve, key).tolist())
         assert shown["coverage"]["low"] == pytest.approx(covered.low.tolist())
-        assert shown["ceiling"] == json_ready(vote_ceiling(records, strategy, n_boot=100))
+        assert shown["ceiling"] == json_ready(vote_limit(records, strategy, n_boot=100).interval)
     assert next(c for c in summary["curves"] if c["id"] == "mixture/big/T0.8")["variants"] == ["plain", "order1"]
 
 
-def test_fits_of_votes_and_of_coverage(summary, records):
-    chosen = [fit for fit in summary["fits"] if fit["covers"] == "samples/big/T0.8" and fit["chosen"]]
+def test_how_curves_were_estimated_is_told(summary):
+    by_id = {curve["id"]: curve for curve in summary["curves"]}
+    exact, sampled_ones = by_id["samples/big/T0.8"], by_id["samples/big/T0.8/weighted:judge"]
+    assert "exact over all subsets" in exact["estimator"] and set(exact["sampling_error"]) == {0.0}
+    assert "random orders" in sampled_ones["estimator"] and max(sampled_ones["sampling_error"]) > 0
+    assert {(curve["ties"], curve["interval"]) for curve in by_id.values()} == {("shared", exact["interval"])}
+    assert "percentile" in exact["interval"]
+
+
+def test_ties_and_intervals_reach_every_curve(records, summary):
+    found = summarize(records, min_accuracy=0.4, n_boot=100, law="constant", ties="first_seen", interval="bca")
+    for curve in found["curves"]:
+        assert curve["ties"] == "first_seen" and curve["interval"].startswith("BCa bootstrap")
+    shown = next(curve for curve in found["curves"] if curve["id"] == "samples/small/T0.8")
+    one = sampled.samples(records, "small")
+    direct = accuracy_curve(records, one, n_boot=100, ties="first_seen", interval="bca")
+    assert shown["accuracy"] == pytest.approx(direct.accuracy.tolist()) and shown["low"] == direct.low.tolist()
+    covered = coverage_curve(records, one, n_boot=100, interval="bca")
+    assert shown["coverage"]["low"] == covered.low.tolist()
+    assert found["plan"] == summary["plan"] and found["plan"] is not None
+    assert "of tied answers the one that was seen first counts; a plan, the trade" in found["conventions"]["ties"]
+    ends, before = ([row["difference"] for row in one["language"]["ensembles"]] for one in (found, summary))
+    assert [end["value"] for end in ends] == [end["value"] for end in before] and ends != before
+
+
+def test_the_same_items_sampled_anew_are_told_apart(summary, records):
+    shown = {curve["id"]: curve.get("same_items") for curve in summary["curves"]}
+    assert shown["greedy/big"] is None and shown["samples/big/T0.8/weighted:judge"] is None
+    noise = shown["samples/big/T0.8"]
+    assert noise["budgets"] == [1, 2, 4, 8, 12] and noise["low"][3:] == [None, None]
+    direct = sample_noise(records, sampled.samples(records, "big"), budgets=[4])
+    assert (noise["low"][2], noise["high"][2]) == pytest.approx((direct[0].low, direct[0].high))
+    assert noise["notes"][:3] == [None] * 3 and "needs at least twice as many" in noise["notes"][4]
+    usual = next(curve for curve in summary["curves"] if curve["id"] == "samples/big/T0.8")
+    assert noise["high"][2] - noise["low"][2] < usual["high"][3] - usual["low"][3]
+
+
+def test_the_limit_of_a_vote_is_set_beside_that_of_its_law(summary, records):
+    rows = {row["curve"]: row for row in summary["language"]["ceiling"]}
+    row, strategy = rows["samples/big/T0.8"], sampled.samples(records, "big")
+    fit = fit_law(accuracy_curve(records, strategy, n_boot=100), "power_floor")
+    limit = vote_limit(records, strategy, n_boot=100)
+    assert (row["value"], row["leading"]) == pytest.approx((limit.interval.value, limit.leading))
+    assert row["asymptote"] == json_ready(fit.asymptote) and row["check"] == agree(limit, fit.asymptote)
+    both = [row for row in rows.values() if row.get("asymptote") and row["value"] is not None]
+    assert both and all(row["agrees"] is ("they agree" in row["check"]) for row in both)
+    assert all(row["agrees"] is None for row in rows.values() if not row.get("asymptote") and "agrees" in row)
+
+
+def test_items_with_unequal_numbers_of_samples_are_told():
+    n = 40
+    rng = np.random.default_rng(1)
+    answers, drawn = rng.integers(0, 3, (n, 6)), np.arange(6) < rng.integers(2, 7, n)[:, None]
+    drawn[0, :2], drawn[0, 2:], drawn[1] = True, False, True
+    draws = [TextDraw("m", "plain", "T1", s) for s in range(6)]
+    given = graded_of(np.where(drawn, answers, -1), np.eye(3, dtype=bool)[np.zeros(n, int)], draws)
+    tokens = np.where(drawn, 5, 0).astype(np.int32)
+    found = summarize(Records.from_graded(replace(given, drawn=drawn, n_tokens=tokens)), n_boot=50)
+    (pool,) = found["run"]["unequal"]
+    assert (pool["fewest"], pool["most"], pool["decoding"]) == (2, 6, "T1")
+    assert found["run"]["draws_per_item"] == pytest.approx(drawn.sum() / n)
+    assert found["run"]["members"][0]["tokens"] == 5 and found["language"]["abstained"]["m"]["abstained"] == 0
+    assert found["curves"][0]["budgets"] == [1, 2]
+
+
+def test_fits_of_votes_and_of_coverage(every_law, alone):
+    chosen = [fit for fit in every_law["fits"] if fit["covers"] == "samples/big/T0.8" and fit["chosen"]]
     assert {fit["of"]: fit["curve"] for fit in chosen} == {
         "accuracy": "samples/big/T0.8", "coverage": "samples/big/T0.8/coverage"
     }  # fmt: skip
-    direct = fit_law(coverage_curve(records, sampled.samples(records, "big"), n_boot=100))
+    direct = fit_law(coverage_curve(alone, sampled.samples(alone, "big"), n_boot=100))
     shown = next(fit for fit in chosen if fit["of"] == "coverage")
     assert (shown["law"], shown["unit"]) == (direct.law, "draws")
     assert shown["line"]["accuracy"][-1] == pytest.approx(direct.predict(24).value)
+
+
+def test_every_law_is_told_with_its_rank_and_the_average_with_its_weights(every_law, alone):
+    shown = [fit for fit in every_law["fits"] if fit["curve"] == "samples/big/T0.8"]
+    direct = fit_law(accuracy_curve(alone, sampled.samples(alone, "big"), n_boot=100))
+    laws, average = shown[:-1], shown[-1]
+    assert [fit["law"] for fit in laws] == [fit.law for fit in direct.candidates]
+    ranks = [fit["rank"] for fit in laws if fit["rank"] is not None]
+    assert ranks == list(range(1, len(ranks) + 1)) and len(ranks) > 4
+    assert direct.stacked is not None and average["law"] == "stacked" and average["rank"] is None
+    assert average["weights"] == pytest.approx(direct.stacked.weights) and not average["chosen"]
+    assert average["backtest_gain_rmse"] == pytest.approx(direct.stacked.backtest_gain_rmse)
+    (chosen,) = [fit for fit in shown if fit["chosen"]]
+    assert chosen["params"] == json_ready(direct.params) and chosen["skipped"] == direct.skipped
+    for fit in shown:
+        assert fit["purpose"] and fit["status"] and fit["loss"] and fit["gradient_norm"] is not None
+        assert fit["chosen"] or ("line" not in fit and all(one["low"] is None for one in fit["params"].values()))
 
 
 def test_the_plan_is_the_plan(summary, records):
@@ -212,12 +309,50 @@ def test_the_headline_sets_all_samples_beside_the_greedy_answer(records, summary
     assert f"{difference:+.2f}".replace("-", "−") in line
 
 
-def test_the_headline_is_about_the_vote_asked_for(records):
-    text = " ".join(summarize(records, vote="best:judge", n_boot=50)["headline"])
+def test_the_headline_is_about_the_vote_asked_for(alone):
+    text = " ".join(summarize(alone, vote="best:judge", law="constant", n_boot=50)["headline"])
     assert "under the best:judge vote" in text and "best-of-n picks it for" in text
     assert "most frequent" not in text
-    weighted = " ".join(summarize(records, vote="weighted:judge", n_boot=50)["headline"])
-    assert "it leads the weighted:judge vote" in weighted
+    weighted = " ".join(summarize(alone, vote="weighted:judge", law="constant", n_boot=50)["headline"])
+    assert "with ever more samples the weighted:judge vote would be right on" in weighted
+
+
+def test_a_few_items_are_not_said_to_have_changed():
+    """Four items, all repaired: the resamples agree, and a sign test could not tell (p = 2 / 2⁴)."""
+    answers = np.tile([1, 0, 0, 0], (4, 1))
+    told = {}
+    for n in (4, 40):
+        given = samples_of(np.tile(answers, (n // 4, 1)), [[True, False]] * n)
+        told[n] = " ".join(summarize(given, law="power_floor", n_boot=50)["headline"])
+    assert (
+        "4 samples of m (T0.8)" in told[4] and "make a difference that 4 items are too few to tell: +25.00" in told[4]
+    )
+    assert "change accuracy by +25.00" in told[40] and "too few" not in told[40]
+    assert "The accuracy of samples of m" in told[40] and "The accuracy of samples of m" not in told[4]
+
+
+def test_a_law_that_errs_by_more_than_the_gain_is_not_said_to_be_followed(alone):
+    fit = fit_law(accuracy_curve(alone, sampled.samples(alone, "big"), n_boot=100), "log_linear")
+    assert f"follows {fit.formula}" in law_words(fit)
+    gain = float(fit.curve.accuracy[-1] - fit.curve.accuracy[0])
+    poor = replace(fit, backtest=replace(fit.backtest, predicted_gain=fit.backtest.observed_gain + 1.5 * gain))
+    assert "is predicted by no law" in law_words(poor) and f"on a gain of {100 * gain:.2f}." in law_words(poor)
+    even = replace(fit, law="constant"), fit
+    assert "is predicted by no law" in law_words(replace(fit, candidates=even))
+
+
+def test_an_ensemble_is_set_beside_its_best_member(summary, records):
+    (line,) = [line for line in summary["headline"] if "samples of all members" in line and "best single" in line]
+    both = {c["id"]: c for c in summary["curves"] if c["id"] in ("ensemble/all/T0.8", "samples/big/T0.8")}
+    gain = 100 * (both["ensemble/all/T0.8"]["accuracy"][-1] - both["samples/big/T0.8"]["accuracy"][-1])
+    assert f"{gain:+.2f}".replace("-", "−") in line and "over 12 samples of big" in line
+
+
+def test_no_plain_answer_is_shown_where_none_was_collected(summary):
+    assert all("plain" in row for key in ("families", "examples") for row in summary["language"][key])
+    found = summarize(make_text_records(40, members=("big",), greedy=False), law="constant", n_boot=50)["language"]
+    assert found["families"] and found["examples"]
+    assert not any("plain" in row for key in ("families", "examples") for row in found[key])
 
 
 def test_one_member_without_greedy_variants_or_families():
@@ -246,7 +381,7 @@ def test_nobody_answers():
 
 
 def test_unknown_flops():
-    found = summarize(make_text_records(40, flops=False), min_accuracy=0.2, n_boot=50)
+    found = summarize(make_text_records(40, flops=False), min_accuracy=0.2, law="power_floor", n_boot=50)
     assert found["tradeoff"]["ladder"] == [] and "not known" in found["tradeoff"]["note"] and found["pareto"] == []
     assert set(found["curves"][1]["flops"]) == {None} and None not in found["curves"][1]["tokens"]
     assert found["plan"]["flops"] is None and found["plan"]["tokens"] > 0
@@ -263,7 +398,8 @@ def test_analysis_never_loads_torch():
         "import sys; sys.path.insert(0, 'tests')\n"
         "from text_example import make_text_records\n"
         "from ttscale.scaling.summary import summarize\n"
-        "summary = summarize(make_text_records(40), min_accuracy=0.1, n_boot=50)\n"
+        "records = make_text_records(40, members=('big',), variants=('plain',))\n"
+        "summary = summarize(records, min_accuracy=0.1, n_boot=50)\n"
         "assert summary['plan'] and summary['fits']\n"
         "assert not {'torch', 'transformers', 'openai'} & set(sys.modules)\n"
     )

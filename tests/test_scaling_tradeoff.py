@@ -9,8 +9,9 @@ from scaling_example import curve_with, log_softmax, make_records
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import bootstrap_means
+from ttscale.scaling.combined import paired_difference
 from ttscale.scaling.crossfit import best_against
-from ttscale.scaling.curves import accuracy_curve, paired_difference
+from ttscale.scaling.curves import accuracy_curve
 from ttscale.scaling.exchange import crossing, exchange_rate, ten_x_training_equals
 from ttscale.scaling.halves import first_half, folds
 from ttscale.scaling.ladder import Option, Rung, climb, same_items

@@ -49,6 +49,36 @@ def test_plurality_by_hand():
     assert credit[:, 2].tolist() == [0, 0, 0, 1 / 2, 1 / 2]
 
 
+@pytest.mark.parametrize("best", [False, True])
+@pytest.mark.parametrize("ties", ["strict", "first_seen"])
+def test_tie_rules_of_every_prefix_equal_counting(ties, best):
+    """Draws in any order of their places; few weights, so that most votes are tied."""
+    rng = np.random.default_rng(3)
+    answers, weights = rng.integers(-1, 4, (6, 300)), rng.integers(0, 3, (6, 300)) / 2
+    places = np.argsort(rng.random((6, 300)), axis=0)
+    got = prefix_credits(answers, answers == 1, log(weights), best=best, ties=ties, places=places)
+    for row in range(300):
+        for k in range(1, 7):
+            voting = [j for j in range(k) if answers[j, row] >= 0 and weights[j, row] > 0]
+            totals: dict[int, float] = {}
+            for j in voting:
+                old = totals.get(answers[j, row], 0.0)
+                totals[answers[j, row]] = max(old, weights[j, row]) if best else old + weights[j, row]
+            top = max(totals.values(), default=0.0)
+            seen = [j for j in voting if (weights[j, row] if best else totals[answers[j, row]]) == top]
+            first = min(seen, key=lambda j: places[j, row], default=None)
+            tied = [answer for answer, total in totals.items() if total == top]
+            expected = tied == [1] if ties == "strict" else first is not None and answers[first, row] == 1
+            assert got[k - 1, row] == expected
+
+
+def test_first_seen_follows_the_draws_where_no_places_are_given():
+    answers = np.array([[1, 0], [0, 1], [0, 2], [1, 0]])
+    assert prefix_credits(answers, answers == 0, np.zeros((4, 2)), ties="first_seen").T.tolist() == [
+        [0, 0, 1, 0], [1, 1, 1, 1],
+    ]  # fmt: skip
+
+
 def test_weights_far_below_the_smallest_number_still_count():
     """Probabilities of whole texts: e^-900 is 0 in float64, yet twice it beats once it, and e^-100 beats both."""
     answers = np.array([[0], [1], [1], [2]])
@@ -138,3 +168,15 @@ def test_one_lookup_for_all_votes():
     ):
         with pytest.raises(TtscaleError, match=message):
             get_vote(name, outcome)
+
+
+def test_votes_at_hand_are_named():
+    """A score that is not there, or not of every draw, does not send to another one that would fail as well."""
+    answers = np.array([[0, 1, -1]])
+    scores = {"sum_logprob": np.full((1, 3), np.nan), "judge": np.array([[0.5, 0.1, np.nan]])}
+    with pytest.raises(TtscaleError, match=r"vote.*Did you mean weighted:judge\?") as error:
+        AnswerVote("weighted:foo", "foo").log_weights(answers, scores)
+    assert "logprob" not in error.value.fix
+    scores["sum_logprob"][0, 0] = -1.0
+    with pytest.raises(TtscaleError, match=r"1 draw without one.*Known: plurality, best:judge"):
+        AnswerVote("best:sum_logprob", "sum_logprob", best=True).log_weights(answers, scores)

@@ -7,7 +7,12 @@ import sys
 from pathlib import Path
 
 import torch
+from estimators import ROWS as ESTIMATORS
+from forecast import ROWS as FORECAST
+from foreign import ROWS as FOREIGN
+from intervals import ROWS as INTERVALS
 from language import ROWS as LANGUAGE
+from laws import ROWS as LAWS
 from selection import ROWS as SELECTION
 from spine import ROWS as SPINE
 from vision import ROWS as VISION
@@ -15,7 +20,7 @@ from vision import ROWS as VISION
 from ttscale.collecting.environment import describe_device, versions
 from ttscale.records.files import write_json
 
-ROWS = SPINE | VISION | SELECTION | LANGUAGE
+ROWS = SPINE | VISION | SELECTION | LANGUAGE | ESTIMATORS | LAWS | FORECAST | INTERVALS | FOREIGN
 RESULTS = Path(__file__).parent.parent.parent / "results" / "bench"
 
 

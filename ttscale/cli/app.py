@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ttscale.cli.config_errors import unknown_key
 from ttscale.cli.job import Job
-from ttscale.cli.outcome import BUG, INTERRUPTED, USER_ERROR, guard
+from ttscale.cli.outcome import INTERRUPTED, guard
 from ttscale.cli.paths import configs_folder, dated_folder
 from ttscale.cli.schema import SCHEMAS
 from ttscale.cli.verb import Verb
@@ -29,9 +29,10 @@ from ttscale.errors import TtscaleError
 
 
 def run_verb(verb: Verb, arguments: Sequence[str]) -> int:
-    """Run ``ttscale VERB ARGUMENTS`` and return the exit status: 0, 2 (the user's error), 1 (a bug), 130 (Ctrl-C).
+    """Run ``ttscale VERB ARGUMENTS`` and return the exit status: 0, 1 (of ``compare``, a run that got worse), 2 (the
+    user's error), 70 (a bug), 130 (Ctrl-C).
 
-    In a multirun every job is run, and the status is that of the worst.
+    In a multirun every job is run, and the status is that of the worst, the highest.
     """
     register(verb)
     statuses: list[int] = []
@@ -41,7 +42,7 @@ def run_verb(verb: Verb, arguments: Sequence[str]) -> int:
 
     debug = any(argument.lower() == "debug=true" for argument in arguments)
     status = guard(lambda: _hydra(verb, task, arguments), verb, debug=debug)
-    return status or next((bad for bad in (BUG, USER_ERROR) if bad in statuses), 0)
+    return status or max(statuses, default=0)
 
 
 def register(verb: Verb) -> None:
@@ -101,6 +102,8 @@ def _run_job(verb: Verb, config: DictConfig, arguments: Sequence[str]) -> int:
     context = HydraConfig.get()
     in_multirun = context.mode == RunMode.MULTIRUN
 
+    found: list[int] = []
+
     def work() -> None:
         keys = typed(config, SCHEMAS[verb.name], verb.name)
         out, words = Path(keys.out).expanduser(), list(arguments)
@@ -111,14 +114,14 @@ def _run_job(verb: Verb, config: DictConfig, arguments: Sequence[str]) -> int:
         job = Job(verb, out, shlex.join(["ttscale", verb.name, *words]))
         job.check_out()
         try:
-            importlib.import_module(verb.module).run(keys, job)
+            found.append(importlib.import_module(verb.module).run(keys, job) or 0)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_how_to_resume(job)) from None
 
     status = guard(work, verb, debug=bool(config.get("debug")))
     if status == INTERRUPTED:
         raise SystemExit(INTERRUPTED)
-    return status
+    return status or next(iter(found), 0)
 
 
 def _how_to_resume(job: Job) -> str:

@@ -90,13 +90,26 @@ class Vote:
         "mean (of probabilities), log_mean (of their logarithms), plurality; of answers: plurality, weighted:SCORE, "
         "best:SCORE; auto: mean, or plurality of answers",
     )
+    ties: str = key(
+        "shared",
+        "what tied answers earn: shared, the share of them that are right; strict, nothing; first_seen, of language "
+        "models, 1 if the one seen first is right",
+    )
 
 
 @dataclass
 class Law:
-    """Which law is fitted to a curve."""
+    """Which law is fitted to a curve, and how."""
 
-    law: str = key("auto", "name of a law, or auto: the one with the smallest back-test error")
+    law: str = key(
+        "auto", "name of a law; auto: the one with the smallest back-test error; stacked: all, weighted by it"
+    )
+    loss: str = key(
+        "auto",
+        "gls: least squares on the covariance of the points; huber; binomial; auto: the likelihood of counts for laws "
+        "of coverage that have one, else gls",
+    )
+    delta: float = key(1.345, "huber: standard errors beyond which a point pulls no harder")
 
 
 @dataclass
@@ -125,6 +138,7 @@ class Report:
 
     ci: float = key(0.95, "level of the intervals, in (0, 1)")
     n_boot: int = key(1000, "bootstrap resamples of the items")
+    interval: str = key("percentile", "of the bootstrap: percentile, or bca, which corrects for bias and skewness")
 
 
 @dataclass

@@ -16,6 +16,12 @@ from ttscale.scaling.summary import SCHEMA_VERSION
 _KINDS = {verb.writes: verb.name for verb in reversed(VERBS.values())}
 
 
+def _verb_of(summary: dict[str, Any]) -> str:
+    """The verb that wrote a summary; several write the same kind, and its command says which."""
+    words = str(summary.get("command") or summary.get("run", {}).get("command", "")).split()
+    return words[1] if len(words) > 1 and words[1] in VERBS else _KINDS[summary["kind"]]
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of one verb: where it writes and the command that started it."""
@@ -32,12 +38,14 @@ class Job:
         """
         if self.out.exists() and not self.out.is_dir():
             raise TtscaleError("out", expected="a folder", got=f"the file {self.out}", fix="Choose another `out`.")
-        kind = self.last_summary().get("kind", self.verb.writes)
-        replaceable = (self.verb.writes, VERBS["collect"].writes)  # what collect says stands in the manifest as well
+        last = self.last_summary()
+        kind = last.get("kind", self.verb.writes)
+        of_records = (VERBS[name].writes for name in ("collect", "import"))  # what they say is in the manifest as well
+        replaceable = (self.verb.writes, *of_records)
         if kind in _KINDS and kind not in replaceable:
             raise TtscaleError(
                 "out", expected=f"a folder without results of another verb than {self.verb.name}",
-                got=f"{self.out}, which holds those of ttscale {_KINDS[kind]}", fix="Choose another `out`.",
+                got=f"{self.out}, which holds those of ttscale {_verb_of(last)}", fix="Choose another `out`.",
             )  # fmt: skip
 
     def last_summary(self) -> dict[str, Any]:

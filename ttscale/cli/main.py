@@ -11,7 +11,8 @@ from ttscale.errors import TtscaleError, unknown_name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``ttscale ARGV`` and return its exit status: 0, 2 for the user's error, 1 for a bug, 130 for Ctrl-C."""
+    """Run ``ttscale ARGV`` and return its exit status: 0, 2 for the user's error, 70 for a bug (which says that it is
+    one), 130 for Ctrl-C; 1 is of ``compare`` alone, for a run that got worse."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(arguments)

@@ -15,7 +15,7 @@ from ttscale.cli.schema import SCHEMAS
 from ttscale.cli.verb import Verb
 from ttscale.errors import TtscaleError
 
-USER_ERROR, BUG, INTERRUPTED = 2, 1, 130
+REGRESSED, USER_ERROR, BUG, INTERRUPTED = 1, 2, 70, 130  # 70 is EX_SOFTWARE of sysexits.h
 NOT_OUR_FAULT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 
 

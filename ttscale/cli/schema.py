@@ -82,6 +82,15 @@ class TradeoffConfig(VerbConfig):
 
 
 @dataclass
+class LawsConfig(VerbConfig):
+    records: Any = key(MISSING, RECORDS + ", a list of them, or several by name: {vision: FOLDER, language: FOLDER}")
+    n_splits: int = key(5, "splits of the items for the back-test, each used both ways")
+    seed: int = key(0, SEED)
+    vote: Vote = field(default_factory=Vote)
+    report: Report = field(default_factory=Report)
+
+
+@dataclass
 class PlanConfig(LearningConfig):
     records: str = key(MISSING, RECORDS)
     min_accuracy: float | None = key(None, "reach this accuracy as cheaply as possible, in (0, 1)")
@@ -114,6 +123,31 @@ class TrainConfig(VerbConfig):
     device: str = key("cpu", "cpu or cuda")
     data: Data = field(default_factory=Data)
     train: Recipe = field(default_factory=Recipe)
+
+
+@dataclass
+class CompareConfig(VerbConfig):
+    old: str = key(
+        MISSING, "Records of the run to compare with, or samples of another tool as ttscale import takes them"
+    )
+    new: str = key(MISSING, "Records of the run that must not be worse, over the same items")
+    items: str = key(
+        "all", "all: new must hold every item of old, else the exit status is 2; shared: those that both hold"
+    )
+    budget: int | None = key(None, "draws an item of the headline; null: the most that both runs hold")
+    margin: float | None = key(
+        None, "accuracy that may be lost, as a fraction: exit 0 only if the headline is shown to lose less; null: none"
+    )
+    fail_on: Any = key(
+        "all",
+        "comparisons that can make the exit status 1 (0: nothing is clearly worse; 2: input that cannot be used; "
+        "70: a bug): all, or a list of headline, budgets, costs, groups",
+    )
+    members: Any = key(None, "use these members only: a name, a list, or {old: NAME, new: NAME}; null: all")
+    plan: Any = key(None, "compare what a plan.json does: a file, or {old: FILE, new: FILE}; null: all budgets")
+    seed: int = key(0, SEED)
+    vote: Vote = field(default_factory=Vote)
+    report: Report = field(default_factory=Report)
 
 
 @dataclass
@@ -159,6 +193,53 @@ class LeakageConfig(VerbConfig):
 
 
 @dataclass
+class Fields:
+    """Which column of a table holds what; auto: found by its usual name, null: no column does."""
+
+    item: str | None = key("auto", "id of the item")
+    answer: str | None = key("auto", "answer of a sample")
+    correct: str | None = key("auto", "whether the answer is right")
+    gold: str | None = key("auto", "right answer of the item")
+    text: str | None = key("auto", "what was generated")
+    tokens: str | None = key("auto", "generated tokens")
+    prompt_tokens: str | None = key("auto", "tokens of the prompt")
+    sample: str | None = key("auto", "number of the sample")
+    samples: str | None = key("auto", "list of objects, one a sample")
+    member: str | None = key("auto", "name of the model")
+    variant: str | None = key("auto", "phrasing of the prompt")
+    decoding: str | None = key("auto", "name of the decoding settings")
+    temperature: str | None = key("auto", "temperature, in place of decoding")
+    family: str | None = key("auto", "kind of question")
+    cluster: str | None = key("auto", "group of items that are not independent")
+    question: str | None = key("auto", "the question")
+    n: str | None = key("auto", "counts: samples of the item")
+    c: str | None = key("auto", "counts: right ones among them")
+
+
+@dataclass
+class ImportConfig(VerbConfig):
+    source: Any = key(
+        MISSING,
+        "file, folder or list of files: tables of samples (.jsonl, .csv, .parquet), counts of right ones (item, n, c), "
+        "samples_*.jsonl of lm-evaluation-harness, logs of inspect_ai",
+    )
+    format: str = key("auto", "rows, counts, lm_eval, inspect_ai or records (ours); auto: told from the files")
+    fields: Fields = field(default_factory=Fields)
+    scores: Any = key(None, "columns with a score of each sample, a name or a list; votes use them as best:NAME")
+    extract: str = key("last_number", "how an answer is read in a text, where there is a gold and no column of answers")
+    equality: str = key("numeric", "when answers are equal: numeric, text or math")
+    checker: str | None = key(None, "package.module:function(answer, gold) that tells whether it is right")
+    member: str | None = key(None, "name of the model; null: as the source says, or the name of the file")
+    filter: str | None = key(None, "lm-evaluation-harness: the filter to read, where there are several")
+    metric: str | None = key(None, "lm-evaluation-harness: the metric that tells right from wrong")
+    scorer: str | None = key(None, "inspect_ai: the scorer to read, where there are several")
+    n_params: Any = key(
+        None, "parameters of the model, or {MODEL: N}: a token then costs 2 FLOPs each; null: FLOPs are unknown"
+    )
+    min_samples: int | None = key(None, "leave out items with fewer samples; null: keep all")
+
+
+@dataclass
 class Language:
     """The language models of the demo."""
 
@@ -181,6 +262,6 @@ class FetchConfig(VerbConfig):
 SCHEMAS: Mapping[str, type[VerbConfig]] = {
     "sweep": SweepConfig, "collect": CollectConfig, "analyze": AnalyzeConfig, "tradeoff": TradeoffConfig,
     "plan": PlanConfig, "report": ReportConfig, "train": TrainConfig, "fetch": FetchConfig, "demo": DemoConfig,
-    "grade": GradeConfig, "verify": VerifyConfig, "profile": ProfileConfig,
-    "leakage": LeakageConfig,
+    "compare": CompareConfig, "grade": GradeConfig, "verify": VerifyConfig, "profile": ProfileConfig,
+    "leakage": LeakageConfig, "import": ImportConfig, "laws": LawsConfig,
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from keyword import iskeyword
 
 
 @dataclass(frozen=True)
@@ -10,7 +11,8 @@ class Verb:
     """One verb of the command line.
 
     Attributes:
-        name: what the user types; its config is `configs/<name>.yaml`, its module `ttscale.cli.verbs.<name>`.
+        name: what the user types; its config is `configs/<name>.yaml`, its module `ttscale.cli.verbs.<name>`, with an
+            underscore behind it where Python has the word for itself.
         summary: one line for the list of verbs.
         example: one command that shows the usual call.
         writes: the `kind` of its `summary.json`; verbs that write the same kind may replace one another's results.
@@ -25,7 +27,7 @@ class Verb:
 
     @property
     def module(self) -> str:
-        return f"ttscale.cli.verbs.{self.name}"
+        return f"ttscale.cli.verbs.{self.name}" + "_" * iskeyword(self.name)
 
 
 _ANALYSIS = "ttscale-summary"  # what `ttscale.scaling.summary.summarize` makes
@@ -52,12 +54,20 @@ VERBS: dict[str, Verb] = {
             "ttscale tradeoff records=runs/zoo", "ttscale-tradeoff",
         ),
         Verb(
+            "laws", "every scaling law on every curve of some runs, ranked by what it predicted and had not seen",
+            "ttscale laws 'records=[runs/r50,runs/gsm8k]'", "ttscale-laws",
+        ),
+        Verb(
             "plan", "the cheapest strategy that reaches an accuracy, or the best one under a cost, as plan.json",
             "ttscale plan records=runs/r50 min_accuracy=0.80", "ttscale-plan-summary",
         ),
         Verb(
             "report", "draw figures and page from Records or a summary.json", "ttscale report records=runs/r50",
             _ANALYSIS,
+        ),
+        Verb(
+            "compare", "two runs on the same items: what got worse; exit status 1 if anything clearly did, for CI",
+            "ttscale compare old=runs/last new=runs/today", "ttscale-compare",
         ),
         Verb(
             "grade", "read the answers of language models by another rule, without running them again",
@@ -74,6 +84,10 @@ VERBS: dict[str, Verb] = {
         Verb(
             "leakage", "flag test images that stand, or nearly stand, in a training folder",
             "ttscale leakage data=imagefolder data.root=/data/val training=/data/train", "ttscale-leakage",
+        ),
+        Verb(
+            "import", "Records from samples that another tool wrote: a table, lm-evaluation-harness, inspect_ai",
+            "ttscale import source=samples.jsonl fields.answer=prediction out=runs/imported", "ttscale-import",
         ),
         Verb(
             "train", "train a ladder of small classifiers, with their training FLOPs metered",

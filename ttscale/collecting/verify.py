@@ -176,10 +176,12 @@ def _unusable(question: str, text: str, where: str, got: str) -> TtscaleError:
 
 
 def _check(records: Records, name: str) -> None:
-    if records.outcome != "text" or records.questions is None or records.path is None:
+    texts = records.outcome == "text" and records.texts([0]) is not None
+    if not texts or records.questions is None or records.path is None:
         raise TtscaleError(
-            "records", expected="Records of text on disk, with questions", got=f"Records of {records.outcome}"
-            + ("" if records.path else " in memory"), fix="Collect a language model on Problems.",
+            "records", expected="Records on disk of texts and their questions", got=f"Records of {records.outcome}"
+            + ("" if records.path else " in memory") + ("" if records.questions is not None else " without questions"),
+            fix="Collect a language model on Problems.",
         )  # fmt: skip
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name in LOG_PROB_SCORES:
         raise TtscaleError(
@@ -231,8 +233,9 @@ def _block(records: Records, scorer: Scorer, items: slice) -> pa.Table:
     at = np.arange(records.n_items)[items]
     texts = records.texts(at)
     assert texts is not None and records.questions is not None
-    pairs = [(str(records.questions[i]), text) for i, row in zip(at, texts, strict=True) for text in row]
-    owners = [str(records.item_ids[i]) for i, row in zip(at, texts, strict=True) for _ in row]
+    asked = [(i, text or "") for i, row in zip(at, texts, strict=True) for text in row]  # "": there is no such draw
+    pairs = [(str(records.questions[i]), text) for i, text in asked]
+    owners = [str(records.item_ids[i]) for i, _ in asked]
     owner: dict[tuple[str, str], str] = {}
     for pair, item in zip(pairs, owners, strict=True):
         owner.setdefault(pair, item)

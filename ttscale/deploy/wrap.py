@@ -46,10 +46,12 @@ def wrap(
         verifiers: for votes over answers that use one, by the name of its score, as :func:`ttscale.verify` takes them.
 
     Raises:
-        TtscaleError: a member (or verifier) of the plan is missing, or a member has other weights or preprocessing than
-            the plan was made with.
+        TtscaleError: a plan made from imported samples, a member (or verifier) of the plan that is missing, or a member
+            that has other weights or preprocessing than the plan was made with.
     """
     plan = plan if isinstance(plan, Plan) else load_plan(plan)
+    if plan.imported:
+        raise _cannot_run(plan)
     chosen = _members(models, plan)
     if plan.outcome == "text":
         speakers = [model for model in chosen if isinstance(model, LanguageModel | Endpoint)]
@@ -62,6 +64,16 @@ def wrap(
     classifiers = [model for model in chosen if isinstance(model, Model)]
     better = Wrapped(classifiers, plan, fold=fold, channels_last=channels_last, dtype=dtype)
     return better if device is None else better.to(device)
+
+
+def _cannot_run(plan: Plan) -> TtscaleError:
+    """Why a plan made of imported samples is not run: nobody told how the models are asked, or what checks answers."""
+    checker = " and what checks an answer" if plan.vote == "best:correct" else ""
+    return TtscaleError(
+        "plan", expected="a plan made from Records that `collect` wrote, which say what to run and how to ask",
+        got=f"one of imported samples of {', '.join(plan.imported)}, which lacks the models, their prompts{checker}",
+        fix=f"Draw {plan.k} samples with your own tools and vote by {plan.vote}, or collect and plan again.",
+    )  # fmt: skip
 
 
 def _members(models: AnyModel | Sequence[AnyModel] | None, plan: Plan) -> list[AnyModel]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,6 +36,17 @@ def write_array(path: Path, values: np.ndarray) -> None:
     write_atomic(path, lambda file: np.save(file, values))
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write a table as Parquet."""
-    write_atomic(path, lambda file: pq.write_table(table, file))
+def write_table(path: Path, table: pa.Table | Iterable[pa.Table]) -> int:
+    """Write a table as Parquet, or several of one schema one below the other; returns the number of rows."""
+    parts = iter([table] if isinstance(table, pa.Table) else table)
+    first, rows = next(parts), 0
+
+    def write(file: BinaryIO) -> None:
+        nonlocal rows
+        with pq.ParquetWriter(file, first.schema) as writer:
+            for part in chain([first], parts):
+                writer.write_table(part)
+                rows += part.num_rows
+
+    write_atomic(path, write)
+    return rows

@@ -85,6 +85,25 @@ class Grader:
             )  # fmt: skip
         return bool(said)
 
+    def verdicts(self, answers: Sequence[str], gold: str, item_id: str) -> list[bool]:
+        """Whether each answer to an item is right.
+
+        Raises:
+            TtscaleError: names item and answer where the checker raised, or gave something else than True or False.
+        """
+        out = []
+        for answer in answers:
+            try:
+                out.append(self.correct(answer, gold))
+            except TtscaleError:
+                raise
+            except Exception as error:  # the user's checker may raise anything
+                raise TtscaleError(
+                    "checker", expected=f"True or False for answer {answer[:80]!r} of item {item_id}",
+                    got=f"{type(error).__name__}: {error}", fix="Make it return False for answers it cannot read.",
+                ) from error  # fmt: skip
+        return out
+
     def check_golds(self, item_ids: Sequence[str], golds: Sequence[str]) -> None:
         """Raise unless a completion that states the gold would be graded as right, for every item.
 
@@ -133,12 +152,12 @@ class Grader:
 
 
 def grade(
-    grader: Grader, texts: Sequence[Sequence[str]], golds: Sequence[str], item_ids: Sequence[str] | None = None
+    grader: Grader, texts: Sequence[Sequence[str | None]], golds: Sequence[str], item_ids: Sequence[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray, tuple[tuple[str, ...], ...]]:
     """Grade every draw of every item.
 
     Args:
-        texts: completions ``[item][draw]``, as many of every item.
+        texts: completions ``[item][draw]``, as many of every item; None where there is no draw.
         golds: per item.
         item_ids: for errors; by default the items' positions.
 
@@ -150,19 +169,10 @@ def grade(
         TtscaleError: names item and answer where the checker raised.
     """
     names = [str(i) for i in range(len(texts))] if item_ids is None else item_ids
-    graded = [grader.same_answers([grader.answer(text) for text in row]) for row in texts]
+    graded = [grader.same_answers([None if text is None else grader.answer(text) for text in row]) for row in texts]
     different = tuple(answers for _, answers in graded)
     correct = np.zeros((len(texts), max(map(len, different), default=0)), bool)
     for at, (answers, gold, item_id) in enumerate(zip(different, golds, names, strict=True)):
-        for number, answer in enumerate(answers):
-            try:
-                correct[at, number] = grader.correct(answer, gold)
-            except TtscaleError:
-                raise
-            except Exception as error:  # the user's checker may raise anything
-                raise TtscaleError(
-                    "checker", expected=f"True or False for answer {answer[:80]!r} of item {item_id}",
-                    got=f"{type(error).__name__}: {error}", fix="Make it return False for answers it cannot read.",
-                ) from error  # fmt: skip
+        correct[at, : len(answers)] = grader.verdicts(answers, gold, item_id)
     numbers = np.stack([row for row, _ in graded]) if graded else np.zeros((0, 0), np.int32)
     return numbers, correct, different

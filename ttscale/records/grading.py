@@ -69,7 +69,8 @@ def grade_folder(folder: str | Path, grader: Grader) -> Records:
     """
     records = read_records(folder, verify=False)
     settings = {"extract": grader.extract, "checker": grader.checker_key, "equality": grader.equality}
-    changes: dict[str, Any] = {"grader": grader.id, "prompting": {**(records.manifest.prompting or {}), **settings}}
+    prompting = {**(records.manifest.prompting or {}), **settings}
+    changes: dict[str, Any] = {"grader": grader.id, "answers_known": True, "prompting": prompting}
     if grader.id not in records.graders:
         path = f"grades/{grader.id}.parquet"
         add_derived(Path(folder), "grades", {path: _grades(records, grader)}, **changes)
@@ -99,7 +100,8 @@ def _grades(records: Records, grader: Grader) -> pa.Table:
     for items in records.blocks():
         at = np.arange(records.n_items)[items]
         texts = records.texts(at)
-        assert texts is not None
+        if texts is None:
+            raise _no_texts()
         ids = records.item_ids[at]
         numbers, correct, answers = grade(grader, texts, records.golds[at].tolist(), ids.tolist())
         flat = numbers.ravel()
@@ -117,16 +119,21 @@ def _grades(records: Records, grader: Grader) -> pa.Table:
 def _in_memory(records: Records, grader: Grader) -> Records:
     texts = records.texts()
     if texts is None:
-        raise TtscaleError(
-            "records", expected="Records with the texts of their draws", got="graded draws alone",
-            fix="Give `texts` to Records.from_graded.",
-        )  # fmt: skip
+        raise _no_texts()
     assert records.golds is not None
     numbers, correct, answers = grade(grader, texts, records.golds.tolist(), records.item_ids.tolist())
-    graded: Graded = replace(records.graded(), grader=grader.id, answers=numbers, correct=correct, texts=answers)
+    graded: Graded = replace(records.graded(), grader=grader.id, answers=numbers, correct=correct, texts=answers,
+                             answers_known=True)  # fmt: skip
     columns: Mapping[str, np.ndarray | None] = {
         "golds": records.golds, "questions": records.questions, "clusters": records.clusters,
         "families": records.families,
     }  # fmt: skip
-    manifest = replace(records.manifest, grader=grader.id)
+    manifest = replace(records.manifest, grader=grader.id, answers_known=True)
     return text_records(manifest, records.item_ids, InMemory(graded, texts), columns)
+
+
+def _no_texts() -> TtscaleError:
+    return TtscaleError(
+        "records", expected="Records with the texts of their draws", got="graded draws alone",
+        fix="Import them with their texts, or give `texts` to Records.from_graded.",
+    )  # fmt: skip

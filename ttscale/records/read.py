@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from ttscale.data.files import sha256_file
 from ttscale.errors import TtscaleError
+from ttscale.records.foreign.reading import Reading
+from ttscale.records.grader import Checker
 from ttscale.records.records import Block, Records, text_records
 from ttscale.records.schema import KIND, READABLE, Manifest
 from ttscale.records.text_folder import TextFolder
@@ -25,17 +27,64 @@ def runs_below(folder: Path) -> list[Path]:
     return [file.parent for file in found]
 
 
-def read_records(path: str | Path, *, verify: bool = True) -> Records:
-    """Open a finished Records folder.
+def read_records(
+    path: str | Path | Sequence[str | Path],
+    *,
+    format: str = "auto",
+    fields: Mapping[str, str | None] | None = None,
+    scores: Sequence[str] = (),
+    extract: str = "last_number",
+    equality: str = "numeric",
+    checker: Checker | None = None,
+    member: str | None = None,
+    filter: str | None = None,
+    metric: str | None = None,
+    scorer: str | None = None,
+    n_params: float | Mapping[str, float] | None = None,
+    min_samples: int | None = None,
+    verify: bool = True,
+) -> Records:
+    """Open a finished Records folder, or read the samples that another tool wrote.
+
+    Of other tools: tables (JSON lines, CSV, Parquet) with a row for each draw, or a row for each item with lists of its
+    samples; tables of counts (item, n, c); ``samples_*.jsonl`` of lm-evaluation-harness (``--log_samples``); logs of
+    inspect_ai. Several files or a folder of them are read as one run, whose models are its members.
 
     Args:
-        verify: compare every shard with its SHA-256 in the manifest first.
+        path: the folder or file, or a list of files.
+        format: ``"auto"``, ``"records"``, ``"rows"``, ``"counts"``, ``"lm_eval"`` or ``"inspect_ai"``.
+        fields: of tables, which column holds what, where its name does not tell: ``{"answer": "prediction"}``; None for
+            a column that must not be used: ``{"answer": None}`` counts right and wrong alone. Roles: see
+            :data:`ttscale.records.foreign.reading.ROLES`; a name with dots goes into objects.
+        scores: of tables, columns with a score of each draw, for the votes ``best:NAME`` and ``weighted:NAME``.
+        extract: rule that reads an answer in a text, where there is a gold but no column of answers.
+        equality, checker: when answers are the same, and right: see :class:`ttscale.records.grader.Grader`.
+        member: name of the model, where the source does not say.
+        filter, metric: of lm-evaluation-harness. scorer: of inspect_ai. Which of several to read.
+        n_params: parameters, or per member; FLOPs are then 2 a parameter and token (1 multiply-add = 2 FLOPs).
+        min_samples: leave out items with fewer samples.
+        verify: of a Records folder: compare every shard with its SHA-256 in the manifest first.
 
     Raises:
-        TtscaleError: not a Records folder, another schema version, an unfinished run, or a missing or damaged shard.
+        TtscaleError: not a Records folder, another schema version, an unfinished run, or a missing or damaged shard; or
+            files that cannot be read or contradict themselves (the line is named).
     """
-    if not isinstance(path, str | Path):
+    if not isinstance(path, str | Path | list | tuple):
         raise TtscaleError("records", expected="the path of a folder", got=repr(path), fix="Give the `out` of a run.")
+    named = scores if isinstance(scores, str) else tuple(scores)
+    reading = Reading(
+        fields or {}, named, extract, equality, checker, member, filter, metric, scorer, n_params, min_samples
+    )
+    if _is_foreign(path, format):
+        from ttscale.records.foreign.read import read_foreign
+
+        return read_foreign(path, format, reading)
+    if reading != Reading():
+        raise TtscaleError(
+            "records", expected="samples of another tool, since options of reading them are given",
+            got=f"the Records folder {path}", fix="Leave these options out: Records have their answers already.",
+        )  # fmt: skip
+    assert isinstance(path, str | Path)
     folder = Path(path)
     manifest = read_manifest(folder)
     if not manifest.complete:
@@ -74,13 +123,26 @@ def read_records(path: str | Path, *, verify: bool = True) -> Records:
     )  # fmt: skip
 
 
+def _is_foreign(path: str | Path | Sequence[str | Path], format: str) -> bool:
+    """Whether a path is for :mod:`ttscale.records.foreign`: a file, a list, or a folder of another tool's files."""
+    if format not in ("auto", "records"):
+        return True
+    if not isinstance(path, str | Path) or format == "records":
+        return format == "auto"
+    folder = Path(path)
+    if not folder.exists():
+        return bool(folder.suffix)
+    own = not folder.is_dir() or (folder / MANIFEST).exists() or (folder / "draws").is_dir() or runs_below(folder)
+    return folder.is_file() or not own
+
+
 def _text(folder: Path, manifest: Manifest, items: Mapping[str, list]) -> Records:
     item_ids = np.asarray(items["item_id"], dtype=object)
     names = {"golds": "gold", "questions": "question", "clusters": "cluster", "families": "family"}
     columns = {argument: _column(items[name]) for argument, name in names.items()}
     first = [s for s in manifest.shards if s.kind == "draws" and s.member == manifest.members[0].name]
     source = TextFolder(folder, manifest, item_ids)
-    width = len(source.draws) // len(manifest.members)
+    width = source.n_cells // len(manifest.members)
     rows = [shard.rows // width for shard in sorted(first, key=lambda shard: shard.block)]
     return text_records(manifest, item_ids, source, columns, rows=rows, path=folder)
 
@@ -94,10 +156,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise TtscaleError(
             "records",
             expected="a Records folder (with a manifest.json)",
-            got=str(folder),
+            got=str(folder) if folder.exists() else f"{folder}, which is not there",
             fix=f"{several}, or all shifts of a sweep to ttscale analyze."
             if below
-            else "Give the `out` of a collect or sweep.",
+            else "Give the `out` of a collect, sweep or import, or samples of another tool (see ttscale import).",
         )
     try:
         value = json.loads(file.read_text())

@@ -76,6 +76,12 @@ class Records:
         return self.manifest.outcome
 
     @property
+    def vote_kind(self) -> str:
+        """What votes there can be (see :func:`ttscale.voting.votes.get_vote`): the outcome, or ``"verdicts"`` for text
+        of which only right and wrong are known."""
+        return self.outcome if self.manifest.answers_known else "verdicts"
+
+    @property
     def members(self) -> tuple[Member, ...]:
         return self.manifest.members
 
@@ -189,10 +195,10 @@ class Records:
         """The draws of every item of text, in the order of ``graded().draws``; known before anything is graded."""
         return self._text_source().draws
 
-    def texts(self, positions: Sequence[int] | np.ndarray | None = None) -> tuple[tuple[str, ...], ...] | None:
+    def texts(self, positions: Sequence[int] | np.ndarray | None = None) -> tuple[tuple[str | None, ...], ...] | None:
         """What was generated for the items at these positions (None: all), ``[item][draw]`` as in ``graded().draws``.
 
-        None for Records that were made of graded draws alone.
+        None for Records that were made of graded draws alone; a text is None where there is no such draw.
 
         Raises:
             TtscaleError: Records of vision, or positions as :meth:`take` refuses them.
@@ -307,7 +313,7 @@ class Records:
         questions: Sequence[str] | None = None,
         clusters: Sequence[str] | None = None,
         families: Sequence[str] | None = None,
-        texts: Sequence[Sequence[str]] | None = None,
+        texts: Sequence[Sequence[str | None]] | None = None,
         cards: Mapping[str, Mapping[str, Any]] | None = None,
         decodings: Sequence[Mapping[str, Any]] | None = None,
         prefill: str = "shared",

@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
-READABLE = (1, 2)  # version 1 knew vision only; what it lacks has a default
+SCHEMA_VERSION = 3
+READABLE = (1, 2, 3)  # 1 knew vision only, and 2 as many draws of every item; what they lack has a default
 KIND = "ttscale-records"
+IMPORTED = "import:"  # begins the spec of a member of which only samples are known
 DERIVED = -2  # the block number of tables that can be derived again from the draws
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
@@ -24,12 +25,13 @@ ITEMS = pa.schema(
 )  # fmt: skip
 
 # One row a draw. Vision fills `row` (its row in the log-prob shard); language fills text and the columns after it.
+# Where an item has fewer samples than others, the rows of those that it lacks say False in `drawn`, which is else null.
 DRAWS = pa.schema(
     [
         ("item_id", pa.string()), ("member", _WORD), ("variant", _WORD), ("decode_id", _WORD), ("sample", pa.int32()),
         ("cost_group", _WORD), ("row", pa.int64()), ("text", pa.string()), ("n_tokens", pa.int32()),
         ("sum_logprob", pa.float64()), ("mean_logprob", pa.float64()), ("self_certainty", pa.float64()),
-        ("finish_reason", _WORD), ("flops", pa.float64()),
+        ("finish_reason", _WORD), ("flops", pa.float64()), ("drawn", pa.bool_()),
     ]
 )  # fmt: skip
 
@@ -120,7 +122,8 @@ class Shard:
 
 
 _MAY_BE_UNKNOWN = ("flops", "bytes")
-_SINCE_VERSION_2 = ("outcome", "decodings", "prefill", "prompting", "generation", "grader")
+_SINCE_VERSION_1 = ("outcome", "decodings", "prefill", "prompting", "generation", "grader")
+_SINCE_VERSION_2 = ("answers_known", "texts_known", "equal_draws")
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,9 @@ class Manifest:
         prompting: how prompts are made and answers read: what :func:`ttscale.wrap` needs to ask new questions.
         generation: per member, the settings of its generator that can change an outcome.
         grader: id of the grades that count, among those in ``grades/``.
+        answers_known: False where only right and wrong are known of the draws (see ``Graded.answers_known``).
+        texts_known: False where nobody kept what was generated.
+        equal_draws: False where items or members have different numbers of samples (see ``Graded.drawn``).
     """
 
     seed: int
@@ -160,6 +166,9 @@ class Manifest:
     prompting: Mapping[str, Any] | None = None
     generation: Mapping[str, Any] | None = None
     grader: str | None = None
+    answers_known: bool = True
+    texts_known: bool = True
+    equal_draws: bool = True
     schema_version: int = SCHEMA_VERSION
     kind: str = KIND
 
@@ -178,8 +187,9 @@ class Manifest:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Manifest:
         """The manifest of a parsed ``manifest.json``; KeyError or TypeError when it is not one."""
-        if value["schema_version"] == 1:
-            value = {**{f.name: f.default for f in fields(cls) if f.name in _SINCE_VERSION_2}, **value}
+        if value["schema_version"] < SCHEMA_VERSION:
+            later = (*_SINCE_VERSION_1, *_SINCE_VERSION_2)
+            value = {**{f.name: f.default for f in fields(cls) if f.name in later}, **value}
         known = {f.name: value[f.name] for f in fields(cls)}
         known["members"] = tuple(_member(member) for member in value["members"])
         known["shards"] = tuple(Shard(**shard) for shard in value["shards"])

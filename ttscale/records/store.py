@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
@@ -160,12 +161,22 @@ class RecordsWriter:
             "member": [m.name for m in members],
         }
         parts = [shard.path for shard in self.manifest.shards if shard.kind == "costs"]
-        rows = [row for path in parts for row in pq.read_table(self.folder / path).to_pylist()]
-        once = {(row["scope"], row["member"], row["key"]): row for row in rows}
-        return pa.concat_tables([filled(forwards, COSTS), pa.Table.from_pylist(list(once.values()), schema=COSTS)])
+        tables = [filled(forwards, COSTS), *(pq.read_table(self.folder / path, schema=COSTS) for path in parts)]
+        seen: set[tuple[str, str]] = set()
+        return pa.concat_tables([tables[0], *(_once(table, seen) for table in tables[1:])]).unify_dictionaries()
 
     def _shard(self, path: str, kind: str, member: str, block: int, rows: int, flipped: int = 0) -> Shard:
         return Shard(path, kind, member, block, rows, sha256_file(self.folder / path), flipped)
+
+
+def _once(table: pa.Table, seen: set[tuple[str, str]]) -> pa.Table:
+    """The rows of a block's costs without the shared beginnings that are among those ``seen``, which it adds to."""
+    keep = np.ones(table.num_rows, bool)
+    for row in np.flatnonzero(pc.equal(table["scope"].cast(pa.string()), "prefix").to_numpy(zero_copy_only=False)):
+        key = (table["member"][row].as_py(), table["key"][row].as_py())
+        keep[row] = key not in seen
+        seen.add(key)
+    return table if keep.all() else table.filter(pa.array(keep))
 
 
 def _draws_table(item_ids: Sequence[str], member: str, variants: Sequence[str], flops: Sequence[float]) -> pa.Table:
@@ -276,12 +287,13 @@ def _without_damage(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def add_derived(
-    folder: Path, kind: str, tables: Mapping[str, pa.Table], *, lock: FileLock | None = None, **changes: Any
+    folder: Path, kind: str, tables: Mapping[str, pa.Table | Iterable[pa.Table]], *, lock: FileLock | None = None,
+    **changes: Any,
 ) -> None:  # fmt: skip
     """Put tables derived from the draws of a finished run beside them, in place of older ones of the same path.
 
     Args:
-        kind: ``grades``, ``scores`` or ``profiles``. tables: per path inside the folder.
+        kind: ``grades``, ``scores`` or ``profiles``. tables: per path inside the folder, whole or in parts.
         lock: of the folder, where the caller has it (see :func:`hold`); None takes it for the while.
         changes: of the manifest that go with them.
 
@@ -293,8 +305,8 @@ def add_derived(
         manifest = read_manifest(folder)
         kept = [shard for shard in manifest.shards if shard.path not in tables]
         for path, table in tables.items():
-            write_table(folder / path, table)
-            kept.append(Shard(path, kind, "", DERIVED, table.num_rows, sha256_file(folder / path)))
+            rows = write_table(folder / path, table)
+            kept.append(Shard(path, kind, "", DERIVED, rows, sha256_file(folder / path)))
         write_json(folder / "manifest.json", replace(manifest, shards=tuple(kept), **changes).to_json())
     finally:
         if own is not None:

@@ -18,6 +18,7 @@ from ttscale.reporting.series import Series
 _NO_MAIN_FIGURE = (
     "There is no figure of accuracy against FLOPs: it takes two points that have both an accuracy and a known cost."
 )
+_TICK = '<svg width="30" height="8" aria-hidden="true"><path d="M8 4H22" stroke="currentColor" stroke-width="2"/></svg>'
 _STILL = "<noscript><p class=why>Scripts are off, so this is a still image.</p></noscript>\n"
 
 
@@ -54,9 +55,12 @@ def _chips(series: Series, interactive: Mapping[str, Any]) -> Markup:
     kinds = [kind for kind in series.kinds if any(kind in group.curves for group in series.groups)]
     names = {
         "ladder": series.ladder_label, "rival": "number formats, soups", "band": "intervals", "coverage": "coverage",
-        "front": "Pareto front",
+        "ceiling": "where votes end", "front": "Pareto front",
     }  # fmt: skip
-    marks = {"ladder": "<i class=ring></i>", "rival": "<i class=diamond></i>", "coverage": _stroke(COVERAGE)}
+    marks = {
+        "ladder": "<i class=ring></i>", "rival": "<i class=diamond></i>", "coverage": _stroke(COVERAGE),
+        "ceiling": _TICK,
+    }  # fmt: skip
     chips = [
         *(_chip("group", group.role, _dot(group.role), group.label) for group in series.groups),
         *(_chip("kind", kind, _stroke(series.kinds[kind]), f"more {series.kinds[kind].name}") for kind in kinds),

@@ -135,7 +135,10 @@ def _entries(
     series: Series, kinds: Iterable[Kind], rungs: Sequence[Mapping[str, Any]], colour: Mapping[str, str]
 ) -> list[Entry]:
     """Line styles, front and ladder, as far as they are drawn."""
-    entries = [*kind_entries(kinds, colour), *(coverage_entries(colour) if series.has_coverage else [])]
+    entries = [
+        *kind_entries(kinds, colour),
+        *(coverage_entries(colour, ceiling=series.has_ceiling) if series.has_coverage else []),
+    ]
     if len(_front(series.summary)) > 1:
         entries.append((Line2D([], [], color=colour["front"], linewidth=5.5, solid_capstyle="butt"), "Pareto front"))
     if len(rungs) > 1:

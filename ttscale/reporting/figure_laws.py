@@ -42,7 +42,7 @@ def laws(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure | None:
     with style():
         shown = {name for _, kept in panels for name in kept}
         entries = _entries(series.kinds_in({kind} for kind, _ in shown), colour)
-        entries += coverage_entries(colour)[:1] if any(of == "coverage" for _, of in shown) else []
+        entries += coverage_entries(colour, ceiling=False) if any(of == "coverage" for _, of in shown) else []
         key = key_height(entries, narrow=narrow)
         figure, axes = grid(len(panels), narrow=narrow, key=key)
         scale_sizes(axes, dots_of, colour, room=1.5, reach=2.0)

@@ -62,7 +62,7 @@ def _accuracy_against(summary: Mapping[str, Any], x: str, axis: str, narrow: boo
     colour, rivals = roles(len(series.keys)), in_range(rivals, heights)
     with style():
         entries = kind_entries(series.kinds_in({kind} for _, kind, _ in lines), colour)
-        entries += coverage_entries(colour) if series.has_coverage else []
+        entries += coverage_entries(colour, ceiling=series.has_ceiling) if series.has_coverage else []
         entries += rival_entries(rivals, colour)
         key = key_height(entries, narrow=narrow)
         figure, ax = one_panel(narrow=narrow, key=key, height=4.6)

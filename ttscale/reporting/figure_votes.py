@@ -44,7 +44,7 @@ def votes(summary: Mapping[str, Any], *, narrow: bool = False) -> Figure | None:
             (Line2D([], [], color=colour["muted"], linestyle=dashes[vote], linewidth=1.7), vote_words(vote))
             for vote in names
         ]
-        entries += coverage_entries(colour) if series.has_coverage else []
+        entries += coverage_entries(colour, ceiling=series.has_ceiling) if series.has_coverage else []
         key = key_height(entries, narrow=narrow)
         figure, axes = grid(len(panels), narrow=narrow, tall=True, key=key)
         scale_sizes(axes, [(group, [line for line in lines if line]) for group, lines in points_of], colour)

@@ -14,7 +14,7 @@ from ttscale.reporting.figure_flops import accuracy_vs_flops
 from ttscale.reporting.figure_gain import gain_per_flop
 from ttscale.reporting.figure_groups import breakdown, shifts
 from ttscale.reporting.figure_laws import laws
-from ttscale.reporting.figure_multiplier import accuracy_vs_multiplier
+from ttscale.reporting.figure_multiplier import accuracy_vs_draws, accuracy_vs_multiplier
 from ttscale.reporting.figure_policies import policies
 from ttscale.reporting.figure_spent import accuracy_vs_bytes, accuracy_vs_seconds, accuracy_vs_tokens
 from ttscale.reporting.figure_votes import votes
@@ -37,6 +37,7 @@ class Drawing:
 FIGURES: dict[str, Callable[..., Figure | None]] = {
     "accuracy_vs_flops": accuracy_vs_flops,
     "accuracy_vs_multiplier": accuracy_vs_multiplier,
+    "accuracy_vs_draws": accuracy_vs_draws,
     "accuracy_vs_tokens": accuracy_vs_tokens,
     "accuracy_vs_seconds": accuracy_vs_seconds,
     "accuracy_vs_bytes": accuracy_vs_bytes,
@@ -59,6 +60,9 @@ _CAPTIONS = {
     "accuracy_vs_multiplier": (
         "The same curves against compute in multiples of one plain decision, with {level} intervals over items. The "
         "panels of sizes share one scale, at different heights; that of all members together has its own."
+    ),
+    "accuracy_vs_draws": (
+        "Accuracy against the number of draws, whose cost is not known, with {level} intervals over items."
     ),
     "accuracy_vs_tokens": (
         "The same curves against generated tokens per item, those of every draw that voted; {level} intervals over "
@@ -91,8 +95,7 @@ _CAPTIONS = {
     ),
     "votes": (
         "Every vote over the same samples of each model, with the {level} interval over items of the first. Dotted: "
-        "coverage, which no vote exceeds; the flat tick is the share of items whose most frequent answer over all "
-        "samples is right."
+        "coverage, which no vote exceeds; the flat tick is where the first vote would end with ever more samples."
     ),
     "laws": (
         "Measured accuracy (marks) and the law that the back-test chose (lines, with {level} intervals of the "
@@ -103,8 +106,8 @@ _TEXT_CAPTIONS = {
     "accuracy_vs_flops": (
         "Test-time compute and model size on the same axes. Circles: each model with {plain}. Lines: what the vote of "
         "more draws decides. Dotted, in the same colour: coverage, the share of items that at least one of the draws "
-        "answers rightly, which no vote exceeds; flat ticks: the ceiling, the share of items whose most frequent "
-        "answer over all draws is right. Bands are {level} intervals over items, one a model. Grey: the Pareto front, "
+        "answers rightly, which no vote exceeds; flat ticks: where the vote would end with ever more draws. "
+        "Bands are {level} intervals over items, one a model. Grey: the Pareto front, "
         "chosen and scored on the same items."
     ),
 }
@@ -112,6 +115,7 @@ _SOME_MEMBERS = " Ensembles of some of the members have no line here, but count 
 _KINDS_OF_CHART = {
     "accuracy_vs_flops": "Line chart of accuracy against test-time FLOPs per item on a log scale.",
     "accuracy_vs_multiplier": "Line charts, one a size, of accuracy against multiples of one plain decision.",
+    "accuracy_vs_draws": "Line charts, one a size, of accuracy against the number of draws.",
     "accuracy_vs_tokens": "Line chart of accuracy against generated tokens per item on a log scale.",
     "accuracy_vs_seconds": "Line chart of accuracy against the seconds of one decision on a log scale.",
     "accuracy_vs_bytes": "Line chart of accuracy against the bytes of weights on a log scale.",

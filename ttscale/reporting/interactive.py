@@ -22,9 +22,9 @@ _EITHER = (*_LEFT[:2], *_RIGHT[:2])
 def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     """``{"data", "layout"}`` for plotly.js, or None when there is nothing to draw.
 
-    Each trace's ``meta`` has its colour role, group, kind and part: ``line``, ``band``, ``coverage``, ``ladder``,
-    ``rival``, ``front`` or ``plan``. Every string from data or models is escaped, since plotly.js renders a subset of
-    HTML.
+    Each trace's ``meta`` has its colour role, group, kind and part: ``line``, ``band``, ``coverage``, ``ceiling``,
+    ``ladder``, ``rival``, ``front`` or ``plan``. Every string from data or models is escaped, since plotly.js renders a
+    subset of HTML.
     """
     series = Series(summary)
     colour = roles(len(series.keys))
@@ -32,6 +32,7 @@ def plot(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     lines = [trace for curve, role in pairs for trace in _band(curve, role, colour)]
     lines += [_coverage(curve, role, colour) for curve, role in pairs if curve.get("coverage")]
     lines += [_line(series, curve, role, colour) for curve, role in pairs]
+    lines += [trace for curve, role in pairs for trace in _ceiling(curve, role, colour)]
     ladder = _ladder(series, colour)
     points = [*ladder, *_rivals(series, [*lines, *ladder], colour), *_plan(summary, colour)]
     shown = [*(trace for trace in lines if trace["x"]), *points]
@@ -80,6 +81,21 @@ def _coverage(curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) ->
         y=[point[1] for point in points], text=texts, hovertemplate="%{text}<extra></extra>",
         line={"color": colour[role], "dash": COVERAGE.pixels, "width": 2.2},
     )  # fmt: skip
+
+
+def _ceiling(curve: Mapping[str, Any], role: str, colour: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A flat tick over a curve's last point, where its vote ends with ever more draws."""
+    points, ceiling = finite_points(curve, "flops"), curve.get("ceiling") or {}
+    if not points or not is_number(ceiling.get("value")):
+        return []
+    text = f"<b>{escape(curve['label'])}</b><br>{percent_interval(ceiling, 'value')} with ever more draws"
+    mark = {"symbol": "line-ew-open", "size": 15, "color": colour[role], "line": {"width": 2.4, "color": colour[role]}}
+    return [
+        _trace(
+            "ceiling", role, kind=curve["kind"], group=role, mode="markers", x=[points[-1][0]], y=[ceiling["value"]],
+            text=[text], hovertemplate="%{text}<extra></extra>", marker=mark,
+        )
+    ]  # fmt: skip
 
 
 def _hover(curve: Mapping[str, Any]) -> list[str]:

@@ -21,11 +21,11 @@ def kind_entries(kinds: Iterable[Kind], colour: Mapping[str, str]) -> list[Entry
     ]
 
 
-def coverage_entries(colour: Mapping[str, str]) -> list[Entry]:
+def coverage_entries(colour: Mapping[str, str], *, ceiling: bool) -> list[Entry]:
     """What stands beside the votes of language models."""
     dots = Line2D([], [], color=colour["muted"], linestyle=COVERAGE.linestyle, linewidth=1.9)
     tick = Line2D([], [], color=colour["muted"], linestyle="", marker="_", markersize=11, markeredgewidth=2.0)
-    return [(dots, "coverage"), (tick, "ceiling of the vote")]
+    return [(dots, "coverage"), *([(tick, "ceiling of the vote")] if ceiling else [])]
 
 
 def key_height(entries: Sequence[Entry], *, narrow: bool) -> float:

@@ -47,12 +47,19 @@ def table(
 ) -> Markup:
     """A captioned table that scrolls sideways where it must; the first column holds row headers.
 
+    A column in which every value is missing is left out, and a note says so with the reason.
+
     Args:
         text_columns: so many columns from the left hold words; the others hold numbers and are set flush right.
         tight: the row headers are short, so that their column may be narrow.
     """
     reasons: list[str] = []
     rows = list(rows)
+    empty = [i for i in range(len(heads)) if rows and all(isinstance(row[i], Missing) for row in rows)]
+    left_out = _left_out([(heads[i], row[i]) for row in rows[:1] for i in empty])
+    heads = [name for i, name in enumerate(heads) if i not in empty]
+    rows = [[cell for i, cell in enumerate(row) if i not in empty] for row in rows]
+    text_columns -= sum(i < text_columns for i in empty)
     body = "".join(
         "<tr>" + "".join(_cell(cell, i, text_columns, reasons) for i, cell in enumerate(row)) + "</tr>\n"
         for row in rows
@@ -60,6 +67,7 @@ def table(
     head = "".join(f'<th scope="col"{_align(i, text_columns)}>{html(name)}</th>' for i, name in enumerate(heads))
     classes = f"scroll{' short' if len(rows) <= 8 else ''}{' tight' if tight else ''}"
     notes = "".join(f"<p class=why><sup>{i}</sup> {html(reason)}</p>" for i, reason in enumerate(reasons, start=1))
+    notes += f"<p class=why>{html(left_out)}</p>" if left_out else ""
     return Markup(
         f'<div class="{classes}" tabindex=0 role=region aria-label="{escape(caption)}">\n<table>'
         f"<caption><span>{html(caption)}</span></caption>\n"
@@ -111,6 +119,16 @@ def _cell(cell: Cell, column: int, text_columns: int, reasons: list[str]) -> str
     else:
         content = html(cell)
     return f"<th scope=row>{content}</th>" if column == 0 else f"<td{_align(column, text_columns)}>{content}</td>"
+
+
+def _left_out(columns: Iterable[tuple[str, Cell]]) -> str:
+    """The names of columns that are not shown, those of one reason together."""
+    names: dict[str, list[str]] = {}
+    for name, cell in columns:
+        if isinstance(cell, Missing):
+            names.setdefault(cell.reason, []).append(name)
+    listed = "; ".join(f"{', '.join(those)} ({reason})" for reason, those in names.items())
+    return f"Not shown: {listed}." if listed else ""
 
 
 def _align(column: int, text_columns: int) -> str:

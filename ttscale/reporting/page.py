@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-from ttscale.reporting import words
+from ttscale.reporting.document import MADE_BY, asset, document
 from ttscale.reporting.embed import figure
 from ttscale.reporting.figures import BESIDE, Drawing
 from ttscale.reporting.markup import Markup, deeper, joined
@@ -18,7 +15,7 @@ from ttscale.reporting.parts import ALONE, heading, parts_of
 from ttscale.reporting.sections.overview import card, dataset, findings, header, tiles, title, title_of_parts
 from ttscale.reporting.series import Series
 
-_FOOTER = "Made by ttscale. Every number here is in summary.json; the figures are in figures/ as PNG and SVG."
+_FOOTER = f"{MADE_BY}; the figures are in figures/ as PNG and SVG."
 
 
 def page(summary: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
@@ -29,18 +26,12 @@ def page(summary: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
         drawings: the figures of ``reporting.figures.draw``, by name.
     """
     parts = [Part(name, Series(one), drawings) for name, one in parts_of(summary).items()]
-    scripts = [_plotly(), _asset("page.js")] if any(part.interactive for part in parts) else []
-    alone = parts[0].name == ALONE
-    return "".join(
-        [
-            _head(title(parts[0].series) if alone else title_of_parts([part.name for part in parts]), parts, scripts),
-            "<body>\n<main>\n",
-            _alone(parts[0]) if alone else _beside(parts, drawings.get(BESIDE)),
-            f"<footer>{_FOOTER}</footer>\n</main>\n",
-            *(f"<script>{script}</script>\n" for script in scripts),
-            "</body></html>\n",
-        ]
-    )
+    scripts = [_plotly(), asset("page.js")] if any(part.interactive for part in parts) else []
+    if parts[0].name == ALONE:
+        heading_of_it, body = title(parts[0].series), _alone(parts[0])
+    else:
+        heading_of_it, body = title_of_parts([part.name for part in parts]), _beside(parts, drawings.get(BESIDE))
+    return document(heading_of_it, body, colours=_colours(parts), footer=_FOOTER, scripts=scripts)
 
 
 def _alone(part: Part) -> Markup:
@@ -69,17 +60,6 @@ def _beside(parts: Sequence[Part], drawing: Drawing | None) -> Markup:
     )
 
 
-def _head(title: str, parts: Sequence[Part], scripts: Sequence[str]) -> str:
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{words.escape(title)}</title>\n"
-        f"<style>\n{_colours(parts)}{_asset('page.css')}</style></head>\n"
-    )
-
-
 def _colours(parts: Sequence[Part]) -> str:
     """The colours of the page, and below each part's element those of its sizes."""
     if parts[0].name == ALONE:
@@ -93,14 +73,3 @@ def _plotly() -> str:
 
     source: str = get_plotlyjs()
     return source.replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-def _asset(name: str) -> str:
-    return (files("ttscale.reporting") / name).read_text(encoding="utf-8")
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """No network at all, and no script but ours, by hash: markup that slipped through could not run."""
-    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
-    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {allowed}"

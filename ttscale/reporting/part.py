@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ttscale.reporting.document import section
 from ttscale.reporting.embed import figure, main_figure
 from ttscale.reporting.figures import Drawing
 from ttscale.reporting.interactive import plot
@@ -16,9 +17,11 @@ from ttscale.reporting.sections.answers import answers
 from ttscale.reporting.sections.comparisons import comparisons, equivalents
 from ttscale.reporting.sections.curves import reached
 from ttscale.reporting.sections.ensembles import ensembles
+from ttscale.reporting.sections.estimates import costs, estimated, sampled_anew
 from ttscale.reporting.sections.examples import examples
 from ttscale.reporting.sections.groups import breakdown, shifts
 from ttscale.reporting.sections.laws import laws
+from ttscale.reporting.sections.limits import limits
 from ttscale.reporting.sections.plan import plan
 from ttscale.reporting.sections.policies import policies
 from ttscale.reporting.sections.prompts import prompts
@@ -55,14 +58,7 @@ class Part:
 
     def sections(self) -> Markup:
         """Every section that there is something to say in."""
-        return joined(
-            joined([
-                Markup(f'<section id="{full_name(self.name, name)}">\n<h2>'), heading, Markup("</h2>\n"), body,
-                Markup("</section>\n"),
-            ])
-            for name, heading, body in self._sections()
-            if body
-        )  # fmt: skip
+        return joined(section(full_name(self.name, name), heading, body) for name, heading, body in self._sections())
 
     def _sections(self) -> Iterator[Section]:
         series = self.series
@@ -71,6 +67,7 @@ class Part:
         yield "bought", "What more compute bought", self._bought()
         if series.text:
             yield "votes", "Votes", joined([self._figure("votes"), votes(series)])
+            yield "limits", "Where votes end", limits(series)
             yield "prompts", "Prompt variants", prompts(series)
             yield "ensembles", "Ensembles of models", ensembles(series)
             yield "answers", "Families and abstentions", answers(series)
@@ -88,14 +85,18 @@ class Part:
         yield "training", "Training compute against test-time compute", training(series)
         yield "plan", "Plan", plan(series)
         yield "members", "Members", members(series)
-        yield "method", "How it was measured", method(series)
+        yield "method", "How it was measured", joined([method(series), estimated(series)])
 
     def _bought(self) -> Markup:
         names = (
-            "accuracy_vs_multiplier", "accuracy_vs_tokens", "accuracy_vs_seconds", "accuracy_vs_bytes", "gain_per_flop",
+            "accuracy_vs_multiplier", "accuracy_vs_draws", "accuracy_vs_tokens", "accuracy_vs_seconds",
+            "accuracy_vs_bytes", "gain_per_flop",
         )  # fmt: skip
         figures = [self._figure(name) for name in names]
-        return joined([*figures, "" if any(figures) else paragraph(_ONE_BUDGET, "why"), reached(self.series)])
+        return joined([
+            *figures, "" if any(figures) else paragraph(_ONE_BUDGET, "why"), reached(self.series),
+            sampled_anew(self.series), costs(self.series),
+        ])  # fmt: skip
 
     def _figure(self, name: str) -> Markup:
         return figure(self._drawing(name), len(self.series.keys))

@@ -66,6 +66,11 @@ class Series:
         """Whether any drawn curve has its coverage beside it."""
         return any(curve.get("coverage") for curve in self.drawn)
 
+    @property
+    def has_ceiling(self) -> bool:
+        """Whether it is known of any drawn curve where its vote ends."""
+        return any(is_number((curve.get("ceiling") or {}).get("value")) for curve in self.drawn)
+
     @cached_property
     def ladder(self) -> list[Mapping[str, Any]]:
         """The sizes at one plain decision, cheapest first."""

@@ -23,11 +23,11 @@ class AtHand:
 
     def curve(self, strategy: Strategy) -> Curve | None:
         """The curve of these draws under this vote at all budgets, under the strategy's name; None where there is
-        none."""
+        none in which tied answers share the credit, as in every plan."""
         for curve in self.curves:
             known = curve.strategy
-            if known is not None and (known.draws, known.vote, len(curve.budgets)) == (
-                strategy.draws, strategy.vote, len(strategy.draws),
+            if known is not None and (known.draws, known.vote, len(curve.budgets), curve.ties) == (
+                strategy.draws, strategy.vote, len(strategy.draws), "shared",
             ):  # fmt: skip
                 return replace(
                     curve, name=strategy.name, kind=strategy.kind, subject=strategy.subject, strategy=strategy

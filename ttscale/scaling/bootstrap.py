@@ -8,7 +8,7 @@ the same items is resampled alike, so that differences of replicates are replica
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 
 import numpy as np
@@ -20,6 +20,7 @@ _WEIGHTS_AT_ONCE = 2_000_000
 _BYTES_TO_KEEP = 2**27  # of weights
 _BYTES_OF_FLOATS = 2**26  # weights that would take more as float64 are kept in a byte each
 _VALUES_AT_ONCE = 8_000_000
+_ROUNDING = 1e-24  # of a sum of squares, relative to that of the values
 _DECIMALS = 12  # far finer than one credit among all items, far coarser than the rounding of float64
 
 
@@ -54,6 +55,64 @@ def bootstrap_means(
     return np.round(out, _DECIMALS, out=out)
 
 
+def bootstrap_outcomes(
+    probabilities: Callable[[np.ndarray], np.ndarray], times: np.ndarray, kind: np.ndarray, *,
+    units: np.ndarray | None = None, n_boot: int = 1000, seed: int = 0,
+) -> np.ndarray:  # fmt: skip
+    """Resampled means of outcomes that are 1 with the probability of their item, ``float64 [boot]``.
+
+    Each resample draws the items anew, and an outcome for each time that an item is drawn. Items of one kind are alike.
+
+    Args:
+        probabilities: from how often items of each kind were drawn, ``[resample, kind]``, to the probabilities in that
+            resample, of the same shape or ``[kind]``.
+        times: items of each kind, ``int64 [kind]``. kind: that of each item, ``int64 [item]``.
+        units, n_boot, seed: as in :func:`bootstrap_means`.
+    """
+    rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, len(kind), n_boot])
+    out = []
+    for drawn in _kinds_drawn(times, kind, units, n_boot, seed):
+        happened = rng.binomial(drawn, probabilities(drawn.astype(np.float64)))
+        out.append(happened.sum(axis=1) / drawn.sum(axis=1))
+    return np.round(np.concatenate(out), _DECIMALS)
+
+
+def _kinds_drawn(
+    times: np.ndarray, kind: np.ndarray, units: np.ndarray | None, n_boot: int, seed: int
+) -> Iterator[np.ndarray]:
+    """How often items of each kind come up, ``int64 [some, kind]``."""
+    step = max(1, _WEIGHTS_AT_ONCE // len(kind if units is not None else times))
+    if units is None:
+        rng = np.random.default_rng([seed & 0xFFFFFFFFFFFFFFFF, len(times), n_boot])
+        for start in range(0, n_boot, step):
+            yield rng.multinomial(len(kind), times / len(kind), size=min(step, n_boot - start))
+        return
+    order = np.argsort(kind, kind="stable")
+    starts = np.searchsorted(kind[order], np.arange(len(times)))
+    for weights in _weights(count_units(len(kind), units), n_boot, seed):
+        for start in range(0, len(weights), step):
+            drawn = weights[start : start + step].astype(np.int64)[:, units[order]]
+            yield np.add.reduceat(drawn, starts, axis=1)
+
+
+def acceleration(values: np.ndarray, units: np.ndarray | None = None) -> np.ndarray:
+    """How fast the spread of a mean changes with its value, ``float64 [row]``; 0 where nothing varies.
+
+    ``Σ d³ / (6 (Σ d²)^1.5)`` with ``d`` the mean of the jackknife less its value without one unit (Efron 1987, eq. 6.6;
+    Efron and Tibshirani 1993, eq. 14.15), in closed form: a mean that leaves out a unit is the rest of the sum over the
+    rest of the items.
+
+    Args:
+        values: ``[row, item]``. units: as in :func:`bootstrap_means`.
+    """
+    sums, sizes = unit_sums(values, units)
+    without = (sums.sum(axis=1, keepdims=True, dtype=np.float64) - sums) / (sizes.sum() - sizes)
+    lead = without.mean(axis=1, keepdims=True) - without
+    spread = (lead**2).sum(axis=1)
+    varies = spread > _ROUNDING * np.maximum(1.0, (without**2).sum(axis=1))
+    return np.where(varies, (lead**3).sum(axis=1) / (6 * np.where(varies, spread, 1.0) ** 1.5), 0.0)
+
+
 def unit_sums(values: np.ndarray, units: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Sums ``[row, unit]`` of ``values [row, item]`` over each unit's items, and the number of items in each unit."""
     if units is None:
@@ -74,10 +133,15 @@ def count_units(n_items: int, units: np.ndarray | None) -> int:
     return n_items if units is None else len(np.unique(units))
 
 
-def check_resampling(n_boot: int, level: float, seed: int) -> None:
-    """Refuse a seed that is no whole number, and too few resamples for an interval of this level."""
+def check_seed(seed: int) -> None:
+    """TtscaleError unless a whole number."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise TtscaleError("seed", expected="a whole number", got=repr(seed), fix="Give 0.")
+
+
+def check_resampling(n_boot: int, level: float, seed: int) -> None:
+    """Refuse a seed that is no whole number, and too few resamples for an interval of this level."""
+    check_seed(seed)
     needed = math.ceil(2 / (1 - level) - 1e-9)  # 2 / (1 − 0.95) is 40 but for rounding
     if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < needed:
         raise TtscaleError(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
+
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
 from ttscale.scaling.learned import can_share, equal_compute, team, team_pools
-from ttscale.scaling.sampled_credits import vote_possible
+from ttscale.scaling.sampled_credits import vote_possible, weightless
 from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, rivals, spread, tta
 from ttscale.voting.votes import AUTO, DEFAULT, AnswerVote, resolve
 
@@ -37,23 +39,28 @@ def candidates(records: Records, *, votes: Sequence[str] | str = AUTO) -> tuple[
     """
     given = (votes,) if votes == AUTO else votes
     if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-        example = [votes if isinstance(votes, str) and votes else DEFAULT[records.outcome]]
+        example = [votes if isinstance(votes, str) and votes else DEFAULT[records.vote_kind]]
         raise TtscaleError("votes", expected="a list of votes", got=repr(votes), fix=f"Give for example {example}.")
-    names = [resolve(vote, records.outcome) for vote in given]
+    names = [resolve(vote, records.vote_kind) for vote in given]
     return _possible(records, _of_text(records, names)) if records.outcome == "text" else _of_images(records, names)
 
 
 def plan_votes(records: Records) -> tuple[str, ...]:
     """The votes that a plan considers by itself: of text, the plurality and every score as a weight, where some
-    member's samples have it (the probability of the whole text, which favours short ones, aside)."""
+    member's samples have it (the probability of the whole text, which favours short ones, aside).
+    Where only right and wrong are known, a perfect checker."""
     if records.outcome != "text":
         return PLAN_VOTES
+    if records.vote_kind == "verdicts":
+        return (DEFAULT["verdicts"],)
     return ("plurality", *(vote for vote in _scored_votes(records, "weighted") if vote != "weighted:sum_logprob"))
 
 
 def compared_votes(records: Records) -> tuple[str, ...]:
     """The votes over answers to compare: the plurality, and every score that some member's samples have, as a weight
-    and for best-of-n."""
+    and for best-of-n; where only right and wrong are known, best-of-n alone, by a perfect checker first."""
+    if records.vote_kind == "verdicts":
+        return tuple(dict.fromkeys((DEFAULT["verdicts"], *_scored_votes(records, "best"))))
     return ("plurality", *_scored_votes(records, "weighted"), *_scored_votes(records, "best"))
 
 
@@ -66,9 +73,15 @@ def _scored_votes(records: Records, rule: str) -> list[str]:
     out = []
     for name, values in graded.scores.items():
         vote = AnswerVote(f"{rule}:{name}", name, rule == "best")
-        if any(vote.possible(graded.answers[:, columns], {name: values[:, columns]}) for columns in answering):
+        if any(_possible_with(vote, graded.answers[:, columns], values[:, columns]) for columns in answering):
             out.append(vote.name)
     return out
+
+
+def _possible_with(vote: AnswerVote, answers: np.ndarray, score: np.ndarray) -> bool:
+    """Whether a vote by a score is: it is known of every answer, and as a weight is not 0 throughout."""
+    scores = {str(vote.score): score}
+    return vote.possible(answers, scores) and not weightless(vote.log_weights(answers, scores), answers)
 
 
 def _possible(records: Records, strategies: Sequence[Strategy]) -> tuple[Strategy, ...]:
@@ -79,7 +92,7 @@ def _possible(records: Records, strategies: Sequence[Strategy]) -> tuple[Strateg
 
 
 def _has_score(records: Records, strategy: Strategy) -> bool:
-    return strategy.vote == DEFAULT["text"] or vote_possible(records, strategy)
+    return strategy.vote == DEFAULT[records.vote_kind] or vote_possible(records, strategy)
 
 
 def plain_members(records: Records) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.sampled_credits import known_costs
+from ttscale.scaling.text_costs import known_costs
 
 
 def check_records(records: object) -> None:
@@ -29,6 +29,19 @@ def check_records(records: object) -> None:
         )  # fmt: skip
 
 
+def check_text(records: Records, instead: str) -> None:
+    """Refuse what is no Records of a language model.
+
+    Args:
+        instead: what to do with others, in words.
+    """
+    check_records(records)
+    if records.outcome != "text":
+        raise TtscaleError(
+            "records", expected="Records of a language model", got="Records of class log-probabilities", fix=instead
+        )
+
+
 def check_images(records: object) -> None:
     """Refuse what is no Records of class log-probabilities."""
     check_records(records)
@@ -45,7 +58,7 @@ def check_costs(records: Records) -> None:
         if not known_costs(records):
             raise TtscaleError(
                 "records", expected="known FLOPs of every draw", got="draws or prompts of unknown FLOPs",
-                fix="Give n_params of a served model: without costs there is no matched budget.",
+                fix="Give n_params of a served model, or to ttscale import: without costs there is no matched budget.",
             )  # fmt: skip
         return
     for member in records.members:

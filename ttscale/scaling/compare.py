@@ -88,14 +88,21 @@ def mcnemar(fixed: int, broken: int) -> float:
     return min(1.0, 2 * float(bdtr(min(fixed, broken), fixed + broken, 0.5)))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float], weights: Sequence[float] | None = None) -> list[float]:
     """P-values adjusted for their number, in the order given: Holm, "A simple sequentially rejective multiple test
-    procedure", Scandinavian Journal of Statistics 6 (1979). NaN stays, and does not count."""
-    known = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
-    out, largest = [math.nan] * len(p_values), 0.0
-    for rank, (p, place) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * p))
+    procedure", Scandinavian Journal of Statistics 6 (1979). NaN stays, and does not count.
+
+    Args:
+        weights: positive, one a test (section 4 there): what share of the error each may spend before any other is
+            rejected; None shares alike.
+    """
+    share = [1.0] * len(p_values) if weights is None else weights
+    known = sorted((p / share[place], place) for place, p in enumerate(p_values) if not math.isnan(p))
+    left, largest, out = math.fsum(share[place] for _, place in known), 0.0, [math.nan] * len(p_values)
+    for ratio, place in known:
+        largest = max(largest, min(1.0, ratio * left))
         out[place] = largest
+        left -= share[place]
     return out
 
 

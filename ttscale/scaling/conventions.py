@@ -7,10 +7,11 @@ import numpy as np
 from ttscale.records.records import Records
 from ttscale.scaling.candidates import MOST_IN_SUBSETS
 from ttscale.scaling.curves import Curve
+from ttscale.scaling.estimate import TIES_IN_WORDS
 from ttscale.scaling.sampled_credits import ORDERS
 
 _FLOPS = "1 multiply-add = 2 FLOPs; per item"
-_TIES = "tied answers share the credit"
+_SHARED = "a plan, the tradeoff's verdicts and the quality of probabilities share the credit of tied answers"
 _BREAKS = "a deployed plan breaks ties by the item's keyed uniform"
 _COMMON = {
     "choices": "an option chosen by its accuracy is chosen on some of the items and scored on others: a plan's on "
@@ -19,7 +20,8 @@ _COMMON = {
         "laws in draws k (in cost relative to the first draw where draws differ in cost), fitted to budgets spaced "
         "evenly in log k; R² and RMSE are of these budgets; the law is chosen by the back-test error of the gain over "
         "the first budget: fitted to lower budgets of one half, scored on higher budgets of the other half of the "
-        "items; the A of a law that falls is no ceiling"
+        "items; what a law that falls tends to is no ceiling; a law that was not chosen has its point estimates "
+        "and the status of its solution alone"
     ),
     "pareto": (
         "the front of the estimates of draws as collected: its points were chosen by their accuracy on the very items "
@@ -43,7 +45,7 @@ BREAKDOWN = (
 def image_conventions(curve: Curve) -> dict[str, str]:
     """Of class log-probabilities. ``curve``: any of the summary."""
     return {
-        "flops": f"{_FLOPS}; marginal cost of the draws used", "ties": f"{_TIES}; {_BREAKS}",
+        "flops": f"{_FLOPS}; marginal cost of the draws used", "ties": _ties(curve),
         "intervals": _intervals(curve, "training seeds are averaged and held fixed; "),
         "multiplier": _multiplier(curve),
         "quality": (
@@ -81,22 +83,22 @@ def text_conventions(records: Records, curve: Curve) -> dict[str, str]:
         "flops": f"{_FLOPS}; the prompt is charged {once}; then each sample's own tokens, and the score that a vote "
         "needs",
         "ties": (
-            f"{_TIES}; a draw without an extractable answer abstains, and an item where nobody votes scores 0; "
-            f"{_BREAKS}"
+            "a draw without an extractable answer abstains, and an item where nobody votes scores 0; " + _ties(curve)
         ),
         "seconds": (
             "of one item alone on the profiled device, from a profile by itself, never from the collection; not "
             "measured for served models, where they depend on who else asks"
         ),
         "samples": (
-            f"samples of one prompt and decoding are exchangeable: accuracy at k is the mean over {ORDERS} or more "
-            "keyed random orders of them, not the first k alone; coverage is the unbiased 1 − C(n−c, k)/C(n, k)"
+            "samples of one prompt and decoding are exchangeable: accuracy at k is the mean over which k of them are "
+            "taken, exact for plurality and best-of-n over the samples of one pool, else over "
+            f"{ORDERS} or more keyed random orders, whose error is told; coverage is the unbiased 1 − C(n−c, k)/C(n, k)"
         ),
         "intervals": _intervals(curve, ""),
         "multiplier": _multiplier(curve),
         "ceiling": (
-            "share of items whose answer by the vote of all samples collected is right: where more votes lead; "
-            "best-of-n has none"
+            "share of items that the vote ends right on with ever more samples, from the posterior of each item's "
+            "answers; best-of-n has none; of learned shares, the cross-fitted vote over all draws collected"
         ),
         "ensembles": (
             "the top answer of the weighted mean of the members' answer distributions, the limit of many samples; "
@@ -119,6 +121,11 @@ def _spread(records: Records) -> str:
         return ""
     few, many = int(min(map(np.min, counts))), int(max(map(np.max, counts)))
     return f", here {few if few == many else f'{few} to {many}'} items"
+
+
+def _ties(curve: Curve) -> str:
+    others = "" if curve.ties == "shared" else f"{_SHARED}; "
+    return f"{TIES_IN_WORDS[curve.ties]}; {others}{_BREAKS}"
 
 
 def _intervals(curve: Curve, held: str) -> str:

@@ -15,12 +15,13 @@ from ttscale.voting.merges import merge_draws, prefix_scores, tempered
 _SCORES_AT_ONCE = 65_536  # item × class; a vote's state then stays in cache
 
 
-def prefix_credits(records: Records, strategy: Strategy, budgets: Sequence[int]) -> np.ndarray:
-    """Credit (tied answers share it) of the first k draws, weighted where the strategy weights them: ``float64
+def prefix_credits(records: Records, strategy: Strategy, budgets: Sequence[int], *, ties: str = "shared") -> np.ndarray:
+    """Credit of the first k draws, weighted where the strategy weights them: ``float64
     [budget, item]``.
 
     Args:
         budgets: increasing, at most the strategy's number of draws.
+        ties: ``"shared"``: tied classes share the credit; ``"strict"``: a tie earns nothing.
 
     Raises:
         TtscaleError: stored outcomes that are not normalised log-probabilities (member and item named).
@@ -30,7 +31,7 @@ def prefix_credits(records: Records, strategy: Strategy, budgets: Sequence[int])
     deciding = {k: weighting for k, weighting in strategy.weightings.items() if not weighting.decides_alike}
     for items, k, log_scores in prefix_log_scores(records, replace(strategy, weightings=deciding), budgets):
         out[row_of[k], items] = credit(log_scores, records.labels[items])
-    return out
+    return np.floor(out) if ties == "strict" else out
 
 
 def prefix_log_scores(
@@ -49,9 +50,9 @@ def prefix_log_scores(
     members = dict.fromkeys(draw[0] for draw in draws)
     for member in members:
         records.check(member)
-    for items in _chunks(records):
+    for items in chunks(records):
         stored = {member: records.log_probs(member, items) for member in members}
-        outcomes = [_laid_out(stored[draw[0]][:, at[draw[1]]]) for draw in draws]
+        outcomes = [laid_out(stored[draw[0]][:, at[draw[1]]]) for draw in draws]
         for k, log_scores in enumerate(prefix_scores(outcomes[: max(folded, default=0)], strategy.vote), start=1):
             if k in folded:
                 yield items, k, tempered(log_scores, weighted[k].temperature) if k in weighted else log_scores
@@ -59,13 +60,13 @@ def prefix_log_scores(
             yield items, k, merge_draws(outcomes[:k], strategy.vote, weighted[k])
 
 
-def _laid_out(log_probs: np.ndarray) -> np.ndarray:
+def laid_out(log_probs: np.ndarray) -> np.ndarray:
     """``[item, class]``, of few classes one class after another in memory: numpy adds up long rows faster."""
     n_items, n_classes = log_probs.shape
     return np.asfortranarray(log_probs) if n_items > n_classes else log_probs
 
 
-def _chunks(records: Records) -> Iterator[slice]:
+def chunks(records: Records) -> Iterator[slice]:
     """The stored blocks, cut into ranges small enough for a cache."""
     step = max(1, _SCORES_AT_ONCE // records.n_classes)
     for block in records.blocks():

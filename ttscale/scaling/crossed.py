@@ -24,6 +24,7 @@ from ttscale.scaling.bootstrap import check_bootstrap, count_units, mean_credit,
 from ttscale.scaling.checks import check_images
 from ttscale.scaling.credits import prefix_credits
 from ttscale.scaling.curves import Curve, curve_of_strategy
+from ttscale.scaling.estimate import check_estimation
 from ttscale.scaling.halves import MIN_PER_HALF, first_half
 from ttscale.scaling.image_costs import image_costs
 from ttscale.scaling.interval import check_level
@@ -89,18 +90,21 @@ class CrossFittedCurve:
 
 
 def cross_fitted(
-    records: Records, learner: Learner, *, ci: float = 0.95, n_boot: int = 1000, seed: int = 0
-) -> CrossFittedCurve:
+    records: Records, learner: Learner, *, ci: float = 0.95, n_boot: int = 1000, seed: int = 0, ties: str = "shared",
+    interval: str = "percentile",
+) -> CrossFittedCurve:  # fmt: skip
     """Learn on each half of the items and score on the other.
 
     Args:
-        ci, n_boot, seed: as for :func:`ttscale.scaling.curves.accuracy_curve`; the seed also makes the halves.
+        ci, n_boot, seed, ties, interval: as for :func:`ttscale.scaling.curves.accuracy_curve`; the seed also makes the
+            halves.
 
     Raises:
         TtscaleError: Records of text, no learner, draws that they do not hold, options out of range, or too few items
             to halve.
     """
     check_images(records)
+    check_estimation(ties, interval, records.outcome)
     if not all(hasattr(learner, name) for name in ("base", "budgets", "learn")):
         raise TtscaleError(
             "learner", expected="a learner, such as a Policy", got=repr(learner)[:80],
@@ -114,12 +118,16 @@ def cross_fitted(
     whole = learner.learn(records, np.ones_like(first))
     parts = [(halves[0].strategy, ~first), (halves[1].strategy, first)]
     budgets = _budgets(learner, [whole.strategy, halves[0].strategy, halves[1].strategy])
-    credit = credit_by_part(records, parts, lambda some, one: prefix_credits(some, one, budgets.tolist()))
+
+    def scored(some: Records, one: Strategy) -> np.ndarray:
+        return prefix_credits(some, one, budgets.tolist(), ties=ties)
+
     curve = curve_of_strategy(
-        records, whole.strategy, budgets, credit, reference=None, level=level, n_boot=n_boot, seed=seed
-    )
+        records, whole.strategy, budgets, credit_by_part(records, parts, scored), reference=None, level=level,
+        n_boot=n_boot, seed=seed, ties=ties, interval=interval,
+    )  # fmt: skip
     curve = with_costs(curve, parts, [image_costs(records, one, budgets) for one, _ in parts])
-    seen = [mean_credit(prefix_credits(records.take(h.items), h.strategy, budgets.tolist())) for h in halves]
+    seen = [mean_credit(scored(records.take(h.items), h.strategy)) for h in halves]
     optimism = np.mean(seen, axis=0) - curve.accuracy
     return CrossFittedCurve(curve, optimism, learner.base, whole, halves, _note(whole, halves))
 

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from ttscale.scaling.breakdown import Part
-from ttscale.scaling.curves import Curve, gain_per_flop
-from ttscale.scaling.fit import Fit
+from ttscale.scaling.combined import gain_per_flop
+from ttscale.scaling.curves import Curve
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.pareto import pareto
 from ttscale.scaling.strategy import is_subset
 from ttscale.scaling.tradeoff import Exchange, Tradeoff, Verdict
 from ttscale.scaling.words import kind_words
-
-_LINE_POINTS = 48
 
 
 def json_ready(value: Any) -> Any:
@@ -45,19 +43,8 @@ def curve_entry(curve: Curve) -> dict[str, Any]:
         "budgets": curve.budgets, "multiplier": curve.multiplier, "flops": curve.flops,
         "flops_worst": curve.flops_worst, "accuracy": curve.accuracy, "low": curve.low, "high": curve.high,
         "gain_per_gflop": gain_per_flop(curve), "seconds": curve.seconds, "weight_bytes": curve.weight_bytes,
-    }  # fmt: skip
-
-
-def fit_entry(fit: Fit, chosen: bool) -> dict[str, Any]:
-    last = float(fit.curve.budgets[-1])
-    k = np.unique(np.append(np.geomspace(1.0, 2 * last, _LINE_POINTS), last))
-    accuracy, low, high = fit.line(k)
-    return {
-        "curve": fit.curve.name, "law": fit.law, "formula": fit.formula, "unit": fit.unit, "params": fit.params,
-        "status": fit.status, "r2": fit.r2, "rmse": fit.rmse, "backtest_rmse": fit.backtest_rmse,
-        "backtest_gain_rmse": fit.backtest_gain_rmse, "chosen": chosen,
-        "backtest": {"fitted": fit.backtest.fitted, "held_out": fit.backtest.held_out},
-        "line": {"k": k, "flops": fit.flops_at(k), "accuracy": accuracy, "low": low, "high": high},
+        "estimator": curve.estimator, "ties": curve.ties, "sampling_error": curve.sampling_error,
+        "interval": curve.method,
     }  # fmt: skip
 
 

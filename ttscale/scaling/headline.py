@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from ttscale.records.records import Records
 from ttscale.scaling.candidates import plain_members
-from ttscale.scaling.curves import Curve, gain_per_flop, paired_difference
+from ttscale.scaling.combined import gain_per_flop, paired_difference
+from ttscale.scaling.curves import Curve
 from ttscale.scaling.fit import Fit
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.options import beside_plain
@@ -29,6 +30,7 @@ from ttscale.scaling.words import (
 )
 
 _SENTENCES = 10
+_FEW = 10  # items, or clusters of items: of fewer nothing is said to have changed
 _FIRST_TO_GO = ("telling", "learned", "law", "shift")  # where there is more to say than that
 
 
@@ -79,11 +81,11 @@ def taught_words(learned: Sequence[LearnedGroup]) -> str:
         return f"Nothing was learned about the views of {group.curve.subject}: {note}."
     k = group.told
     gained, beside = group.gain(k)
-    verb = "changes accuracy by" if gained.excludes_zero else "makes no clear difference:"
+    verb = verb_words(gained, group.curve, singular=True)
     many = "" if beside == k else f", which has {count_words(beside, 'view')} for no more FLOPs"
     return (
         f"An order of the views of {group.curve.subject} learned on one half of the items and scored on the other "
-        f"{verb} {points_words(gained)} with {k} views against the order collected{many}."
+        f"{verb} {points_words(gained)} with {count_words(k, 'view')} against the order collected{many}."
     )
 
 
@@ -92,7 +94,8 @@ def plan_words(chosen: Plan) -> str:
     half = chosen.scored_on
     scored = Interval(half.accuracy, half.low, half.high, chosen.confidence, "")
     plainly = f"{chosen.unit} of {chosen.reference_member}"
-    times = f", {ratio_words(chosen.multiplier)} {plainly}" if chosen.k > 1 else ""
+    known = math.isfinite(chosen.multiplier)
+    times = f", {ratio_words(chosen.multiplier)} {plainly}" if chosen.k > 1 and known else ""
     target = chosen.target.get("min_accuracy")
     if target is None:
         goal, met = f"The most accurate plan within {flops_words(chosen.target['max_flops'])} per item", ""
@@ -152,14 +155,25 @@ def spending_words(curve: Curve, base: Curve | None = None, *, worth: str = "") 
     known = math.isfinite(float(curve.multiplier[-1]))
     head = f"{name}, at {ratio_words(float(curve.multiplier[-1]))} the compute of {_first(curve)},"
     if not known:
-        head = f"{name}, generating {float(curve.tokens[-1]):,.0f} tokens," if curve.tokens is not None else name
+        tokens = math.nan if curve.tokens is None else float(curve.tokens[-1])
+        head = f"{name}, generating {tokens:,.0f} tokens," if math.isfinite(tokens) else name
+    verb = verb_words(gained, curve, singular=singular)
     if not gained.excludes_zero:
-        return f"{head} make{'s' * singular} no clear difference: {points_words(gained)}{worth}."
-    verb = "change" + "s" * singular
+        return f"{head} {verb} {points_words(gained)}{worth}."
     rate = gain_per_flop(curve)[-1]
     each = f", or {rate_words(rate)}" if math.isfinite(rate.value) else ""  # not where the draws cost nothing more
     over = "" if curve.tokens is None else " over one sample"
-    return f"{head} {verb} accuracy by {points_words(gained)}{over}{each}{worth}."
+    return f"{head} {verb} {points_words(gained)}{over}{each}{worth}."
+
+
+def verb_words(difference: Interval, curve: Curve, *, singular: bool = False) -> str:
+    """What may be said of a difference on the items of a curve, up to its points. A few items tell nothing: the least
+    p-value of a sign test is 2 / 2ⁿ, and the resamples of so few are too alike."""
+    end, n = "s" * singular, curve.resampled.n_units
+    if n < _FEW:
+        what = count_words(n, "item" if curve.units is None else "cluster")
+        return f"make{end} a difference that {what} {'is' if n == 1 else 'are'} too few to tell:"
+    return f"change{end} accuracy by" if difference.excludes_zero else f"make{end} no clear difference:"
 
 
 def _over_words(curve: Curve, base: Curve, worth: str) -> str:
@@ -168,8 +182,7 @@ def _over_words(curve: Curve, base: Curve, worth: str) -> str:
     k, first = int(curve.budgets[-1]), int(base.budgets[0])
     gained = paired_difference(curve, k, base, first)
     ratio = ratio_words(float(curve.flops[-1] / base.flops[0]))
-    end = "s" * (curve.kind == "ensemble")
-    verb = f"change{end} accuracy by" if gained.excludes_zero else f"make{end} no clear difference:"
+    verb = verb_words(gained, curve, singular=curve.kind == "ensemble")
     return (
         f"{sentence_start(option_words(curve, k))}, at {ratio} the compute of {option_words(base, first)}, {verb} "
         f"{points_words(gained)} over it{worth}."
@@ -212,7 +225,9 @@ def _most_telling(trade: Tradeoff) -> list[str]:
 
 
 def most_told(fits: Sequence[Fit]) -> list[Fit]:
-    """The fit with most budgets, of draws of equal cost and with known parameters if there is one."""
+    """The fit with most budgets, of draws of equal cost and with known parameters if there is one; none of few
+    items."""
+    fits = [fit for fit in fits if fit.curve.resampled.n_units >= _FEW]
 
     def rank(fit: Fit) -> tuple[bool, bool, int, float]:
         unclear = fit.status not in ("converged", "falls")
@@ -225,8 +240,21 @@ def law_words(fit: Fit) -> str:
     label = kind_words(fit.curve)
     label = sentence_start(label if fit.curve.tokens is None else f"the accuracy of {label}")
     error = f"{100 * fit.backtest_rmse:.2f} percentage points at budgets and items not seen"
+    if fit.choice is not None and len(fit.candidates) > 1 and math.isfinite(fit.choice.rmse):
+        error += f" ({100 * fit.choice.rmse:.2f} where other splits choose the law)"
     if fit.law == "constant":
-        return f"{label} is predicted best by a constant, with a back-test error of {error}."
+        missed = "; yet it misses the points: no law with a trend could be tested, or none did better"
+        yet = missed if fit.status == "off_the_data" else ""
+        return f"{label} is predicted best by a constant, with a back-test error of {error}{yet}."
+    if fit.weights:
+        several = count_words(len(fit.weights), "law")
+        return f"{label} is predicted by an average of {several}, weighted by back-test, with an error of {error}."
+    if not _predicts(fit):
+        gain = 100 * float(fit.curve.accuracy[-1] - fit.curve.accuracy[0])
+        return (
+            f"{label} is predicted by no law: the back-test of {fit.formula} errs by "
+            f"{100 * fit.backtest_gain_rmse:.2f} points on a gain of {gain:.2f}."
+        )
     more = ""
     if fit.status == "not_identified":
         more = "; its parameters are not identified by these data"
@@ -234,7 +262,18 @@ def law_words(fit: Fit) -> str:
         more = "; yet it describes the points worse than their mean does"
     elif fit.status == "falls":
         more = "; it falls with more compute, and so has no ceiling"
-    elif fit.status == "converged" and fit.definition.shape:
-        more = f" and a ceiling of {accuracy_words(fit.params[fit.definition.linear[0]])}"
+    elif fit.status == "not_converged":
+        more = "; yet its fit did not converge"
+    elif fit.status == "at_bound":
+        more = "; one of its parameters is at its bound, which the data do not limit"
+    elif fit.status == "converged" and fit.asymptote is not None:
+        more = f" and a ceiling of {accuracy_words(fit.asymptote)}"
     best = f" best of {len(fit.candidates)} laws" if fit.candidates else ""
     return f"{label} follows {fit.formula}{best}, with a back-test error of {error}{more}."
+
+
+def _predicts(fit: Fit) -> bool:
+    """Whether a law's back-test errs by less than the whole gain, and by less than that of the constant."""
+    rivals = [one.backtest_gain_rmse for one in fit.candidates if one.law == "constant"]
+    gain = abs(float(fit.curve.accuracy[-1] - fit.curve.accuracy[0]))
+    return not fit.backtest_gain_rmse >= min([gain, *rivals])

@@ -17,16 +17,18 @@ from ttscale.scaling.breakdown import breakdown
 from ttscale.scaling.candidates import PLAN_VOTES
 from ttscale.scaling.comparisons import comparisons_table
 from ttscale.scaling.conventions import BREAKDOWN, image_conventions
+from ttscale.scaling.curve_extras import spending_entry
 from ttscale.scaling.curves import Curve, accuracy_curve
-from ttscale.scaling.entries import breakdown_entry, curve_entry, fit_entry, front_entry, tradeoff_entry
-from ttscale.scaling.fit import Fit, fit_law, log_spaced
+from ttscale.scaling.entries import breakdown_entry, curve_entry, front_entry, tradeoff_entry
+from ttscale.scaling.fit import Fit
+from ttscale.scaling.fit_entries import fit_entries
 from ttscale.scaling.headline import headline, taught_words
 from ttscale.scaling.image_tables import ensembles_table, quality_table, rivals_table
 from ttscale.scaling.interval import Interval
-from ttscale.scaling.laws import get_law
+from ttscale.scaling.law_options import LawOptions
 from ttscale.scaling.learners import Selection
 from ttscale.scaling.measured import Option, measure, measure_learned, pair_up
-from ttscale.scaling.options import beside_plain, of_all, of_subsets
+from ttscale.scaling.options import averages, beside_plain, of_all, of_subsets
 from ttscale.scaling.plan import plan
 from ttscale.scaling.planned import Plan
 from ttscale.scaling.policies import learned_groups, policy_entries
@@ -41,8 +43,8 @@ _CURVES, _LEARNED, _FITS, _QUALITY, _PLAN = 0.15, 0.45, 0.55, 0.7, 0.9  # of the
 
 
 def image_parts(
-    records: Records, *, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int,
-    selection: Selection, shifts: Mapping[str, Records], on_progress: Progress,
+    records: Records, *, min_accuracy: float | None, vote: str, law: LawOptions, ci: float, n_boot: int, seed: int,
+    ties: str, interval: str, selection: Selection, shifts: Mapping[str, Records], on_progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
     """What :func:`ttscale.scaling.summary.summarize` gives for images, its head aside. Arguments as there.
 
@@ -63,12 +65,14 @@ def image_parts(
     - ``shifts``: only where there are; see :func:`ttscale.scaling.shifts.summarize_shifts`.
     """
     settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed}
+    drawn = settings | {"ties": ties, "interval": interval}
     several = aligned({"clean": records, **shifts}) if shifts else {}
-    trade = tradeoff(records, vote=vote, on_progress=_part(on_progress, 0.0, _CURVES), **settings)
-    options: list[Option] = [(option.curve, tuple(one for _, one in option.strategies)) for option in trade.options]
-    options += [(accuracy_curve(records, one, **settings), (one,)) for one in of_all(records, vote)]
+    trade = tradeoff(records, vote=vote, on_progress=_part(on_progress, 0.0, _CURVES), interval=interval, **settings)
+    alone = trade.options if ties == "shared" else averages(records, vote=vote, **drawn)
+    options: list[Option] = [(option.curve, tuple(one for _, one in option.strategies)) for option in alone]
+    options += [(accuracy_curve(records, one, **drawn), (one,)) for one in of_all(records, vote)]
     collected = [curve for curve, _ in options]
-    options += [(accuracy_curve(records, one, **settings), (one,)) for one in of_subsets(records, vote)]
+    options += [(accuracy_curve(records, one, **drawn), (one,)) for one in of_subsets(records, vote)]
     teams = [curve for curve, _ in options[len(collected) :]]
     learned = learned_groups(
         records,
@@ -76,7 +80,7 @@ def image_parts(
         selection=selection,
         known=collected,
         on_progress=_part(on_progress, _CURVES, _LEARNED),
-        **settings,
+        **drawn,
     )
     curves = [*collected, *teams, *(group.curve for group in learned)]
     fitted = _fits(collected, law, _part(on_progress, _LEARNED, _FITS))
@@ -93,15 +97,19 @@ def image_parts(
         **settings,
     )
     pairs = beside_plain(collected, rivals(records.members))
+    spent = {
+        curve.name: {"spending": spending_entry(records, curve, strategies[0], seed)}
+        for curve, strategies in options[: len(collected)]
+    }
     worth = find_worth(measured, run_ladder(records, measured, vote=vote, **settings))
     parts: dict[str, Any] = {
         "conventions": image_conventions(curves[0]),
-        "run": _run(records, **settings) | asdict(selection),
-        "curves": [curve_entry(curve) for curve in curves],
-        "fits": [fit_entry(one, one.law == best.law) for best in fitted for one in best.candidates or (best,)],
+        "run": _run(records, drawn) | asdict(selection),
+        "curves": [curve_entry(curve) | spent.get(curve.name, {}) for curve in curves],
+        "fits": [row for best in fitted for row in fit_entries(best)],
         "tradeoff": tradeoff_entry(trade),
         "rivals": rivals_table(trade.rivals),
-        "ensembles": ensembles_table(records, [*collected, *teams], vote=vote, **settings),
+        "ensembles": ensembles_table(records, [*collected, *teams], vote=vote, **drawn),
         "pareto": front_entry(_shown_together(records, [*collected, *teams])),
         "plan": None if chosen is None else chosen.as_dict(),
         "plan_error": problem,
@@ -114,7 +122,7 @@ def image_parts(
     }  # fmt: skip
     if several:
         parts["shifts"] = summarize_shifts(
-            several, vote=vote, learned=learned, on_progress=_part(on_progress, _PLAN, 1.0), **settings
+            several, vote=vote, learned=learned, on_progress=_part(on_progress, _PLAN, 1.0), **drawn
         )
     parts["headline"] = headline(
         records, trade, collected, fitted, chosen, worth=worth_of_views(worth), learned=taught_words(learned),
@@ -134,27 +142,27 @@ def _part(on_progress: Progress, start: float, stop: float) -> Progress:
     return lambda share: on_progress(start + (stop - start) * share)
 
 
-def _fits(curves: Sequence[Curve], law: str, on_progress: Progress) -> list[Fit]:
-    needed = max(2, 0 if law == "auto" else len(get_law(law).parameters))
+def _fits(curves: Sequence[Curve], law: LawOptions, on_progress: Progress) -> list[Fit]:
     fitted = []
     for number, curve in enumerate(curves, 1):
-        if len(log_spaced(curve.budgets)) >= needed:
-            fitted.append(fit_law(curve, law))
+        if law.possible(curve):
+            fitted.append(law.fit(curve))
         on_progress(number / len(curves))
     return fitted
 
 
-def _run(records: Records, *, ci: float, n_boot: int, seed: int) -> dict[str, Any]:
+def _run(records: Records, drawn: Mapping[str, Any]) -> dict[str, Any]:
     manifest = records.manifest
     size_of = {m.name: size for size, members in by_size(records.members).items() for m in members}
     members = []
     for member in records.members:
-        plain = accuracy_curve(records, tta(records, member.name), ci=ci, n_boot=n_boot, seed=seed, budgets=[1])
+        plain = accuracy_curve(records, tta(records, member.name), budgets=[1], **drawn)
         members.append(_member(member, size_of[member.name], plain.at(1)))
     return {
         "dataset": manifest.dataset.get("name"), "shift": manifest.dataset.get("shift"),
         "note": manifest.dataset.get("note"), "n_items": records.n_items, "n_classes": records.n_classes,
-        "seed": manifest.seed, "analysis_seed": seed, "n_boot": n_boot, "level": ci, "device": manifest.device,
+        "seed": manifest.seed, "analysis_seed": drawn["seed"], "n_boot": drawn["n_boot"], "level": drawn["ci"],
+        "ties": drawn["ties"], "interval": drawn["interval"], "device": manifest.device,
         "profiled_on": profiled_on(records.profiles()), "versions": dict(manifest.versions),
         "command": manifest.command, "skipped_items": len(manifest.skipped_items), "members": members,
         "variants": list(records.variants),

@@ -10,7 +10,8 @@ import numpy as np
 
 from ttscale.records.records import Records
 from ttscale.scaling.candidates import MOST_IN_SUBSETS, plain_members, several_sizes
-from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve, paired_difference
+from ttscale.scaling.combined import mean_curve, paired_difference
+from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.interval import detectable
 from ttscale.scaling.ladder import Rung
 from ttscale.scaling.measured import Measured

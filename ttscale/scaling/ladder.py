@@ -14,7 +14,8 @@ from ttscale.records.records import Records
 from ttscale.records.schema import Member
 from ttscale.scaling import sampled
 from ttscale.scaling.checks import check_records
-from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve
+from ttscale.scaling.combined import mean_curve
+from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.options import Option, average, card_number, groups
 from ttscale.scaling.strategy import by_size, rivals, tta
@@ -55,15 +56,14 @@ class Rung:
 
 
 def climb(
-    records: Sequence[Records], *, vote: str, ci: float, n_boot: int, seed: int,
-    on_progress: Callable[[float], None] = lambda share: None,
-) -> tuple[list[Rung], list[Option]]:  # fmt: skip
+    records: Sequence[Records], *, vote: str, on_progress: Callable[[float], None] = lambda share: None, **settings: Any
+) -> tuple[list[Rung], list[Option]]:
     """The rungs, cheapest first, and every option: per size TTA, ensemble and their product; of text one greedy
     answer, its samples and their mixture with prompt variants.
 
-    TTA is averaged over the size's seeds. An ensemble is averaged over which seed comes first (its cyclic orders), so
-    that no budget depends on the luck of one seed. Ensembles stay within one Records, and TTA is averaged over members
-    that saw the same views; where several Records make several such curves of a size, their names say which.
+    TTA is averaged over the size's seeds, and an ensemble over all subsets of its seeds, so that no budget depends on
+    the luck of one seed. Ensembles stay within one Records, and TTA is averaged over members that saw the same views;
+    where several Records make several such curves of a size, their names say which.
     """
     found = groups(records, vote=vote)
     made_of = rivals([member for one in records for member in one.members])
@@ -73,12 +73,12 @@ def climb(
     for size, several in found.items():
         mine: list[Option] = []
         for group in several:
-            mine.append(average(group, ci=ci, n_boot=n_boot, seed=seed))
+            mine.append(average(group, **settings))
             done += group.work
             on_progress(done / total)
         viewed = [option for option, group in zip(mine, several, strict=True) if group.views]
         everyone = [(one, member) for one in records for member in by_size(one.members).get(size, ())]
-        rungs.append(_rung(size, everyone, viewed, of=made_of.get(size, ""), ci=ci, n_boot=n_boot, seed=seed))
+        rungs.append(_rung(size, everyone, viewed, of=made_of.get(size, ""), **settings))
         options += mine
     order = np.argsort([rung.flops for rung in rungs], kind="stable")
     return [rungs[i] for i in order], options
@@ -123,9 +123,8 @@ def _gold(records: Records) -> np.ndarray:
 
 
 def _rung(
-    size: str, members: Sequence[tuple[Records, Member]], viewed: Sequence[Option], *, of: str, ci: float, n_boot: int,
-    seed: int,
-) -> Rung:  # fmt: skip
+    size: str, members: Sequence[tuple[Records, Member]], viewed: Sequence[Option], *, of: str, **settings: Any
+) -> Rung:
     if len(viewed) == 1:
         plain = viewed[0].curve
     else:
@@ -135,7 +134,7 @@ def _rung(
         ]
         plain = mean_curve(
             [
-                accuracy_curve(one, single, ci=ci, n_boot=n_boot, seed=seed, budgets=[1])
+                accuracy_curve(one, single, budgets=[1], **settings)
                 for (one, _), single in zip(members, singles, strict=True)
             ],
             f"single/{size}",

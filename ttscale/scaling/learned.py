@@ -9,7 +9,7 @@ takes its share of the draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -19,10 +19,12 @@ from ttscale.scaling import sampled
 from ttscale.scaling.coverage import COVERAGE, coverage_credits, interval_of
 from ttscale.scaling.crossed import credit_by_part, planning_parts, with_costs
 from ttscale.scaling.curves import Curve, curve_of_strategy
+from ttscale.scaling.estimate import EXACT, Estimate
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import Interval
-from ttscale.scaling.sampled_credits import budget_costs, sampled_credits, vote_possible
+from ttscale.scaling.sampled_credits import sampled_credits, vote_possible
 from ttscale.scaling.strategy import Strategy
+from ttscale.scaling.text_costs import budget_costs
 from ttscale.scaling.weights import CrossFitted, answer_shares, cross_fitted, learn_weights
 
 
@@ -76,8 +78,9 @@ def learn_cross_fitted(records: Records, *, seed: int) -> CrossFitted:
 
 
 def cross_fitted_team(
-    records: Records, learned: CrossFitted, *, vote: str, ci: float, n_boot: int, seed: int
-) -> Team | None:
+    records: Records, learned: CrossFitted, *, vote: str, ci: float, n_boot: int, seed: int, ties: str = "shared",
+    interval: str = "percentile",
+) -> Team | None:  # fmt: skip
     """The ensemble of learned shares as a summary shows it.
 
     Args:
@@ -93,19 +96,23 @@ def cross_fitted_team(
     parts = [(halves[0], ~first), (halves[1], first)]
     budgets = np.arange(1, min(len(one.draws) for one in (whole, *halves)) + 1)
 
-    def curve(credit_of: Callable[[Records, Strategy], np.ndarray], **described: str) -> Curve:
-        credit = credit_by_part(records, parts, credit_of)
+    def curve(found: Estimate, **described: str) -> Curve:
         made = curve_of_strategy(
-            records, whole, budgets, credit, reference=None, level=ci, n_boot=n_boot, seed=seed, **described
-        )
+            records, whole, budgets, found, reference=None, level=ci, n_boot=n_boot, seed=seed,
+            interval=interval, **described,
+        )  # fmt: skip
         costs = [budget_costs(records.take(np.flatnonzero(items)), one, budgets) for one, items in parts]
         made = with_costs(made, parts, [asdict(cost) for cost in costs])
         return replace(made, members=tuple(member.name for member in records.members))
 
     return Team(
-        curve(lambda half, one: sampled_credits(half, one, budgets, seed=seed)),
+        curve(_sampled(records, parts, budgets, seed, ties), ties=ties),
         curve(
-            lambda half, one: coverage_credits(half, one, budgets), name=f"{whole.name}/{COVERAGE}", vote=COVERAGE
+            Estimate(
+                credit_by_part(records, parts, lambda half, one: coverage_credits(half, one, budgets)),
+                np.zeros(len(budgets)), EXACT,
+            ),
+            name=f"{whole.name}/{COVERAGE}", vote=COVERAGE,
         ),
         interval_of(records, learned.credit, "cross-fitted weighted vote over all draws", ci, n_boot, seed),
     )  # fmt: skip
@@ -141,10 +148,26 @@ def planned_curve(
     if parts is None:
         return None
     budgets = np.arange(1, min(len(one.draws) for one, _ in parts) + 1)
-    credit = credit_by_part(records, parts, lambda half, one: sampled_credits(half, one, budgets, seed=seed))
+    found = _sampled(records, parts, budgets, seed)
     return curve_of_strategy(
-        records, deployed, budgets, credit, reference=None, level=level, n_boot=n_boot, seed=seed
+        records, deployed, budgets, found, reference=None, level=level, n_boot=n_boot, seed=seed
     )  # fmt: skip
+
+
+def _sampled(
+    records: Records, parts: Sequence[tuple[Strategy, np.ndarray]], budgets: np.ndarray, seed: int, ties: str = "shared"
+) -> Estimate:  # fmt: skip
+    """Each item's credits under the strategy that is scored on it."""
+    found: list[Estimate] = []
+
+    def credit(half: Records, one: Strategy) -> np.ndarray:
+        found.append(sampled_credits(half, one, budgets, seed=seed, ties=ties))
+        return found[-1].credit
+
+    whole = credit_by_part(records, parts, credit)
+    shares = [items.mean() for _, items in parts]
+    error = np.sqrt(sum(np.square(share * one.error) for share, one in zip(shares, found, strict=True)))
+    return Estimate(whole, error, "; ".join(dict.fromkeys(one.estimator for one in found)))
 
 
 def _all_draws(records: Records) -> tuple[sampled.TextDraw, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ttscale.records.records import Records
-from ttscale.scaling.curves import Curve, last_within
+from ttscale.scaling.budgets import last_within
+from ttscale.scaling.curves import Curve
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.image_costs import image_flops
 from ttscale.scaling.item_scores import item_scores

@@ -16,7 +16,9 @@ from ttscale.records.schema import Member
 from ttscale.scaling import sampled
 from ttscale.scaling.candidates import candidates
 from ttscale.scaling.checks import check_costs
-from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve
+from ttscale.scaling.combined import mean_curve
+from ttscale.scaling.curves import Curve, accuracy_curve
+from ttscale.scaling.member_subsets import members_curve
 from ttscale.scaling.strategy import Strategy, by_size, ensemble, is_subset, product, tta
 from ttscale.voting.votes import DEFAULT, resolve
 
@@ -26,9 +28,9 @@ class Option:
     """A way to spend test-time compute on one size.
 
     Attributes:
-        curve: the mean over exchangeable strategies (training seeds, orders of members).
+        curve: the mean over exchangeable strategies (training seeds, subsets of members).
         train_flops: of the members among the first k draws, ``float64 [k]``.
-        strategies: those that were averaged, each with the Records that it is of.
+        strategies: those that were averaged, each with the Records that it is of; of a team, its orders.
         parts: the curves of the views of single members; of a team, in its first order.
     """
 
@@ -45,6 +47,7 @@ class Group:
 
     Attributes:
         views: whether their first budget is the plain decision of an image: TTA.
+        turns: whether they are one team with each of its exchangeable members at the head in turn.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Group:
     subject: str
     strategies: list[tuple[Records, Strategy]]
     views: bool
+    turns: bool = False
 
     @property
     def work(self) -> int:
@@ -61,7 +65,7 @@ class Group:
 def groups(records: Sequence[Records], *, vote: str) -> dict[str, list[Group]]:
     """What each size can do with test-time compute, cheapest size of the first Records first."""
     parts: dict[str, list[tuple[Records, list[Member]]]] = {}
-    vote = resolve(vote, records[0].outcome)
+    vote = resolve(vote, records[0].vote_kind)
     marks = {id(one): f" (records {number})" if len(records) > 1 else "" for number, one in enumerate(records, 1)}
     for one in records:
         check_costs(one)
@@ -106,25 +110,43 @@ def _teams(
         for make in [sampled.ensemble] if one.outcome == "text" else makers:
             strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
             mark = marks[id(one)] if len(several) > 1 else ""
-            out.append(_group(strategies[0][1].kind, size, mark, strategies, views=False))
+            out.append(_group(strategies[0][1].kind, size, mark, strategies, views=False, turns=True))
     return out
 
 
-def _group(kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool) -> Group:
+def _group(
+    kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool, turns: bool = False
+) -> Group:
     records, strategy = strategies[0]
     subject = f"{size}{mark}"
     sampled_by = [draw.decoding for draw in strategy.draws[:1] if isinstance(draw, TextDraw)]
     detail = [] if kind == "greedy" else sampled_by
-    suffix = [strategy.vote] if strategy.vote != DEFAULT[records.outcome] else []
-    return Group("/".join([kind, subject, *detail, *suffix]), size, subject, strategies, views)
+    suffix = [strategy.vote] if strategy.vote != DEFAULT[records.vote_kind] else []
+    return Group("/".join([kind, subject, *detail, *suffix]), size, subject, strategies, views, turns)
 
 
-def average(group: Group, *, ci: float, n_boot: int, seed: int, budgets: Sequence[int] | None = None) -> Option:
-    """The mean over a group's strategies, by default at every budget."""
-    settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed, "budgets": budgets}
-    curves = [accuracy_curve(r, s, **settings) for r, s in group.strategies]
+def averages(records: Records, *, vote: str, **settings: Any) -> list[Option]:
+    """The mean curves of everything that each size can do; ``settings`` as for :func:`average`."""
+    return [average(group, **settings) for several in groups([records], vote=vote).values() for group in several]
+
+
+def average(group: Group, *, ci: float, budgets: Sequence[int] | None = None, **settings: Any) -> Option:
+    """The mean over a group's strategies, of a team over all subsets of its members; by default at every budget.
+
+    Args:
+        settings: ``n_boot`` and ``seed``, and ``ties`` and ``interval`` where they are not the usual ones, as for
+            :func:`ttscale.scaling.curves.accuracy_curve`.
+    """
+    alone = group.strategies[: 1 if group.turns else None]
+    curves = [accuracy_curve(r, s, ci=ci, budgets=budgets, **settings) for r, s in alone]
     training = np.mean([_training_flops(r, s) for r, s in group.strategies], axis=0)
-    curve = mean_curve(curves, group.name, subject=group.subject)
+    if group.turns:
+        records, strategies = group.strategies[0][0], [strategy for _, strategy in group.strategies]
+        curve = members_curve(
+            records, strategies, curves[0].budgets, name=group.name, subject=group.subject, level=ci, **settings
+        )
+    else:
+        curve = mean_curve(curves, group.name, subject=group.subject)
     parts = tuple(curves if group.views else curves[:1])
     return Option(group.size, curve, training[curve.budgets - 1], tuple(group.strategies), parts)
 

@@ -60,7 +60,8 @@ def plan(
 
     Args:
         records: with known costs; where a served language model's FLOPs are not known, the cheapest is the one that
-            generates the fewest tokens, and ``max_flops`` is refused.
+            generates the fewest tokens, or takes the fewest draws where these are not known either, and ``max_flops``
+            is refused.
         min_accuracy: fraction in (0, 1). max_flops: per item. Exactly one of them.
         confidence: of the one-sided bound, and level of the intervals.
         votes: to consider; ``"auto"`` is mean and log_mean, of text the plurality and the weighted votes whose scores
@@ -137,10 +138,14 @@ def choose(
 
 
 def _costs(curves: Sequence[Curve]) -> list[np.ndarray]:
-    """What makes a budget cheap: its FLOPs, or where these are not known everywhere the tokens that it generates."""
+    """What makes a budget cheap: its FLOPs, or where these are not known everywhere the tokens that it generates, or
+    else its draws."""
     if all(np.isfinite(curve.flops).all() for curve in curves):
         return [curve.flops for curve in curves]
-    return [curve.flops if curve.tokens is None else curve.tokens for curve in curves]
+    tokens = [curve.flops if curve.tokens is None else curve.tokens for curve in curves]
+    if all(np.isfinite(known).all() for known in tokens):
+        return tokens
+    return [np.asarray(curve.budgets, dtype=np.float64) for curve in curves]
 
 
 def _plan(
@@ -154,6 +159,7 @@ def _plan(
     draws = strategy.draws[:k]
     used = [records.member(name) for name in dict.fromkeys(draw[0] for draw in draws)]
     asked = {draw.decoding for draw in draws if isinstance(draw, TextDraw)}
+    tokens = None if curve.tokens is None else float(curve.tokens[row])
     counted = strategy.weightings.get(k, Weighting())
     halves = [
         Half(int(items.sum()), *(float(part[row]) for part in table))
@@ -166,7 +172,7 @@ def _plan(
         scored_on=halves[1], optimism=halves[0].accuracy - halves[1].accuracy, flops=float(curve.flops[row]),
         flops_worst=float(curve.flops_worst[row]), multiplier=float(curve.multiplier[row]),
         reference_member=curve.reference_member, n_candidates=n_candidates, unit=curve.unit,
-        tokens=None if curve.tokens is None else float(curve.tokens[row]), outcome=records.outcome,
+        tokens=None if tokens is None or math.isnan(tokens) else tokens, outcome=records.outcome,
         decodings=tuple(one for one in records.manifest.decodings if one["id"] in asked),
         prompting=records.manifest.prompting, prefill=records.manifest.prefill,
         weights=as_tuples(counted.weights), temperatures=as_tuples(counted.temperatures),

@@ -15,6 +15,7 @@ import numpy as np
 from ttscale.errors import TtscaleError
 from ttscale.records.files import write_json
 from ttscale.records.graded import TextDraw
+from ttscale.records.schema import IMPORTED
 from ttscale.scaling.strategy import Draw
 from ttscale.voting.votes import AUTO, get_vote
 from ttscale.voting.weighting import Weighting, check_weighting
@@ -55,7 +56,7 @@ class Plan:
         optimism: accuracy on the first minus accuracy on the second.
         flops, flops_worst: mean and largest cost per item, as in :class:`~ttscale.scaling.curves.Curve`: the largest
             is what a first, single request may cost; NaN where unknown. multiplier: in plain decisions
-            (``unit``) of ``reference_member``. tokens: of text, mean tokens generated per item.
+            (``unit``) of ``reference_member``. tokens: of text, mean tokens generated per item; None where unknown.
         outcome: ``"log_probs"`` or ``"text"``. decodings, prompting: of text, how to ask, as in the Records' manifest.
         prefill: of text, what ``flops`` charges a prompt: ``"shared"`` once, ``"per_sample"`` with every sample.
         ties: ``"keyed"``: a tie is broken by the item's own uniform.
@@ -95,6 +96,11 @@ class Plan:
     temperature: float | None = None
     class_names: tuple[str, ...] | None = None
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def imported(self) -> tuple[str, ...]:
+        """Its members of which only samples were imported, so that nothing here can run them."""
+        return tuple(member["name"] for member in self.members if member["spec"].startswith(IMPORTED))
 
     @property
     def weighting(self) -> Weighting | None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from ttscale.records.records import Records
 from ttscale.scaling.candidates import candidates
+from ttscale.scaling.combined import mean_curve, paired_difference
 from ttscale.scaling.crossed import CrossFittedCurve, Learned, cross_fitted, planned
-from ttscale.scaling.curves import Curve, accuracy_curve, mean_curve, paired_difference
+from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.learners import BY_LIKELIHOOD, KINDS, Selection, learner, named
 from ttscale.scaling.options import Group, average, groups
@@ -60,20 +61,20 @@ class LearnedGroup:
 
 def learned_groups(
     records: Records, *, vote: str, ci: float = 0.95, n_boot: int = 1000, seed: int = 0,
-    selection: Selection = BY_LIKELIHOOD, known: Sequence[Curve] = (),
-    on_progress: Callable[[float], None] = lambda share: None,
+    ties: str = "shared", interval: str = "percentile", selection: Selection = BY_LIKELIHOOD,
+    known: Sequence[Curve] = (), on_progress: Callable[[float], None] = lambda share: None,
 ) -> list[LearnedGroup]:  # fmt: skip
     """Orders and weights learned of the views of each member and of all draws of each size, and of the members of all
     sizes together; and one view per member.
 
     Args:
         vote: of all; under the plurality only orders are learned.
-        ci, n_boot, seed: as for :func:`ttscale.scaling.curves.accuracy_curve`.
+        ci, n_boot, seed, ties, interval: as for :func:`ttscale.scaling.curves.accuracy_curve`.
         selection: how orders are selected.
         known: curves at hand of the draws as collected; those that are missing are computed.
         on_progress: told the share of the work that is done, in [0, 1].
     """
-    settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed}
+    settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed, "ties": ties, "interval": interval}
     at_hand = {curve.name: curve for curve in known}
     wanted = _wanted(records, vote)
     out: list[LearnedGroup] = []

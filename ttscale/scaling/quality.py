@@ -10,8 +10,8 @@ import numpy as np
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, count_units, mean_credit, unit_index
+from ttscale.scaling.budgets import check_budgets, row_of
 from ttscale.scaling.checks import check_images
-from ttscale.scaling.curves import check_budgets, row_of
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.interval import Interval, check_level, percentiles, wilson
 from ttscale.scaling.item_scores import Floats, ItemScores, item_scores

@@ -12,34 +12,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ttscale.errors import TtscaleError, unknown_name
-from ttscale.records.graded import Graded, TextDraw
+from ttscale.records.graded import Graded, TextDraw, pools_of
+from ttscale.records.graded import Pool as Pool
+from ttscale.records.graded import pool_of as pool_of
 from ttscale.records.records import Records
 from ttscale.scaling.strategy import Strategy, check_members
-from ttscale.voting.votes import DEFAULT, get_vote, resolve
+from ttscale.voting.votes import AUTO, DEFAULT, get_vote
 
 GREEDY = "greedy"
 KINDS = ("greedy", "samples", "variants", "mixture", "ensemble", "quotas", "learned")
 
-Pool = tuple[str, str, str]  # member, variant, decoding: the samples of it are exchangeable
-
-
-def pool_of(draw: TextDraw) -> Pool:
-    return draw.member, draw.variant, draw.decoding
-
 
 def pools(graded: Graded) -> dict[Pool, list[int]]:
-    """The columns of each pool, in order of their sample numbers; pools in order of first appearance."""
-    out: dict[Pool, list[int]] = {}
-    for column in sorted(range(len(graded.draws)), key=lambda column: graded.draws[column].sample):
-        out.setdefault(pool_of(graded.draws[column]), []).append(column)
-    first = {pool: min(columns) for pool, columns in out.items()}
-    return {pool: out[pool] for pool in sorted(out, key=first.__getitem__)}
+    """The columns of each pool of the draws, see :func:`ttscale.records.graded.pools`."""
+    return pools_of(graded.draws)
 
 
 def greedy(records: Records, member: str, *, variant: str | None = None) -> Strategy:
     """One greedy answer of a member: the plain decision that multiplier 1 stands for, where it was collected."""
     draws = _draws(records, member, variant or records.variants[0], GREEDY)
-    return _strategy(records, "greedy", member, "", draws, DEFAULT["text"])
+    return _strategy(records, "greedy", member, "", draws, AUTO)
 
 
 def samples(
@@ -123,9 +115,10 @@ def main_decoding(records: Records) -> str:
 def sampled_decodings(records: Records) -> dict[str, int]:
     """The decodings other than greedy, with the number of samples of the plain prompt."""
     out: dict[str, int] = {}
-    for (_, variant, decoding), columns in pools(records.graded()).items():
+    graded = records.graded()
+    for (_, variant, decoding), columns in pools(graded).items():
         if decoding != GREEDY and variant == records.variants[0]:
-            out[decoding] = max(out.get(decoding, 0), len(columns))
+            out[decoding] = max(out.get(decoding, 0), len(_of_every_item(graded, columns)))
     return out
 
 
@@ -146,6 +139,11 @@ def interleaved(parts: Sequence[Sequence[TextDraw]], shares: Sequence[float]) ->
         taken[turn] += 1
 
 
+def _of_every_item(graded: Graded, columns: Sequence[int]) -> list[int]:
+    """The samples of a pool that every item has: as many as the item with fewest."""
+    return [column for column in columns if graded.drawn is None or graded.drawn[:, column].all()]
+
+
 def _draws(records: Records, member: str, variant: str, decoding: str) -> list[TextDraw]:
     name = records.member(member).name
     graded = records.graded()
@@ -154,10 +152,10 @@ def _draws(records: Records, member: str, variant: str, decoding: str) -> list[T
         if variant not in records.variants:
             raise unknown_name("variant", variant, records.variants)
         raise unknown_name("decoding", decoding, (one for who, of, one in held if (who, of) == (name, variant)))
-    return [graded.draws[column] for column in held[name, variant, decoding]]
+    return [graded.draws[column] for column in _of_every_item(graded, held[name, variant, decoding])]
 
 
 def _strategy(records: Records, kind: str, subject: str, detail: str, draws: Sequence[TextDraw], vote: str) -> Strategy:
-    chosen = get_vote(resolve(vote, "text"), "text", records.graded().scores).name
-    parts = [kind, subject, *([detail] if detail else []), *([chosen] if chosen != DEFAULT["text"] else [])]
+    chosen = get_vote(vote, records.vote_kind, records.graded().scores).name
+    parts = [kind, subject, *([detail] if detail else []), *([chosen] if chosen != DEFAULT[records.vote_kind] else [])]
     return Strategy("/".join(parts), kind, tuple(draws), chosen, subject)

@@ -13,10 +13,12 @@ from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import check_resampling, count_units
 from ttscale.scaling.breakdown import breakdown
 from ttscale.scaling.checks import check_images
+from ttscale.scaling.combined import mean_curve, paired_difference
 from ttscale.scaling.credits import prefix_credits
 from ttscale.scaling.crossed import credit_by_part, with_costs
-from ttscale.scaling.curves import Curve, accuracy_curve, curve_of_strategy, mean_curve, paired_difference
+from ttscale.scaling.curves import Curve, accuracy_curve, curve_of_strategy
 from ttscale.scaling.entries import breakdown_entry, json_ready
+from ttscale.scaling.estimate import check_estimation
 from ttscale.scaling.halves import first_half
 from ttscale.scaling.image_costs import image_costs
 from ttscale.scaling.interval import Interval, check_level, detectable, difference_bounds
@@ -41,6 +43,8 @@ def summarize_shifts(
     ci: float = 0.95,
     n_boot: int = 1000,
     seed: int = 0,
+    ties: str = "shared",
+    interval: str = "percentile",
     learned: Sequence[LearnedGroup] | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def summarize_shifts(
     Args:
         records: the clean ones first, then each shift under its name: of the same members, views and classes. Items of
             the same ids are compared one by one.
-        vote, ci, n_boot, seed: as for :func:`ttscale.scaling.summary.summarize`.
+        vote, ci, n_boot, seed, ties, interval: as for :func:`ttscale.scaling.summary.summarize`.
         learned: from :func:`ttscale.scaling.policies.learned_groups` on the clean Records with the same options; None
             learns them here.
         on_progress: told the share of the work that is done, in [0, 1].
@@ -67,9 +71,10 @@ def summarize_shifts(
     """
     check_resampling(n_boot, check_level(ci), seed)
     several = aligned(records)
-    settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed}
+    check_estimation(ties, interval, "classes")
+    settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed, "ties": ties, "interval": interval}
     first = next(iter(several.values()))
-    vote = resolve(vote, first.outcome)
+    vote = resolve(vote, first.vote_kind)
     if learned is None:
         learned = learned_groups(first, vote=vote, **settings)
     in_first = first_half(first.item_ids, first.clusters, seed=seed)
@@ -182,10 +187,12 @@ def _taught(records: Records, group: LearnedGroup, halves: Sequence[np.ndarray],
     for part in group.parts:
         scorers = (part.halves[0].strategy, part.halves[1].strategy, part.learned.strategy)
         scored = [(one, items) for one, items in zip(scorers, halves, strict=True) if items.any()]
-        credit = credit_by_part(records, scored, lambda some, one: prefix_credits(some, one, [k]))
+        credit = credit_by_part(
+            records, scored, lambda some, one: prefix_credits(some, one, [k], ties=settings["ties"])
+        )
         curve = curve_of_strategy(
             records, part.learned.strategy, np.array([k]), credit, reference=None, level=settings["ci"],
-            n_boot=settings["n_boot"], seed=settings["seed"],
+            n_boot=settings["n_boot"], seed=settings["seed"], ties=settings["ties"], interval=settings["interval"],
         )  # fmt: skip
         curves.append(with_costs(curve, scored, [image_costs(records, one, curve.budgets) for one, _ in scored]))
     return mean_curve(curves, group.curve.name, subject=group.curve.subject)

@@ -13,7 +13,7 @@ from ttscale.errors import TtscaleError, unknown_name
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
-from ttscale.voting.votes import DEFAULT, AnswerVote, get_vote, resolve
+from ttscale.voting.votes import DEFAULT, MORE_SCORES, AnswerVote, get_vote, resolve
 from ttscale.voting.weighting import Weighting, check_weighting
 
 Draw = tuple[str, str] | TextDraw
@@ -94,9 +94,9 @@ def spread(records: Records, members: Sequence[str], *, vote: str = "mean", subj
 
 
 def without_vote(strategy: Strategy) -> Strategy:
-    """The same draws of text under the plurality."""
+    """The same draws of text under the default vote, which a strategy's name does not say."""
     name = strategy.name.removesuffix(f"/{strategy.vote}")
-    return replace(strategy, name=name, vote=DEFAULT["text"])
+    return strategy if name == strategy.name else replace(strategy, name=name, vote=DEFAULT["text"])
 
 
 def by_size(members: Sequence[Member]) -> dict[str, list[Member]]:
@@ -155,7 +155,7 @@ def check_draws(records: Records, strategy: Strategy) -> None:
         raise TtscaleError(
             "strategy", expected="a Strategy", got=repr(strategy), fix="Make one with tta, ensemble or product."
         )
-    vote = get_vote(strategy.vote, records.outcome)
+    vote = get_vote(strategy.vote, records.vote_kind)
     if not strategy.draws:
         raise TtscaleError("strategy", expected="at least one draw", got="none", fix="Give (member, variant) pairs.")
     if len(set(strategy.draws)) < len(strategy.draws):
@@ -175,8 +175,7 @@ def check_draws(records: Records, strategy: Strategy) -> None:
         if draw not in held:
             raise unknown_name("strategy", "/".join(map(str, draw)), ("/".join(map(str, one)) for one in held))
     if isinstance(vote, AnswerVote) and vote.score is not None and vote.score not in graded.scores:
-        known = (f"{rule}:{score}" for rule in ("weighted", "best") for score in graded.scores)
-        raise unknown_name("vote", vote.name, ("plurality", *known))
+        raise unknown_name("vote", vote.name, vote.at_hand(graded.answers, graded.scores), fix=MORE_SCORES)
 
 
 def check_members(records: Records, members: Sequence[str]) -> tuple[str, ...]:

@@ -10,9 +10,12 @@ from ttscale.records.records import Records
 from ttscale.scaling.bootstrap import check_resampling
 from ttscale.scaling.checks import check_records
 from ttscale.scaling.entries import json_ready
+from ttscale.scaling.estimate import check_estimation, check_ties
+from ttscale.scaling.fit import check_fitting
+from ttscale.scaling.fitting import DELTA
 from ttscale.scaling.image_summary import image_parts
 from ttscale.scaling.interval import check_level
-from ttscale.scaling.laws import get_law
+from ttscale.scaling.law_options import LawOptions
 from ttscale.scaling.learners import BY_LIKELIHOOD, Selection
 from ttscale.scaling.plan import check_target
 from ttscale.scaling.text_summary import text_parts
@@ -28,9 +31,13 @@ def summarize(
     min_accuracy: float | None = None,
     vote: str = "auto",
     law: str = "auto",
+    loss: str = "auto",
+    delta: float = DELTA,
     ci: float = 0.95,
     n_boot: int = 1000,
     seed: int = 0,
+    ties: str = "shared",
+    interval: str = "percentile",
     objective: str = BY_LIKELIHOOD.objective,
     replacement: bool = BY_LIKELIHOOD.replacement,
     shifts: Mapping[str, Records] | None = None,
@@ -38,7 +45,9 @@ def summarize(
 ) -> dict[str, Any]:
     """Analyse Records: curves, gains, fits, tradeoff, Pareto front, plan and headline.
 
-    Curves of images: per size TTA (mean over training seeds), ensemble and product; the ensemble and product of all
+    Every curve says how it was estimated (``estimator``, its Monte Carlo error, the tie rule, the kind of interval);
+    every law fitted to it has a row under ``"fits"``, ranked by back-test, and so has their average. Curves of images:
+    per size TTA (mean over training seeds), ensemble and product; the ensemble and product of all
     members where there are several sizes; what else is said of images, see
     :func:`ttscale.scaling.image_summary.image_parts`. Curves of text: all that
     :func:`ttscale.scaling.candidates.candidates` names, each with its coverage and the ceiling of its vote; and under
@@ -55,8 +64,13 @@ def summarize(
         vote: of every curve; of text the one that the others are compared with. ``"auto"`` is the mean, of text the
             plurality.
         law: ``"auto"`` fits all laws to every curve and marks the chosen one; a name fits that law to every curve
-            that has budgets enough for it.
+            that has budgets enough for it. loss, delta: what a fit makes small; see
+            :func:`ttscale.scaling.fit.fit_law`.
         ci, n_boot, seed: level of all intervals, number of resamples, and seed of resamples and halves.
+        ties: what tied answers earn in every curve: ``"shared"``, ``"strict"`` or, of text, ``"first_seen"``; see
+            :func:`ttscale.scaling.curves.accuracy_curve`. A plan, the tradeoff's verdicts and, of images, the quality
+            of probabilities share the credit whatever it is.
+        interval: of every curve and difference: ``"percentile"`` or ``"bca"``.
         objective, replacement: of images, how orders of the draws are learned: by calibrated ``log_likelihood`` or by
             ``accuracy``, and whether a draw may be chosen again, which costs nothing more and makes it count more
             (slower).
@@ -68,11 +82,14 @@ def summarize(
         TtscaleError: unknown names, options out of range, unknown costs, too few items. A target out of reach is no
             error here: it is told in ``plan_error``.
     """
-    options: dict[str, Any] = {"min_accuracy": min_accuracy, "law": law, "ci": ci, "n_boot": n_boot, "seed": seed}
-    check_options(vote=vote, objective=objective, replacement=replacement, **options)
+    options: dict[str, Any] = {"min_accuracy": min_accuracy, "ci": ci, "n_boot": n_boot, "seed": seed}
+    options |= {"ties": ties, "interval": interval}
+    check_options(vote=vote, law=law, loss=loss, delta=delta, objective=objective, replacement=replacement, **options)
+    options["law"] = LawOptions(law, loss, delta)
     check_records(records)
+    check_ties(ties, records.outcome)
     scores = records.graded().scores if records.outcome == "text" else ()
-    chosen = get_vote(resolve(vote, records.outcome), records.outcome, scores).name
+    chosen = get_vote(resolve(vote, records.vote_kind), records.vote_kind, scores).name
     if shifts and (records.outcome == "text" or "clean" in shifts):
         raise TtscaleError(
             "shifts", expected='shifted Records of images, under names other than "clean"', got=str(list(shifts)),
@@ -90,7 +107,8 @@ def summarize(
 
 
 def check_options(
-    *, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int,
+    *, min_accuracy: float | None, vote: str, law: str, ci: float, n_boot: int, seed: int, loss: str = "auto",
+    delta: float = DELTA, ties: str = "shared", interval: str = "percentile",
     objective: str = BY_LIKELIHOOD.objective, replacement: bool = BY_LIKELIHOOD.replacement,
 ) -> None:  # fmt: skip
     """Refuse options that :func:`summarize` cannot work with, before anything is collected or computed.
@@ -101,7 +119,7 @@ def check_options(
     if min_accuracy is not None:
         check_target(min_accuracy, None)
     get_vote(vote)
-    if law != "auto":
-        get_law(law)
+    check_fitting(law, loss, delta)
     check_resampling(n_boot, check_level(ci), seed)
+    check_estimation(ties, interval)
     Selection(objective, replacement)

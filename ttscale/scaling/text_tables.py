@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
-from ttscale.scaling.bootstrap import bootstrap_means, count_units, mean_credit, unit_index
-from ttscale.scaling.curves import Curve, accuracy_curve, paired_difference
+from ttscale.scaling.bootstrap import unit_index
+from ttscale.scaling.combined import paired_difference
+from ttscale.scaling.curves import Curve, accuracy_curve
 from ttscale.scaling.halves import first_half
-from ttscale.scaling.interval import Interval, detectable, difference_bounds, percentiles, undefined, wilson
+from ttscale.scaling.interval import Interval, detectable, undefined
 from ttscale.scaling.learned import equal_compute, team_pools
+from ttscale.scaling.quality import doublings
+from ttscale.scaling.resampled import Resampled
 from ttscale.scaling.sampled_credits import right_draws
 from ttscale.scaling.weights import CrossFitted, answer_shares, best_single, crossed, same_for_all
 
 _EXAMPLE_CHARACTERS = 600
 _EXAMPLE_ANSWERS = 6
-
-
-def powers_of_two(last: int) -> list[int]:
-    """1, 2, 4, … and the last."""
-    return sorted({*(2**i for i in range(last.bit_length()) if 2**i <= last), last})
 
 
 def votes_table(curves: Sequence[Curve], usual: str) -> list[dict[str, Any]]:
@@ -46,7 +45,7 @@ def votes_table(curves: Sequence[Curve], usual: str) -> list[dict[str, Any]]:
     return out
 
 
-def variants_table(records: Records, *, ci: float, n_boot: int, seed: int) -> list[dict[str, Any]]:
+def variants_table(records: Records, *, ci: float, **settings: Any) -> list[dict[str, Any]]:
     """One sample of each prompt variant beside one sample of the plain prompt."""
     if len(records.variants) < 2:
         return []
@@ -55,7 +54,7 @@ def variants_table(records: Records, *, ci: float, n_boot: int, seed: int) -> li
         plain: Curve | None = None
         for variant in records.variants:
             one = sampled.samples(records, member.name, variant=variant)
-            curve = accuracy_curve(records, one, ci=ci, n_boot=n_boot, seed=seed, budgets=[1])
+            curve = accuracy_curve(records, one, ci=ci, budgets=[1], **settings)
             plain = plain or curve
             difference = undefined(ci) if curve is plain else paired_difference(curve, 1, plain, 1)
             out.append({
@@ -76,7 +75,7 @@ def variant_worth(curves: Sequence[Curve]) -> list[dict[str, Any]]:
     for curve in main_samples(usual):
         other = spread.get(curve.subject)
         shared = [] if other is None else sorted(set(curve.budgets.tolist()) & set(other.budgets.tolist()) - {1})
-        for k in [k for k in powers_of_two(max(shared, default=1)) if k in shared]:
+        for k in [k for k in doublings(max(shared, default=1)) if k in shared]:
             assert other is not None
             out.append({
                 "member": curve.subject, "curve": other.name, "against": curve.name, "k": k, "variants": other.at(k),
@@ -99,7 +98,8 @@ def main_samples(curves: Sequence[Curve]) -> list[Curve]:
 def families_table(
     records: Records, curves: Sequence[Curve], plain: Mapping[str, Curve], coverage: Mapping[str, Curve]
 ) -> list[dict[str, Any]]:
-    """Per family and member: the plain decision, one sample, the vote and the coverage at the largest budget.
+    """Per family and member: one sample, the vote and the coverage at the largest budget, and the greedy answer
+    (``plain``) where there is one.
 
     Args:
         curves: of each member's samples. plain: per member. coverage: per curve's name.
@@ -111,9 +111,10 @@ def families_table(
         for family in dict.fromkeys(records.families.tolist()):
             items = np.flatnonzero(records.families == family)
             rows = {
-                "plain": plain[curve.members[0]].credit[0], "one_sample": curve.credit[0], "vote": curve.credit[-1],
-                "coverage": coverage[curve.name].credit[-1],
+                "one_sample": curve.credit[0], "vote": curve.credit[-1], "coverage": coverage[curve.name].credit[-1],
             }  # fmt: skip
+            if (single := plain[curve.members[0]]).kind == sampled.GREEDY:
+                rows["plain"] = single.credit[0]
             out.append({
                 "family": family, "n_items": len(items), "member": curve.members[0], "curve": curve.name,
                 "k": int(curve.budgets[-1]),
@@ -123,7 +124,7 @@ def families_table(
 
 
 def ensembles_table(
-    records: Records, learned: CrossFitted | None, *, ci: float, n_boot: int, seed: int
+    records: Records, learned: CrossFitted | None, *, ci: float, n_boot: int, seed: int, interval: str = "percentile"
 ) -> list[dict[str, Any]]:
     """Ensembles of all members in the limit of many samples, each beside the best single member.
 
@@ -138,19 +139,16 @@ def ensembles_table(
     names = [member.name for member in records.members]
     by_kind = {**_fixed(records, seed), "learned": learned}
     rival, units = by_kind["single"].credit, unit_index(records.clusters)
-    n_units = count_units(records.n_items, units)
     out = []
     for kind, one in by_kind.items():
-        rows = np.stack([one.credit, one.credit - rival])
-        replicates = bootstrap_means(rows, units=units, n_boot=n_boot, seed=seed)
-        bounds = difference_bounds(replicates[:, 1], ci, n_units)
-        difference = Interval(float(mean_credit(rows[1])), *bounds, ci, "paired percentile bootstrap over items")
+        rows = Resampled(np.stack([one.credit, rival]), units, ci, n_boot, seed, interval)
+        difference = rows.minus(0, rows, 1)
         fitted, alone = kind in ("single", "learned"), kind == "single"
         out.append({
             "kind": kind, "members": names, "weights": dict(zip(names, one.weights, strict=True)),
-            **_accuracy(_bounded(one.credit, replicates[:, 0], n_units, ci)), "cross_fitted": fitted,
+            **_accuracy(rows.interval(0)), "cross_fitted": fitted,
             "optimism": one.optimism if fitted else math.nan, "difference": undefined(ci) if alone else difference,
-            "detectable": math.nan if alone else detectable(replicates[:, 1], ci),
+            "detectable": math.nan if alone else detectable(rows.replicates[:, 0] - rows.replicates[:, 1], ci),
         })  # fmt: skip
     return out
 
@@ -172,32 +170,33 @@ def _fixed(records: Records, seed: int) -> dict[str, CrossFitted]:
 
 
 def examples(records: Records, curve: Curve, plain: Curve) -> list[dict[str, Any]]:
-    """A few items and the answers that a member's samples gave: the first item of each kind of outcome."""
+    """A few items and the answers that a member's samples gave: the first item of each kind of outcome. ``plain`` is
+    its greedy answer, where there is one."""
     graded = records.graded()
     member = curve.members[0]
     columns = np.array(sampled.pools(graded)[member, records.variants[0], sampled.main_decoding(records)])
-    right = right_draws(graded)[:, columns]
+    right, exists = right_draws(graded)[:, columns], graded.exists[:, columns]
     voted, single = curve.credit[-1], plain.credit[0]
     cases = {
         "the vote repairs it": (voted == 1) & (single == 0),
         "found, and outvoted": (voted == 0) & right.any(axis=1),
         "never found": ~right.any(axis=1),
-        "always right": right.all(axis=1),
-        "right by most": (voted == 1) & (single == 1) & ~right.all(axis=1),
+        "always right": (right | ~exists).all(axis=1),
+        "right by most": (voted == 1) & (single == 1) & ~(right | ~exists).all(axis=1),
     }
     chosen = {case: int(np.flatnonzero(held)[0]) for case, held in cases.items() if held.any()}
     texts = records.texts(sorted(set(chosen.values()))) if chosen else None
     said = {} if texts is None else dict(zip(sorted(set(chosen.values())), texts, strict=True))
     assert plain.strategy is not None
-    asked = graded.draws.index(plain.strategy.draws[0])
+    asked, greedy = graded.draws.index(plain.strategy.draws[0]), plain.kind == sampled.GREEDY
     return [
         {
-            "case": case, "item": records.item_ids[item], "member": member, "draws": len(columns),
+            "case": case, "item": records.item_ids[item], "member": member, "draws": int(exists[item].sum()),
             "family": None if records.families is None else records.families[item],
             "question": None if records.questions is None else records.questions[item],
             "gold": None if records.golds is None else records.golds[item],
-            "abstained": int((graded.answers[item, columns] < 0).sum()),
-            "plain": _answer(graded.texts[item], int(graded.answers[item, asked])),
+            "abstained": int((graded.answers[item, columns[exists[item]]] < 0).sum()),
+            **({"plain": _answer(graded.texts[item], int(graded.answers[item, asked]))} if greedy else {}),
             "answers": _answers(records, item, columns, said.get(item)),
         }
         for case, item in chosen.items()
@@ -205,21 +204,14 @@ def examples(records: Records, curve: Curve, plain: Curve) -> list[dict[str, Any
 
 
 def mean_interval(credit: np.ndarray, clusters: np.ndarray | None, like: Curve) -> Interval:
-    """The mean of some items' credit, resampled by itself, at the level of a curve."""
-    units = unit_index(clusters)
-    replicates = bootstrap_means(credit[None], units=units, n_boot=like.n_boot, seed=like.seed)
-    return _bounded(credit, replicates[:, 0], count_units(len(credit), units), like.level)
+    """The mean of some items' credit, resampled by itself, with an interval of a curve's kind and level."""
+    one = replace(like.resampled, credit=credit[None], units=unit_index(clusters))
+    return one.interval(0)
 
 
-def _bounded(credit: np.ndarray, replicates: np.ndarray, n_units: int, level: float) -> Interval:
-    value = float(mean_credit(credit))
-    if np.ptp(credit) == 0:
-        return Interval(value, *wilson(value * n_units, n_units, level), level, "Wilson")
-    low, high = (float(bound) for bound in percentiles(replicates, level))
-    return Interval(value, low, high, level, "percentile bootstrap over items")
-
-
-def _answers(records: Records, item: int, columns: np.ndarray, said: Sequence[str] | None) -> list[dict[str, Any]]:
+def _answers(
+    records: Records, item: int, columns: np.ndarray, said: Sequence[str | None] | None
+) -> list[dict[str, Any]]:
     """The answers of an item by how often they came, with the text of the first draw that gave each."""
     graded = records.graded()
     given = graded.answers[item, columns]
@@ -238,7 +230,9 @@ def _answer(texts: Sequence[str], number: int) -> str | None:
     return texts[number] if number >= 0 else None
 
 
-def _cut(text: str) -> str:
+def _cut(text: str | None) -> str | None:
+    if text is None:
+        return None
     return text if len(text) <= _EXAMPLE_CHARACTERS else text[: _EXAMPLE_CHARACTERS - 1] + "…"
 
 

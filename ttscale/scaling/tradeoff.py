@@ -11,6 +11,7 @@ import numpy as np
 from ttscale.records.records import Records
 from ttscale.scaling.crossfit import FOLDS, Choice, best_against
 from ttscale.scaling.curves import Curve
+from ttscale.scaling.estimate import check_estimation
 from ttscale.scaling.exchange import crossing, exchange_rate, ten_x_training_equals
 from ttscale.scaling.interval import Interval, percentiles, undefined
 from ttscale.scaling.ladder import Rung, climb, same_items
@@ -113,24 +114,28 @@ class Tradeoff:
 
 def tradeoff(
     records: Records | Sequence[Records], *, vote: str = "auto", ci: float = 0.95, n_boot: int = 1000, seed: int = 0,
-    on_progress: Callable[[float], None] = lambda share: None,
+    interval: str = "percentile", on_progress: Callable[[float], None] = lambda share: None,
 ) -> Tradeoff:  # fmt: skip
     """Compare model size with test-time compute.
 
     Of text, one greedy answer of a bigger model is compared with the samples of smaller ones.
 
-    Members are grouped into sizes by ``card["size"]``; training costs come from ``card["train_flops"]``.
+    Members are grouped into sizes by ``card["size"]``; training costs come from ``card["train_flops"]``. Tied answers
+    share the credit: what a size can do does not hang on a rule for ties.
 
     Args:
         records: one Records with several sizes, or several Records of the same items.
         vote: of every option; ``"auto"`` is the mean, of text the plurality.
-        ci, n_boot, seed: as for :func:`ttscale.scaling.curves.accuracy_curve`.
+        ci, n_boot, seed, interval: as for :func:`ttscale.scaling.curves.accuracy_curve`.
         on_progress: told the share of the work that is done, in [0, 1].
 
     Raises:
         TtscaleError: Records of different items, labels or classes; a member twice; options out of range.
     """
-    sizes, options = climb(same_items(records), vote=vote, ci=ci, n_boot=n_boot, seed=seed, on_progress=on_progress)
+    check_estimation("shared", interval)
+    sizes, options = climb(
+        same_items(records), vote=vote, on_progress=on_progress, ci=ci, n_boot=n_boot, seed=seed, interval=interval
+    )
     rungs = [rung for rung in sizes if not rung.of]
     verdicts, exchanges = [], []
     for position, big in enumerate(rungs):

@@ -10,6 +10,7 @@ from ttscale.records.graded import TextDraw
 from ttscale.scaling.curves import Curve
 from ttscale.scaling.interval import Interval
 from ttscale.scaling.strategy import Draw, is_subset
+from ttscale.voting.votes import DEFAULT
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -158,6 +159,7 @@ def _samples_words(draws: Sequence[TextDraw], names: str, vote: str) -> str:
     variants = len({draw.variant for draw in draws})
     over = f" over {variants} prompt variants" if variants > 1 else ""
     suffix = "" if vote == "plurality" or len(draws) == 1 else f" under the {vote} vote"
+    suffix = " with a perfect checker" if suffix and vote == DEFAULT["verdicts"] else suffix
     of = ":" if " of " in names else " of"
     return f"{one}{of} {names} ({', '.join(decodings)}){over}{suffix}"
 
@@ -202,6 +204,8 @@ def _drawn(curve: Curve) -> str:
 
 def _vote_words(curve: Curve) -> str:
     usual = "mean" if curve.tokens is None else "plurality"
+    if curve.vote == DEFAULT["verdicts"]:
+        return " with a perfect checker"
     return "" if curve.vote == usual else f" under the {curve.vote} vote"
 
 

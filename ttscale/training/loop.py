@@ -166,9 +166,7 @@ def _step_flops(
     return float(counter.get_total_flops())
 
 
-def _restore(
-    checkpoint: Checkpoint | None, module: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[int, float]:
+def _restore(checkpoint: Checkpoint | None, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
     """(epochs done, seconds spent) of the run in ``checkpoint``, its state put into module and optimizer."""
     state = checkpoint.read() if checkpoint is not None else None
     if state is None:

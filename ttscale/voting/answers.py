@@ -18,6 +18,7 @@ weighting and best-of-n by a verifier are Cobbe et al. 2021 and Li et al. 2023; 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -27,11 +28,12 @@ from ttscale.voting.decisions import TIE_TOLERANCE
 ABSTAINS = -1
 
 
-def prefix_credits(answers: Any, correct: Any, log_weights: Any, *, best: bool = False) -> Any:
+def prefix_credits(
+    answers: Any, correct: Any, log_weights: Any, *, best: bool = False, ties: str = "shared", places: Any = None
+) -> Any:
     """Expected correctness of the vote of the first ``k`` draws for every ``k``: ``float64 [draw, row]``, in [0, 1].
 
-    With ``m`` answers tied for best, ``c`` of them right, the credit is ``c/m``: the expectation of a random
-    tie-break, the tie rule of every analysis. Totals closer than ``TIE_TOLERANCE`` in the logarithm are tied.
+    Totals closer than ``TIE_TOLERANCE`` in the logarithm are tied.
 
     Args:
         answers: integers ``[draw, row]``, −1 where the draw abstains. Rows are independent of each other (an item, or
@@ -39,6 +41,11 @@ def prefix_credits(answers: Any, correct: Any, log_weights: Any, *, best: bool =
         correct: ``bool [draw, row]``, whether the draw's answer is right; equal answers of a row must agree.
         log_weights: float64 ``[draw, row]``; −inf is the weight 0, NaN is not allowed where a draw answers.
         best: keep an answer's largest weight instead of the sum of its weights.
+        ties: with ``m`` answers tied for best, ``c`` of them right, ``"shared"`` earns ``c/m``, the expectation of a
+            random tie-break and the tie rule of every analysis unless another is asked for; ``"strict"`` nothing;
+            ``"first_seen"`` 1 if the one whose first draw (of best-of-n, whose first draw of the best weight) has the
+            least place is right.
+        places: integers ``[draw, row]``, different within a row; by default the draws' order.
     """
     xp = array_namespace(answers)
     n = answers.shape[0]
@@ -47,6 +54,7 @@ def prefix_credits(answers: Any, correct: Any, log_weights: Any, *, best: bool =
     totals = xp.zeros_like(log_weights)
     leader = xp.full_like(log_weights[0, ...], -math.inf)
     tied, right = xp.zeros_like(leader), xp.zeros_like(leader)
+    first = _first_seen(xp, places, log_weights, best) if ties == "first_seen" else None
     out = []
     for k in range(n):
         seen, back = before[k, ...] >= 0, before[k, ...]
@@ -56,13 +64,45 @@ def prefix_credits(answers: Any, correct: Any, log_weights: Any, *, best: bool =
         totals[k, ...] = total
         hit = xp.astype(correct[k, ...], total.dtype)
         ahead = votes[k, ...] & (total > leader + TIE_TOLERANCE)
-        joins = votes[k, ...] & ~ahead & (total >= leader - TIE_TOLERANCE) & ~(seen & (old >= leader - TIE_TOLERANCE))
+        level = votes[k, ...] & ~ahead & (total >= leader - TIE_TOLERANCE)
+        joins = level & ~(seen & (old >= leader - TIE_TOLERANCE))
         joined = xp.astype(joins, total.dtype)
         tied = xp.where(ahead, xp.ones_like(tied), tied + joined)
-        right = xp.where(ahead, hit, right + joined * hit)
+        if first is None:
+            right = xp.where(ahead, hit, right + joined * hit)
+        else:
+            right = xp.where(first(k, seen, back, old, ahead, level), hit, right)
         leader = xp.maximum(leader, total)
-        out.append(right / xp.maximum(tied, xp.ones_like(tied)))
+        if ties == "shared":
+            out.append(right / xp.maximum(tied, xp.ones_like(tied)))
+        else:
+            out.append(right if ties == "first_seen" else xp.where(tied == 1, right, xp.zeros_like(right)))
     return xp.stack(out)
+
+
+def _first_seen(xp: Any, places: Any, log_weights: Any, best: bool) -> Callable[..., Any]:
+    """Whether draw k makes its answer the one of the best that was seen first, for one k after another."""
+    n = log_weights.shape[0]
+    if places is None:
+        places = xp.arange(n, dtype=xp.int64, device=device(log_weights))[:, None]
+        places = places + xp.zeros(log_weights.shape, dtype=xp.int64, device=device(log_weights))
+    firsts = xp.zeros_like(places)
+    leading = xp.full_like(places[0, ...], xp.iinfo(xp.int64).max)
+
+    def first(k: int, seen: Any, back: Any, old: Any, ahead: Any, level: Any) -> Any:
+        nonlocal leading
+        known = xp.take_along_axis(firsts, xp.where(seen, back, xp.zeros_like(back))[None, ...], axis=0)[0, ...]
+        mine = xp.where(seen & (known < places[k, ...]), known, places[k, ...])
+        if best:
+            weight = log_weights[k, ...]
+            mine = xp.where(seen & (weight < old - TIE_TOLERANCE), known, mine)
+            mine = xp.where(weight > old + TIE_TOLERANCE, places[k, ...], mine)
+        firsts[k, ...] = mine
+        chosen = ahead | (level & (mine <= leading))
+        leading = xp.where(chosen, mine, leading)
+        return chosen
+
+    return first
 
 
 def decide(answers: Any, log_weights: Any, uniforms: Any, *, best: bool = False) -> Any:

@@ -14,8 +14,12 @@ from ttscale.voting.answers import ABSTAINS
 from ttscale.voting.merges import VOTES, Vote
 
 AUTO = "auto"
-DEFAULT = {"log_probs": "mean", "text": "plurality"}
+DEFAULT = {"log_probs": "mean", "text": "plurality", "verdicts": "best:correct"}
+"""The default vote of each kind of outcome: class log-probabilities, text with its answers, and text of which only
+right and wrong are known. There a perfect checker picks the draw, so that the accuracy of k draws is pass@k."""
+
 OWN_SCORES = ("mean_logprob", "sum_logprob", "self_certainty")  # every language draw has them; verifiers add others
+MORE_SCORES = "Scores of other tools come in with ttscale import scores=COLUMN, a verifier's with ttscale verify."
 _LOGARITHMS = ("mean_logprob", "sum_logprob")
 _RULES = ("weighted", "best")
 
@@ -52,13 +56,14 @@ class AnswerVote:
         if self.score is None:
             return xp.zeros(answers.shape, dtype=xp.float64)
         if self.score not in scores:
-            raise unknown_name("vote", self.name, (f"{self.name.split(':')[0]}:{score}" for score in scores))
+            raise unknown_name("vote", self.name, self.at_hand(answers, scores), fix=MORE_SCORES)
         values = xp.astype(scores[self.score], xp.float64)
         answered = answers != ABSTAINS
         if missing := int(xp.sum(xp.astype(_unknown(answered, values), xp.int64))):
             raise TtscaleError(
                 "vote", expected=f"a known score {self.score!r} of every draw that answers",
-                got=f"{missing} draws without one", fix="The server or verifier did not give it: choose another vote.",
+                got=f"{missing} {'draw' if missing == 1 else 'draws'} without one",
+                fix=f"The server or verifier did not give it. Known: {', '.join(self.at_hand(answers, scores))}.",
             )  # fmt: skip
         values = xp.where(answered, values, xp.zeros_like(values))
         if not self._is_weight:
@@ -83,6 +88,12 @@ class AnswerVote:
         below = answered & (values < 0)
         return not bool(xp.any(_unknown(answered, values))) and not (self._is_weight and bool(xp.any(below)))
 
+    def at_hand(self, answers: Any, scores: Mapping[str, Any]) -> list[str]:
+        """The votes of this one's rule whose scores all draws have, and the plurality, which needs none."""
+        rule = self.name.partition(":")[0]
+        others = [AnswerVote(f"{rule}:{score}", score, self.best) for score in scores]
+        return ["plurality", *(vote.name for vote in others if vote.possible(answers, scores))]
+
     @property
     def _is_weight(self) -> bool:
         """Whether the score itself is the weight, not the logarithm of one and not only compared."""
@@ -100,17 +111,22 @@ def get_vote(name: str, outcome: str | None = None, scores: Iterable[str] = OWN_
     Args:
         name: ``mean``, ``log_mean`` or ``plurality`` for log-probabilities; ``plurality``, ``weighted:SCORE`` or
             ``best:SCORE`` for answers, where SCORE is ``mean_logprob``, ``sum_logprob``, ``self_certainty`` or a
-            verifier's name; ``auto`` is the mean, or the plurality of answers.
-        outcome: ``"log_probs"``, ``"text"``, or None when it is not yet known.
+            verifier's name; ``auto`` is the default of the outcome (see ``DEFAULT``).
+        outcome: ``"log_probs"``, ``"text"``, ``"verdicts"`` (see ``Records.vote_kind``), or None when it is not known.
         scores: those at hand, which an error names votes by; any other may be asked for all the same.
 
     Raises:
         TtscaleError: none such (the nearest names are given), or one for the other kind of outcome.
     """
     name = resolve(name, outcome or "log_probs")
-    if outcome != "text" and isinstance(name, str) and name in VOTES:
+    if outcome not in ("text", "verdicts") and isinstance(name, str) and name in VOTES:
         return VOTES[name]
     found = answer_vote(name)
+    if outcome == "verdicts" and found is not None and not found.best:
+        raise TtscaleError(
+            "vote", expected="best:SCORE, since only right and wrong are known of these draws", got=repr(found.name),
+            fix="Use best:correct, which is pass@k, or import Records with the answers of their draws.",
+        )  # fmt: skip
     if found is None or (outcome == "log_probs" and name not in VOTES):
         raise unknown_name("vote", name, vote_names(outcome, scores))
     return found
@@ -131,5 +147,7 @@ def resolve(name: str, outcome: str) -> str:
 
 def vote_names(outcome: str | None, scores: Iterable[str] = OWN_SCORES) -> list[str]:
     """The votes there are; for answers, with these scores."""
+    if outcome == "verdicts":
+        return list(dict.fromkeys(f"best:{score}" for score in ("correct", *scores)))
     answers = ["plurality", *(f"{rule}:{score}" for score in scores for rule in _RULES)]
     return list(dict.fromkeys([*(VOTES if outcome != "text" else ()), *(answers if outcome != "log_probs" else ())]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ttscale.cli.build import strings
 from ttscale.cli.console import bar, results, say
 from ttscale.cli.job import Job
@@ -25,16 +27,19 @@ def run(config: PlanConfig, job: Job) -> None:
     job.write_summary(plan=chosen.as_dict())
     say(*plan_lines(chosen))
     results(job.out, plan="plan.json", summary="summary.json")
-    say("", f'Use it: ttscale.wrap(None, "{job.out}/plan.json")')
+    say("", "It cannot be run by ttscale.wrap: the samples were imported." if chosen.imported else
+        f'Use it: ttscale.wrap(None, "{job.out}/plan.json")')  # fmt: skip
 
 
 def plan_lines(chosen: Plan) -> list[str]:
     """A plan in a few plain sentences."""
     scored, chosen_on = chosen.scored_on, chosen.chosen_on
     level = f"{100 * chosen.confidence:g}%"
+    known = math.isfinite(chosen.multiplier)
+    times = f", {chosen.multiplier:.3g} x {chosen.unit} of {chosen.reference_member}" if known else ""
     return [
         f"Plan: {chosen.strategy}, the first {chosen.k} draws, vote {chosen.vote}.",
-        f"Cost: {flops_words(chosen.flops)} an item, {chosen.multiplier:.3g} x one view of {chosen.reference_member}.",
+        f"Cost: {flops_words(chosen.flops)} an item{times}.",
         f"Accuracy on the {scored.n_items} items that took no part in the choice: {scored.accuracy:.4f} "
         f"({level} interval {scored.low:.4f} to {scored.high:.4f}).",
         f"On the {chosen_on.n_items} items that chose: {chosen_on.accuracy:.4f}; optimism {chosen.optimism:+.4f}.",

@@ -10,6 +10,7 @@ from ttscale.cli.build import arguments, naming, strings
 from ttscale.cli.console import bar, results, say, table
 from ttscale.cli.job import Job
 from ttscale.cli.schema import TradeoffConfig
+from ttscale.errors import TtscaleError
 from ttscale.records.read import read_records
 from ttscale.scaling.entries import json_ready
 from ttscale.scaling.ladder import Rung
@@ -20,6 +21,11 @@ from ttscale.scaling.words import accuracy_words, flops_words
 def run(config: TradeoffConfig, job: Job) -> None:
     records = [read_records(path) for path in strings("records", config.records)]
     groups = arguments(config.vote) | arguments(config.report)
+    if groups.pop("ties") != "shared":
+        raise TtscaleError(
+            "vote.ties", expected="shared", got=repr(config.vote.ties),
+            fix="A tradeoff shares the credit of tied answers; ttscale analyze has curves with other rules.",
+        )  # fmt: skip
     with bar("comparing sizes") as on_progress, naming(config.vote, config.report):
         found = tradeoff(records, seed=config.seed, **groups, on_progress=on_progress)
     job.write_summary(**as_dict(found))

@@ -34,6 +34,7 @@ def answers(series: Series) -> Markup:
         for row in language.get("families") or []
     ]
     reasons = language.get("finish_reasons") or {}
+    known_answers = (series.summary.get("run") or {}).get("answers_known") is not False
     abstained: list[list[Cell]] = [
         [
             words.clean(member, 60),
@@ -42,7 +43,7 @@ def answers(series: Series) -> Markup:
             words.percent(row.get("share")),
             _ended(reasons.get(member) or {}),
         ]
-        for member, row in (language.get("abstained") or {}).items()
+        for member, row in ((language.get("abstained") or {}) if known_answers else {}).items()
     ]
     return joined(
         [

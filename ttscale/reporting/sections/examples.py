@@ -21,11 +21,12 @@ def examples(series: Series) -> Markup:
 
 def _example(row: Mapping[str, Any]) -> Markup:
     case = words.clean(row.get("case") or row.get("item"), 120)
+    question, gold = row.get("question"), row.get("gold")
     pairs: list[tuple[str, Cell]] = [
         ("Item", words.clean(row.get("item"), 120)),
-        ("Question", verbatim(row.get("question"), _LONGEST)),
-        ("Right answer", words.clean(row.get("gold"), 120)),
-        ("Plain answer", known(words.clean(row.get("plain") or words.DASH, 120), "its text holds no answer")),
+        *([("Question", verbatim(question, _LONGEST))] if question is not None else []),
+        *([("Right answer", words.clean(gold, 120))] if gold is not None else []),
+        *([("Plain answer", _plain(row["plain"]))] if "plain" in row else []),
     ]
     answers: list[list[Cell]] = [
         [
@@ -41,3 +42,7 @@ def _example(row: Mapping[str, Any]) -> Markup:
     caption = f"{said}, {words.count(silent)} without an answer" if silent else said
     heads = [Markup("<h3>"), words.capital(case), Markup("</h3>\n")]
     return joined([*heads, facts(pairs), table(caption, _HEADS, answers, text_columns=4)])
+
+
+def _plain(answer: str | None) -> Cell:
+    return known(words.clean(answer or words.DASH, 120), "its text holds no answer")

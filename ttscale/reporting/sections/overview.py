@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ttscale.reporting import words
 from ttscale.reporting.markup import Markup, bullets, deeper, joined, paragraph
@@ -55,14 +56,35 @@ def _lead(series: Series) -> Markup:
     )
     skipped = run.get("skipped_items")
     warning = f"{words.plural(skipped, 'unreadable item was', 'unreadable items were')} left out." if skipped else ""
+    notices = [*([warning] if warning else []), *sample_notices(run)]
     lead = next((words.clean(line) for line in series.summary.get("headline") or []), "")
     return joined(
         [
             paragraph(" · ".join(facts), "facts-line"),
-            paragraph(warning, "notice") if warning else "",
+            *(paragraph(notice, "notice") for notice in notices),
             paragraph(lead, "lead") if lead else "",
         ]
     )
+
+
+def sample_notices(run: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of the samples of text: answers that are not known, and unequal numbers."""
+    said = []
+    if run.get("answers_known") is False:
+        said.append(
+            "Only right and wrong are known of these draws, not their answers: accuracy at k is that of a perfect "
+            "checker among k draws (pass@k), and no vote over answers can be told."
+        )
+    pools = run.get("unequal") or []
+    if pools:
+        fewest, most = min(pool["fewest"] for pool in pools), max(pool["most"] for pool in pools)
+        middle = words.significant(pools[0]["median"])
+        median = f", the median {middle}" if len(pools) == 1 else ""
+        said.append(
+            f"Items have unequal numbers of samples, {words.count(fewest)} to {words.count(most)}{median}: curves "
+            "end where the first item runs out, and use all samples of every item."
+        )
+    return said
 
 
 def tiles(series: Series) -> Markup:
@@ -70,9 +92,8 @@ def tiles(series: Series) -> Markup:
     boxes = []
     rungs = [rung for rung in series.ladder if is_number(rung.get("accuracy"))]
     if rungs:
-        name = "the model" if len(rungs) == 1 else "the largest model" if series.text else "the largest size"
         note = f"{words.clean(rungs[-1]['size'], 40)}{at_cost(rungs[-1])}"
-        heading_of_it = f"{words.capital(series.plain)} of {name}"
+        heading_of_it = f"{words.capital(series.plain)} of {_largest(series, rungs)}"
         boxes.append(_tile(heading_of_it, words.percent_interval(rungs[-1]), note))
     front = [point for point in series.summary.get("pareto") or [] if is_number(point.get("accuracy"))]
     if front:
@@ -87,6 +108,16 @@ def tiles(series: Series) -> Markup:
         scored = words.percent_interval(plan.get("scored_on") or {})
         boxes.append(_tile(f"Plan for {plan_target(plan)}", scored, note))
     return joined([Markup("<div class=tiles>\n"), *boxes, Markup("</div>\n")]) if boxes else Markup("")
+
+
+def _largest(series: Series, rungs: Sequence[Mapping[str, Any]]) -> str:
+    """What to call the last rung: the largest only where it is larger than the one before."""
+    model = "model" if series.text else "size"
+    if len(rungs) == 1:
+        return "the model"
+    last, before = (rung.get("n_params") or rung.get("flops") for rung in (rungs[-1], rungs[-2]))
+    larger = is_number(last) and is_number(before) and last > before
+    return f"the largest {model}" if larger else f"one {model} of {len(rungs)}"
 
 
 def _tile(name: str, value: str, note: str) -> Markup:

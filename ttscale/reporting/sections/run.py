@@ -9,6 +9,7 @@ from ttscale.reporting import words
 from ttscale.reporting.markup import Cell, Markup, Missing, bullets, facts, joined, known, table
 from ttscale.reporting.sections.cells import NOT_RECORDED, accuracy, cost, parameters, training_cost
 from ttscale.reporting.series import Series
+from ttscale.reporting.words import is_number
 
 _TEXT = ("Generated tokens", "Prompt tokens", "Draws without an answer")
 
@@ -30,7 +31,10 @@ def members(series: Series) -> Markup:
     of_plain = (f"FLOPs of {series.plain}", "Training FLOPs", f"Accuracy, {series.plain}")
     heads = ("Member", "FLOPs by", "Parameters", *of_plain, *(_TEXT if series.text else ()))
     shown = table("Members at one plain decision", heads, rows, text_columns=2)
-    return joined([shown, Markup("<h3>Operators that the FLOPs leave out</h3>\n"), _uncounted(every)])
+    counted = [member for member in every if is_number(member.get("flops"))]
+    if not counted:
+        return shown
+    return joined([shown, Markup("<h3>Operators that the FLOPs leave out</h3>\n"), _uncounted(counted)])
 
 
 def _of_text(member: Mapping[str, Any]) -> list[Cell]:

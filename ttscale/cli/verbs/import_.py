@@ -1,0 +1,88 @@
+"""`ttscale import`: samples that another tool wrote, as a folder of Records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ttscale.cli.console import results, say, step
+from ttscale.cli.job import Job
+from ttscale.cli.schema import ImportConfig
+from ttscale.data.importing import named_function
+from ttscale.errors import TtscaleError
+from ttscale.records.foreign.build import sample_range
+from ttscale.records.read import read_records
+from ttscale.records.records import Records
+from ttscale.records.save import copy_records, save_records
+from ttscale.scaling.sampled_credits import right_draws
+
+
+def run(config: ImportConfig, job: Job) -> None:
+    with step("reading"):
+        records = _read(config)
+    if records.path is not None:
+        _copy(records, config, job)
+        return
+    told = _told(records)
+    with step("writing"):
+        save_records(records, job.out, command=job.command)
+    job.write_summary(source=config.source, **told)
+    verdict = "of the samples right" + ("" if told["answers_known"] else " (answers are not known)")
+    least, most = told["samples"]
+    each = f"{least}" if least == most else f"{least} to {most}"
+    say(
+        f"{told['n_items']} items, {told['draws']} samples ({each} an item) of {', '.join(told['members'])}: "
+        f"{told['right']:.4f} {verdict}, {told['abstained']} without an answer"
+    )
+    for note in told["notes"]:
+        say(f"- {note}")
+    results(job.out, Records="manifest.json", summary="summary.json")
+    say("", f"Next: ttscale analyze records={job.out}")
+
+
+def _read(config: ImportConfig) -> Records:
+    """The samples at `source`, which is what errors then name."""
+    try:
+        return read_records(**_arguments(config))
+    except TtscaleError as error:
+        if error.argument != "records":
+            raise
+        raise TtscaleError("source", expected=error.expected, got=error.got, fix=error.fix) from error
+
+
+def _copy(records: Records, config: ImportConfig, job: Job) -> None:
+    """Our own Records need no import: they are copied as they are."""
+    with step("copying"):
+        copied = copy_records(records, job.out)
+    job.write_summary(source=config.source, format="records", n_items=copied.n_items)
+    members = ", ".join(member.name for member in copied.members)
+    say(f"{copied.n_items} items of {members}: Records already, copied as they are")
+    results(job.out, Records="manifest.json", summary="summary.json")
+    say("", f"Next: ttscale analyze records={job.out}")
+
+
+def _arguments(config: ImportConfig) -> dict[str, Any]:
+    """The keys of the config as arguments of `read_records`."""
+    checker = None if config.checker is None else named_function("checker", config.checker)
+    fields = {name: column for name, column in vars(config.fields).items() if column != "auto"}
+    several = isinstance(config.source, (list, tuple))
+    return {
+        "path": list(config.source) if several else config.source, "format": config.format, "fields": fields,
+        "scores": [config.scores] if isinstance(config.scores, str) else list(config.scores or ()), "checker": checker,
+        "extract": config.extract, "equality": config.equality, "member": config.member, "filter": config.filter,
+        "metric": config.metric, "scorer": config.scorer, "n_params": config.n_params,
+        "min_samples": config.min_samples,
+    }  # fmt: skip
+
+
+def _told(records: Records) -> dict[str, Any]:
+    """What was imported, for summary.json; numbers that are unknown are null."""
+    graded, dataset = records.graded(), records.manifest.dataset
+    drawn = graded.exists
+    return {
+        "dataset": dataset["name"], "format": dataset["source"]["format"], "n_items": records.n_items,
+        "members": [member.name for member in records.members], "draws": graded.n_draws,
+        "samples": list(sample_range(graded)), "abstained": graded.abstained, "answers_known": graded.answers_known,
+        "right": float(right_draws(graded)[drawn].mean()), "tokens": float(graded.tokens[drawn].sum()),
+        "flops": float(graded.flops[drawn].sum()), "skipped_items": len(records.manifest.skipped_items),
+        "notes": list(dataset["notes"]),
+    }  # fmt: skip
