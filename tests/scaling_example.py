@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ttscale.records.records import Records
-from ttscale.scaling.curves import Curve, curve_of_credits
+from ttscale.scaling.curves.curve import Curve, curve_of_credits
 
 
 def log_softmax(x: np.ndarray) -> np.ndarray:

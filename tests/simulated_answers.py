@@ -16,10 +16,10 @@ from text_example import graded_of, samples_of
 from ttscale.errors import TtscaleError
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.plan import plan
-from ttscale.scaling.resampled import Resampled
-from ttscale.scaling.sample_noise import sample_noise
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.curves.sample_noise import sample_noise
+from ttscale.scaling.intervals.resampled import Resampled
+from ttscale.scaling.planning.plan import plan
 
 LEVEL = 0.9
 _SEEDS = 8  # of resamples, whose weights are kept

@@ -30,10 +30,10 @@ from ttscale.cli.schema import SCHEMAS, TrainConfig
 from ttscale.cli.verb import VERBS
 from ttscale.errors import TtscaleError
 from ttscale.models.zoo import ZOO_FOLDER
-from ttscale.scaling.fit import check_fitting
-from ttscale.scaling.fitting import DELTA
-from ttscale.scaling.laws import LAWS
-from ttscale.scaling.summary import KIND, summarize
+from ttscale.scaling.fits.fit import check_fitting
+from ttscale.scaling.fits.fitting import DELTA
+from ttscale.scaling.laws.table import LAWS
+from ttscale.scaling.summaries.summary import KIND, summarize
 from ttscale.training.ladder import train_ladder
 from ttscale.voting.merges import VOTES
 

@@ -13,7 +13,7 @@ from language_run import Adder, install
 from ttscale.cli.main import main
 from ttscale.errors import TtscaleError
 from ttscale.records.read import read_records
-from ttscale.scaling.planned import load_plan
+from ttscale.scaling.planning.planned import load_plan
 
 MODEL = 'models="endpoint:http://127.0.0.1:9/v1?model=adder"'
 SUMS = ["data=arithmetic", "data.families=[sum_digit,sums_two_digit]", "data.n=16", "draws=samples"]

@@ -16,8 +16,8 @@ from ttscale.cli.main import main
 from ttscale.models.fetch import FETCHABLE
 from ttscale.records.files import write_json
 from ttscale.records.read import read_records
-from ttscale.scaling.planned import load_plan
-from ttscale.scaling.tradeoff import tradeoff
+from ttscale.scaling.planning.planned import load_plan
+from ttscale.scaling.tradeoff.tradeoff import tradeoff
 
 SMALL = ["report.n_boot=100", "data.limit=60"]
 

@@ -26,7 +26,7 @@ from ttscale.generation.local import LocalGenerator
 from ttscale.generation.request import Request
 from ttscale.models.language import Endpoint
 from ttscale.records.read import read_records
-from ttscale.scaling.curves import accuracy_curve
+from ttscale.scaling.curves.curve import accuracy_curve
 
 DRAWS = sampling(3, 0.8, variants="template1")
 SMALL = sampling(4, 0.9, max_tokens=5)

@@ -26,7 +26,7 @@ from ttscale.models.numeric import numeric
 from ttscale.records.profiles import PROFILES, latest, profiled_on, unsteady_words
 from ttscale.records.records import Records
 from ttscale.records.store import add_derived
-from ttscale.scaling.combined import mean_curve
+from ttscale.scaling.curves.combined import mean_curve
 from ttscale.scaling.strategy import ensemble, product, tta
 
 SPEC = "shifts(1)"

@@ -19,7 +19,7 @@ from ttscale.errors import TtscaleError
 from ttscale.models.language import Endpoint
 from ttscale.records.graded import TextDraw
 from ttscale.scaling import sampled
-from ttscale.scaling.planned import Half, Plan, load_plan
+from ttscale.scaling.planning.planned import Half, Plan, load_plan
 from ttscale.voting.answers import decide
 from ttscale.voting.votes import get_vote
 

@@ -10,7 +10,7 @@ from conftest import make_data, make_model
 import ttscale as tts
 from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
-from ttscale.scaling.planned import Half, Plan
+from ttscale.scaling.planning.planned import Half, Plan
 from ttscale.voting.decisions import decide
 from ttscale.voting.merges import merge
 

@@ -10,7 +10,7 @@ from torch import nn
 
 import ttscale as tts
 from ttscale.errors import TtscaleError
-from ttscale.scaling.planned import Plan, load_plan
+from ttscale.scaling.planning.planned import Plan, load_plan
 
 NAMES = tuple("abcdefghij")
 ORDER = (3, 1, 4, 0, 5, 9, 2, 6, 8, 7)

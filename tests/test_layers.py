@@ -106,7 +106,7 @@ USE = """
 import numpy as np
 from ttscale.records.records import Records
 from ttscale.reporting.report import report
-from ttscale.scaling.summary import summarize
+from ttscale.scaling.summaries.summary import summarize
 
 rng = np.random.default_rng(0)
 scores = rng.normal(size=(3, 60, 2, 4))

@@ -11,7 +11,7 @@ from ttscale.records.read import read_records
 from ttscale.records.records import Records
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.store import RecordsWriter
-from ttscale.scaling.curves import accuracy_curve
+from ttscale.scaling.curves.curve import accuracy_curve
 
 VARIANTS = ("identity", "hflip", "vflip")
 

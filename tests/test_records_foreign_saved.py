@@ -15,9 +15,9 @@ from ttscale.records.records import Records
 from ttscale.records.save import save_records
 from ttscale.records.store import RecordsWriter
 from ttscale.scaling import sampled
-from ttscale.scaling.candidates import compared_votes, plan_votes
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.plan import plan
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.planning.candidates import compared_votes, plan_votes
+from ttscale.scaling.planning.plan import plan
 from ttscale.voting.votes import get_vote, vote_names
 
 

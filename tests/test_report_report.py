@@ -17,7 +17,7 @@ from report_views import views_summary
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.reporting.report import report
-from ttscale.scaling.summary import summarize
+from ttscale.scaling.summaries.summary import summarize
 
 FIGURES = {f"{name}.{ending}" for ending in ("png", "svg")
            for name in ("accuracy_vs_flops", "accuracy_vs_multiplier", "gain_per_flop", "laws")}  # fmt: skip

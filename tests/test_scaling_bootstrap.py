@@ -5,10 +5,17 @@ import pytest
 from scipy import stats
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling import bootstrap
-from ttscale.scaling.bootstrap import bootstrap_means, check_bootstrap, mean_credit, unit_index
-from ttscale.scaling.halves import first_half, keyed_sample
-from ttscale.scaling.interval import check_level, detectable, difference_bounds, normal_quantile, percentiles, wilson
+from ttscale.scaling.intervals import bootstrap
+from ttscale.scaling.intervals.bootstrap import bootstrap_means, check_bootstrap, mean_credit, unit_index
+from ttscale.scaling.intervals.halves import first_half, keyed_sample
+from ttscale.scaling.intervals.interval import (
+    check_level,
+    detectable,
+    difference_bounds,
+    normal_quantile,
+    percentiles,
+    wilson,
+)
 
 
 def test_replicates_are_the_weighted_means_of_multinomial_weights():

@@ -9,11 +9,11 @@ from scipy.stats import binomtest
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.combined import paired_difference
-from ttscale.scaling.compare import compare, holm, mcnemar
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.equivalent import equivalent, members_for
-from ttscale.scaling.quality import quality
+from ttscale.scaling.curves.combined import paired_difference
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.quality.compare import compare, holm, mcnemar
+from ttscale.scaling.quality.equivalent import equivalent, members_for
+from ttscale.scaling.quality.quality import quality
 from ttscale.scaling.strategy import ensemble, product, tta
 
 

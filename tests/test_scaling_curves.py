@@ -9,9 +9,9 @@ from scaling_example import curve_with, make_records, records_of_answers
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.candidates import candidates
-from ttscale.scaling.combined import gain_per_flop, mean_curve, paired_difference
-from ttscale.scaling.curves import accuracy_curve
+from ttscale.scaling.curves.combined import gain_per_flop, mean_curve, paired_difference
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.planning.candidates import candidates
 from ttscale.scaling.strategy import Strategy, ensemble, product, spread, tta
 from ttscale.voting.decisions import credit
 from ttscale.voting.merges import VOTES, merge
@@ -220,8 +220,8 @@ def test_analysis_never_loads_torch():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
         "from scaling_example import make_records\n"
-        "from ttscale.scaling.summary import summarize\n"
-        "from ttscale.scaling.fit import fit_law\n"
+        "from ttscale.scaling.summaries.summary import summarize\n"
+        "from ttscale.scaling.fits.fit import fit_law\n"
         "summary = summarize(make_records(60), min_accuracy=0.3, n_boot=50)\n"
         "assert summary['plan'] and summary['fits']\n"
         "assert 'torch' not in sys.modules, 'torch was loaded'\n"

@@ -7,17 +7,17 @@ import pytest
 from scaling_example import make_records
 
 from ttscale.records.records import Records
-from ttscale.scaling.candidates import candidates, mixed_subsets
-from ttscale.scaling.combined import paired_difference
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.equivalent import equivalent, members_for
-from ttscale.scaling.headline import spending_words
-from ttscale.scaling.plan import plan
-from ttscale.scaling.quality import quality
+from ttscale.scaling.curves.combined import paired_difference
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.planning.candidates import candidates, mixed_subsets
+from ttscale.scaling.planning.plan import plan
+from ttscale.scaling.quality.equivalent import equivalent, members_for
+from ttscale.scaling.quality.quality import quality
+from ttscale.scaling.quality.worth import run_ladder
 from ttscale.scaling.strategy import ensemble, is_subset, product, tta
-from ttscale.scaling.summary import summarize
-from ttscale.scaling.words import kind_words, option_words
-from ttscale.scaling.worth import run_ladder
+from ttscale.scaling.summaries.headline import spending_words
+from ttscale.scaling.summaries.summary import summarize
+from ttscale.scaling.summaries.words import kind_words, option_words
 
 SETTINGS = {"ci": 0.95, "n_boot": 60, "seed": 0}
 

@@ -5,14 +5,14 @@ import pytest
 from scaling_example import log_softmax, make_records
 
 from ttscale.records.records import Records
-from ttscale.scaling.budgets import last_within
-from ttscale.scaling.credits import prefix_credits
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.measured import pair_up
-from ttscale.scaling.policies import learned_groups
-from ttscale.scaling.shifts import summarize_shifts
+from ttscale.scaling.curves.budgets import last_within
+from ttscale.scaling.curves.credits import prefix_credits
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.learning.policies import learned_groups
+from ttscale.scaling.quality.measured import pair_up
 from ttscale.scaling.strategy import tta
-from ttscale.scaling.summary import summarize
+from ttscale.scaling.summaries.shifts import summarize_shifts
+from ttscale.scaling.summaries.summary import summarize
 
 COSTS = np.array([1e9] * 6 + [4e9] * 2)
 COLLECTED = np.cumsum(COSTS)

@@ -11,19 +11,19 @@ from scipy.optimize import minimize
 from scipy.stats import betabinom, binom, hypergeom
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.backtest import folds_of
-from ttscale.scaling.coverage import pass_at_k
-from ttscale.scaling.curves import Counts, accuracy_curve, curve_of_credits
-from ttscale.scaling.fit import check_fitting, fit_law, log_spaced, needed_budgets
-from ttscale.scaling.halves import first_half
-from ttscale.scaling.law_fit import choose
-from ttscale.scaling.laws import LAWS, Law, Parameter
-from ttscale.scaling.pairs import pairs_of, thinned
-from ttscale.scaling.points import points_of
-from ttscale.scaling.solver import solve_counts
-from ttscale.scaling.status import status_of
+from ttscale.scaling.curves.coverage import pass_at_k
+from ttscale.scaling.curves.curve import Counts, accuracy_curve, curve_of_credits
+from ttscale.scaling.fits.backtest import folds_of
+from ttscale.scaling.fits.fit import check_fitting, fit_law, log_spaced, needed_budgets
+from ttscale.scaling.fits.law_fit import choose
+from ttscale.scaling.fits.pairs import pairs_of, thinned
+from ttscale.scaling.fits.points import points_of
+from ttscale.scaling.fits.status import status_of
+from ttscale.scaling.intervals.halves import first_half
+from ttscale.scaling.laws.table import LAWS, Law, Parameter
+from ttscale.scaling.solving.solver import solve_counts
 from ttscale.scaling.strategy import ensemble
-from ttscale.scaling.surface_laws import SURFACES
+from ttscale.scaling.surfaces.laws import SURFACES
 
 FORMULAS = {
     "log_linear": lambda k, a, b: a + b * np.log(k),
@@ -38,7 +38,7 @@ K = np.arange(1.0, 33.0)
 def quick_laws(monkeypatch):
     """A choice among the laws that take no time, for what is the same with more of them."""
     few = {name: LAWS[name] for name in ("constant", "log_linear", "power_floor", "saturating_exponential")}
-    monkeypatch.setattr("ttscale.scaling.fit.LAWS", few)
+    monkeypatch.setattr("ttscale.scaling.fits.fit.LAWS", few)
     return few
 
 

@@ -10,8 +10,8 @@ from scaling_example import curve_with
 from scipy import stats
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.bootstrap import acceleration, bootstrap_means, bootstrap_outcomes
-from ttscale.scaling.interval import (
+from ttscale.scaling.intervals.bootstrap import acceleration, bootstrap_means, bootstrap_outcomes
+from ttscale.scaling.intervals.interval import (
     METHODS,
     bca,
     check_method,
@@ -21,7 +21,7 @@ from ttscale.scaling.interval import (
     proportion,
     wilson,
 )  # fmt: skip
-from ttscale.scaling.resampled import Resampled
+from ttscale.scaling.intervals.resampled import Resampled
 
 
 def jackknife(values, units):

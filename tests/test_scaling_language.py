@@ -15,17 +15,17 @@ from ttscale.errors import TtscaleError
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
-from ttscale.scaling.candidates import candidates, plan_votes
-from ttscale.scaling.combined import paired_difference
-from ttscale.scaling.coverage import coverage_curve, pass_at_k
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.fit import fit_law
-from ttscale.scaling.plan import plan
-from ttscale.scaling.planned import load_plan
+from ttscale.scaling.curves.combined import paired_difference
+from ttscale.scaling.curves.coverage import coverage_curve, pass_at_k
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.planning.candidates import candidates, plan_votes
+from ttscale.scaling.planning.plan import plan
+from ttscale.scaling.planning.planned import load_plan
 from ttscale.scaling.strategy import Strategy
-from ttscale.scaling.summary import summarize
-from ttscale.scaling.tradeoff import tradeoff
-from ttscale.scaling.words import draws_words, kind_words, option_words
+from ttscale.scaling.summaries.summary import summarize
+from ttscale.scaling.summaries.words import draws_words, kind_words, option_words
+from ttscale.scaling.tradeoff.tradeoff import tradeoff
 
 
 @pytest.fixture(scope="module")

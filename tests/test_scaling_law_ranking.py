@@ -12,12 +12,12 @@ from text_example import make_text_records, samples_of
 from ttscale.errors import TtscaleError
 from ttscale.records.graded import VERDICTS
 from ttscale.records.records import Records
-from ttscale.scaling.coverage import COVERAGE, coverage_curve, pass_at_k
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.fit import fit_law
-from ttscale.scaling.law_ranking import LEAST_ERROR, RankedCurve, rank_laws, ranking, ranking_of, ranks_of
-from ttscale.scaling.law_words import ranking_words
-from ttscale.scaling.run_curves import run_curves
+from ttscale.scaling.curves.coverage import COVERAGE, coverage_curve, pass_at_k
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.curves.of_run import run_curves
+from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.ranking import LEAST_ERROR, RankedCurve, rank_laws, ranking, ranking_of, ranks_of
+from ttscale.scaling.fits.words import ranking_words
 from ttscale.scaling.sampled import samples
 
 SETTINGS = {"ci": 0.9, "n_boot": 100, "seed": 0}

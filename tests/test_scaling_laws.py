@@ -12,12 +12,12 @@ from scipy.optimize import brentq
 from scipy.special import gammaln, hyp2f1
 from scipy.stats import beta, betabinom
 
-import ttscale.scaling.laws as laws
+import ttscale.scaling.laws.table as laws
 from ttscale.errors import TtscaleError
-from ttscale.scaling.fit import fit_law
-from ttscale.scaling.laws import LAWS, Law, Parameter, check_law, get_law
-from ttscale.scaling.log_gamma import log_beta, log_choices, log_rising, rising_slope
-from ttscale.scaling.m4 import m4_gap
+from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.laws.log_gamma import log_beta, log_choices, log_rising, rising_slope
+from ttscale.scaling.laws.m4 import m4_gap
+from ttscale.scaling.laws.table import LAWS, Law, Parameter, check_law, get_law
 
 K = np.array([1.0, 2.0, 5.0, 17.0, 64.0, 300.0])
 RNG = np.random.default_rng(0)

@@ -14,10 +14,9 @@ from ttscale.draws.sampling import sampling
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
-from ttscale.scaling.candidates import candidates
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.halves import first_half
-from ttscale.scaling.learned import (
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.intervals.halves import first_half
+from ttscale.scaling.learning.learned import (
     can_share,
     cross_fitted_team,
     equal_compute,
@@ -25,8 +24,9 @@ from ttscale.scaling.learned import (
     planned_curve,
     team,
 )
-from ttscale.scaling.plan import choose, plan
-from ttscale.scaling.planned import load_plan
+from ttscale.scaling.planning.candidates import candidates
+from ttscale.scaling.planning.plan import choose, plan
+from ttscale.scaling.planning.planned import load_plan
 
 SETTINGS = {"n_boot": 100, "seed": 0}
 

@@ -14,12 +14,12 @@ from ttscale.errors import TtscaleError
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.interval import Interval
-from ttscale.scaling.limit import agree, vote_limit
-from ttscale.scaling.limit_pools import counts_of
-from ttscale.scaling.limit_posterior import ALPHAS, ANSWERS, THETAS, largest_unseen, right_share, wrong_weights
-from ttscale.scaling.limit_range import limit_range
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.intervals.interval import Interval
+from ttscale.scaling.limits.limit import agree, vote_limit
+from ttscale.scaling.limits.pools import counts_of
+from ttscale.scaling.limits.posterior import ALPHAS, ANSWERS, THETAS, largest_unseen, right_share, wrong_weights
+from ttscale.scaling.limits.range import limit_range
 
 
 def first_right(answers):

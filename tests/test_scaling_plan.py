@@ -9,12 +9,12 @@ from scaling_example import make_records
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.bootstrap import bootstrap_means
-from ttscale.scaling.candidates import PLAN_VOTES, candidates
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.halves import first_half
-from ttscale.scaling.plan import choose, plan
-from ttscale.scaling.planned import Plan, load_plan
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.intervals.bootstrap import bootstrap_means
+from ttscale.scaling.intervals.halves import first_half
+from ttscale.scaling.planning.candidates import PLAN_VOTES, candidates
+from ttscale.scaling.planning.plan import choose, plan
+from ttscale.scaling.planning.planned import Plan, load_plan
 from ttscale.scaling.strategy import tta
 
 

@@ -8,8 +8,8 @@ from scipy.special import logsumexp
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.greedy import greedy_path
-from ttscale.scaling.sample import read_sample
+from ttscale.scaling.learning.greedy import greedy_path
+from ttscale.scaling.learning.sample import read_sample
 from ttscale.scaling.strategy import product, tta
 
 
@@ -85,7 +85,7 @@ def test_draws_that_are_not_equally_sure(vote):
 def test_many_classes_and_blocks_of_items(monkeypatch):
     x, labels = outcomes(draws=5, items=700, classes=30)
     whole = greedy_path(x, labels)
-    monkeypatch.setattr("ttscale.scaling.greedy._VALUES_AT_ONCE", 30 * 130)
+    monkeypatch.setattr("ttscale.scaling.learning.greedy._VALUES_AT_ONCE", 30 * 130)
     split = greedy_path(x, labels)
     assert np.array_equal(split.chosen, whole.chosen) and whole.chosen.tolist() == naive(x, labels, "mean", False, 5)[0]
 

@@ -9,22 +9,22 @@ from scaling_example import log_softmax, make_records
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling import temperature
-from ttscale.scaling.at_hand import AtHand
-from ttscale.scaling.candidates import candidates
-from ttscale.scaling.combined import paired_difference
-from ttscale.scaling.crossed import cross_fitted, planned
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.entries import json_ready
-from ttscale.scaling.halves import first_half
-from ttscale.scaling.headline import plan_words
-from ttscale.scaling.learners import Policy, Selection, Weights, learner
-from ttscale.scaling.plan import choose, plan
-from ttscale.scaling.planned import load_plan
-from ttscale.scaling.policies import learned_groups, planned_curves, policy_entries
+from ttscale.scaling.curves.combined import paired_difference
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.intervals.halves import first_half
+from ttscale.scaling.learning import temperature
+from ttscale.scaling.learning.at_hand import AtHand
+from ttscale.scaling.learning.crossed import cross_fitted, planned
+from ttscale.scaling.learning.learners import Policy, Selection, Weights, learner
+from ttscale.scaling.learning.policies import learned_groups, planned_curves, policy_entries
+from ttscale.scaling.planning.candidates import candidates
+from ttscale.scaling.planning.plan import choose, plan
+from ttscale.scaling.planning.planned import load_plan
 from ttscale.scaling.strategy import by_size, ensemble, product, rivals, spread, tta
-from ttscale.scaling.summary import summarize
-from ttscale.scaling.words import learned_words
+from ttscale.scaling.summaries.entries import json_ready
+from ttscale.scaling.summaries.headline import plan_words
+from ttscale.scaling.summaries.summary import summarize
+from ttscale.scaling.summaries.words import learned_words
 from ttscale.voting.decisions import credit
 from ttscale.voting.merges import merge
 from ttscale.voting.weighting import Weighting
@@ -381,7 +381,7 @@ def test_a_plan_takes_what_is_at_hand_and_comes_out_the_same(monkeypatch):
 
         return call
 
-    monkeypatch.setattr("ttscale.scaling.plan.accuracy_curve", counted("curves", accuracy_curve))
+    monkeypatch.setattr("ttscale.scaling.planning.plan.accuracy_curve", counted("curves", accuracy_curve))
     monkeypatch.setattr(Policy, "learn", counted("learned", Policy.learn))
     monkeypatch.setattr(Weights, "learn", counted("learned", Weights.learn))
     settings = {"max_flops": 1e30, "votes": ("mean",), **SETTINGS}

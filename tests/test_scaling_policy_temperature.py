@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from ttscale.scaling import temperature
+from ttscale.scaling.learning import temperature
 
 
 def scores(n=400, classes=5, sharpness=2.0, seed=0):

@@ -8,9 +8,9 @@ from scaling_example import log_softmax
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-from ttscale.scaling import temperature
-from ttscale.scaling.halves import folds
-from ttscale.scaling.view_weights import STRENGTHS, learn_weights
+from ttscale.scaling.intervals.halves import folds
+from ttscale.scaling.learning import temperature
+from ttscale.scaling.learning.view_weights import STRENGTHS, learn_weights
 from ttscale.voting.merges import merge
 from ttscale.voting.weighting import Weighting
 

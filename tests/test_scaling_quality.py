@@ -10,10 +10,10 @@ from torchmetrics.functional.classification import multiclass_accuracy, multicla
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling import item_scores, scoring
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.halves import first_half
-from ttscale.scaling.quality import doublings, quality
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.intervals.halves import first_half
+from ttscale.scaling.quality import item_scores, scoring
+from ttscale.scaling.quality.quality import doublings, quality
 from ttscale.scaling.strategy import product, tta
 from ttscale.voting.decisions import credit
 from ttscale.voting.merges import merge

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scaling_example import make_records
 
-from ttscale.scaling import resampled
-from ttscale.scaling.bootstrap import bootstrap_means
-from ttscale.scaling.combined import mean_curve
-from ttscale.scaling.crossed import cross_fitted
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.interval import percentiles, wilson
-from ttscale.scaling.learners import Policy
+from ttscale.scaling.curves.combined import mean_curve
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.intervals import resampled
+from ttscale.scaling.intervals.bootstrap import bootstrap_means
+from ttscale.scaling.intervals.interval import percentiles, wilson
+from ttscale.scaling.learning.crossed import cross_fitted
+from ttscale.scaling.learning.learners import Policy
 from ttscale.scaling.strategy import tta
 
 

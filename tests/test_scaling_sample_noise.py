@@ -11,12 +11,12 @@ from test_scaling_subsets import ragged
 from text_example import make_text_records, samples_of
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling import sample_noise as noise
 from ttscale.scaling import sampled
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.estimate import TIES
-from ttscale.scaling.sample_noise import METHOD, UNSEEN, sample_noise
-from ttscale.scaling.spending import spending
+from ttscale.scaling.curves import sample_noise as noise
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.curves.estimate import TIES
+from ttscale.scaling.curves.sample_noise import METHOD, UNSEEN, sample_noise
+from ttscale.scaling.curves.spending import spending
 
 KS = [1, 2, 4, 8]
 ITEMS, SAMPLES, ANSWERS = 120, 16, 5

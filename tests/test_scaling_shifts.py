@@ -9,18 +9,18 @@ from scaling_example import log_softmax, make_records, records_of_answers
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling import breakdown as module
-from ttscale.scaling.breakdown import breakdown
-from ttscale.scaling.combined import paired_difference
-from ttscale.scaling.credits import prefix_credits
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.halves import first_half
-from ttscale.scaling.interval import wilson
-from ttscale.scaling.learners import learner
-from ttscale.scaling.options import beside_plain
-from ttscale.scaling.shifts import summarize_shifts
+from ttscale.scaling.curves.combined import paired_difference
+from ttscale.scaling.curves.credits import prefix_credits
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.intervals.halves import first_half
+from ttscale.scaling.intervals.interval import wilson
+from ttscale.scaling.learning.learners import learner
+from ttscale.scaling.planning.options import beside_plain
+from ttscale.scaling.quality import breakdown as module
+from ttscale.scaling.quality.breakdown import breakdown
 from ttscale.scaling.strategy import ensemble, kin, product, tta
-from ttscale.scaling.summary import summarize
+from ttscale.scaling.summaries.shifts import summarize_shifts
+from ttscale.scaling.summaries.summary import summarize
 
 
 def own(*curves):

@@ -15,7 +15,7 @@ from simulated_answers import (
     run_of,
 )
 
-from ttscale.scaling.curves import accuracy_curve
+from ttscale.scaling.curves.curve import accuracy_curve
 
 
 def test_the_truth_of_a_simulated_run():

@@ -10,10 +10,10 @@ from scipy.stats import betabinom
 from test_scaling_laws import EXAMPLES
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.laws import LAWS, Law, Parameter, check_law
-from ttscale.scaling.losses import Binomial, Huber, Squares
-from ttscale.scaling.projection import project
-from ttscale.scaling.solver import solve, solve_counts, solve_many
+from ttscale.scaling.laws.table import LAWS, Law, Parameter, check_law
+from ttscale.scaling.solving.losses import Binomial, Huber, Squares
+from ttscale.scaling.solving.projection import project
+from ttscale.scaling.solving.solver import solve, solve_counts, solve_many
 
 K = np.unique(np.round(np.geomspace(1, 256, 14)))
 LOGS = np.log(K)

@@ -12,9 +12,9 @@ from ttscale.errors import TtscaleError
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
-from ttscale.scaling import spending as module
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.spending import QUANTILES, spending
+from ttscale.scaling.curves import spending as module
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.curves.spending import QUANTILES, spending
 from ttscale.scaling.strategy import tta
 
 

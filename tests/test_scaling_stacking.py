@@ -8,13 +8,13 @@ import pytest
 from scaling_example import correlated_credits, curve_with
 from scipy.stats import beta, binom, hypergeom
 
-from ttscale.scaling.backtest import Backtest
-from ttscale.scaling.choice import pick
-from ttscale.scaling.fit import fit_law
-from ttscale.scaling.law_fit import stacked_fit
-from ttscale.scaling.laws import LAWS
-from ttscale.scaling.prediction import growth, times_outside
-from ttscale.scaling.stacking import chosen_backtest, stacked_backtest, weights_of
+from ttscale.scaling.fits.backtest import Backtest
+from ttscale.scaling.fits.choice import pick
+from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.law_fit import stacked_fit
+from ttscale.scaling.fits.prediction import growth, times_outside
+from ttscale.scaling.fits.stacking import chosen_backtest, stacked_backtest, weights_of
+from ttscale.scaling.laws.table import LAWS
 
 K = np.arange(1.0, 17.0)
 
@@ -23,7 +23,7 @@ K = np.arange(1.0, 17.0)
 def quick_laws(monkeypatch):
     """An average of laws that take no time: it is made as that of more."""
     few = {name: LAWS[name] for name in ("constant", "log_linear", "power_floor", "logistic")}
-    monkeypatch.setattr("ttscale.scaling.fit.LAWS", few)
+    monkeypatch.setattr("ttscale.scaling.fits.fit.LAWS", few)
 
 
 def test_weights_fall_with_standard_errors_behind_the_best_and_with_parameters():

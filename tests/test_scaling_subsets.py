@@ -13,15 +13,16 @@ from text_example import graded_of, make_text_records, samples_of
 from ttscale.errors import TtscaleError
 from ttscale.records.graded import VERDICTS, TextDraw
 from ttscale.records.records import Records
-from ttscale.scaling import member_subsets, sampled, sampled_credits
-from ttscale.scaling.best_of import best_credits
-from ttscale.scaling.coverage import coverage_curve, pass_at_k
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.estimate import EXACT, IN_ORDER, TIES
-from ttscale.scaling.member_subsets import member_credits
-from ttscale.scaling.options import average, groups
+from ttscale.scaling import sampled
+from ttscale.scaling.curves import member_subsets, sampled_credits
+from ttscale.scaling.curves.best_of import best_credits
+from ttscale.scaling.curves.coverage import coverage_curve, pass_at_k
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.curves.estimate import EXACT, IN_ORDER, TIES
+from ttscale.scaling.curves.member_subsets import member_credits
+from ttscale.scaling.curves.subsets import Tally, first_seen_credits, majority_credits, tally_of, without_one
+from ttscale.scaling.planning.options import average, groups
 from ttscale.scaling.strategy import Strategy, ensemble, product, tta
-from ttscale.scaling.subsets import Tally, first_seen_credits, majority_credits, tally_of, without_one
 from ttscale.voting.decisions import credit
 from ttscale.voting.merges import merge
 

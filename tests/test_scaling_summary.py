@@ -10,23 +10,23 @@ from scaling_example import make_records
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.candidates import PLAN_VOTES
-from ttscale.scaling.combined import gain_per_flop, mean_curve
-from ttscale.scaling.compare import compare
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.fit import fit_law
-from ttscale.scaling.interval import Interval
-from ttscale.scaling.law_ranking import rank_laws
-from ttscale.scaling.laws import LAWS
-from ttscale.scaling.plan import plan
-from ttscale.scaling.quality import quality
-from ttscale.scaling.run_curves import run_curves
-from ttscale.scaling.runs import compare_runs
-from ttscale.scaling.spending import spending
+from ttscale.scaling.curves.combined import gain_per_flop, mean_curve
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.curves.of_run import run_curves
+from ttscale.scaling.curves.spending import spending
+from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.ranking import rank_laws
+from ttscale.scaling.intervals.interval import Interval
+from ttscale.scaling.laws.table import LAWS
+from ttscale.scaling.planning.candidates import PLAN_VOTES
+from ttscale.scaling.planning.plan import plan
+from ttscale.scaling.quality.compare import compare
+from ttscale.scaling.quality.quality import quality
+from ttscale.scaling.runs.compare import compare_runs
 from ttscale.scaling.strategy import tta
-from ttscale.scaling.summary import check_options, json_ready, summarize
-from ttscale.scaling.tradeoff import tradeoff
-from ttscale.scaling.words import accuracy_words, draws_words, flops_words, points_words, ratio_words
+from ttscale.scaling.summaries.summary import check_options, json_ready, summarize
+from ttscale.scaling.summaries.words import accuracy_words, draws_words, flops_words, points_words, ratio_words
+from ttscale.scaling.tradeoff.tradeoff import tradeoff
 
 
 @pytest.fixture(scope="module")

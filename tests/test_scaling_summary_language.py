@@ -14,17 +14,17 @@ from ttscale.errors import TtscaleError
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
-from ttscale.scaling.candidates import plan_votes
-from ttscale.scaling.combined import paired_difference
-from ttscale.scaling.coverage import coverage_curve
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.entries import json_ready
-from ttscale.scaling.fit import fit_law
-from ttscale.scaling.headline import law_words
-from ttscale.scaling.limit import agree, vote_limit
-from ttscale.scaling.plan import plan
-from ttscale.scaling.sample_noise import sample_noise
-from ttscale.scaling.summary import summarize
+from ttscale.scaling.curves.combined import paired_difference
+from ttscale.scaling.curves.coverage import coverage_curve
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.curves.sample_noise import sample_noise
+from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.limits.limit import agree, vote_limit
+from ttscale.scaling.planning.candidates import plan_votes
+from ttscale.scaling.planning.plan import plan
+from ttscale.scaling.summaries.entries import json_ready
+from ttscale.scaling.summaries.headline import law_words
+from ttscale.scaling.summaries.summary import summarize
 
 
 @pytest.fixture(scope="module")
@@ -397,7 +397,7 @@ def test_analysis_never_loads_torch():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
         "from text_example import make_text_records\n"
-        "from ttscale.scaling.summary import summarize\n"
+        "from ttscale.scaling.summaries.summary import summarize\n"
         "records = make_text_records(40, members=('big',), variants=('plain',))\n"
         "summary = summarize(records, min_accuracy=0.1, n_boot=50)\n"
         "assert summary['plan'] and summary['fits']\n"

@@ -8,15 +8,15 @@ import pytest
 from scipy.optimize import minimize
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.interval import normal_quantile
-from ttscale.scaling.isoquant import exchange_slope, solve_input, split_compute
-from ttscale.scaling.law import Law, Parameter
-from ttscale.scaling.laws import LAWS
-from ttscale.scaling.surface_backtest import refits_of
-from ttscale.scaling.surface_fit import refit_interval
-from ttscale.scaling.surface_laws import SURFACES, to_units
-from ttscale.scaling.surface_points import check_points
-from ttscale.scaling.surfaces import fit_surface
+from ttscale.scaling.intervals.interval import normal_quantile
+from ttscale.scaling.laws.law import Law, Parameter
+from ttscale.scaling.laws.table import LAWS
+from ttscale.scaling.surfaces.backtest import refits_of
+from ttscale.scaling.surfaces.fit import refit_interval
+from ttscale.scaling.surfaces.fitting import fit_surface
+from ttscale.scaling.surfaces.isoquant import exchange_slope, solve_input, split_compute
+from ttscale.scaling.surfaces.laws import SURFACES, to_units
+from ttscale.scaling.surfaces.points import check_points
 
 TRUE = {
     "chinchilla": {"E": 1.7, "A": 410.0, "B": 1100.0, "alpha": 0.35, "beta": 0.37},

@@ -8,16 +8,16 @@ from scaling_example import curve_with, log_softmax, make_records
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.bootstrap import bootstrap_means
-from ttscale.scaling.combined import paired_difference
-from ttscale.scaling.crossfit import best_against
-from ttscale.scaling.curves import accuracy_curve
-from ttscale.scaling.exchange import crossing, exchange_rate, ten_x_training_equals
-from ttscale.scaling.halves import first_half, folds
-from ttscale.scaling.ladder import Option, Rung, climb, same_items
-from ttscale.scaling.pareto import pareto
+from ttscale.scaling.curves.combined import paired_difference
+from ttscale.scaling.curves.curve import accuracy_curve
+from ttscale.scaling.intervals.bootstrap import bootstrap_means
+from ttscale.scaling.intervals.crossfit import best_against
+from ttscale.scaling.intervals.halves import first_half, folds
 from ttscale.scaling.strategy import ensemble, tta
-from ttscale.scaling.tradeoff import _exchange, tradeoff
+from ttscale.scaling.tradeoff.exchange import crossing, exchange_rate, ten_x_training_equals
+from ttscale.scaling.tradeoff.ladder import Option, Rung, climb, same_items
+from ttscale.scaling.tradeoff.pareto import pareto
+from ttscale.scaling.tradeoff.tradeoff import _exchange, tradeoff
 
 # Jones 2021, "Scaling scaling laws with board games": at equal strength, d log10 test / d log10 train = −1.2.
 JONES_SLOPE, JONES_TEN_X = -1.2, 15.848931924611133

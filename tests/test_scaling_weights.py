@@ -8,7 +8,7 @@ import pytest
 from text_example import graded_of
 
 from ttscale.records.graded import TextDraw
-from ttscale.scaling.weights import answer_shares, best_single, cross_fitted, learn_weights, weighted_credit
+from ttscale.scaling.learning.weights import answer_shares, best_single, cross_fitted, learn_weights, weighted_credit
 
 
 def random_shares(members, items=60, answers=5, seed=0):
@@ -66,7 +66,7 @@ def test_the_solver_prints_nothing():
     code = (
         "import sys; sys.path.insert(0, 'tests')\n"
         "from test_scaling_weights import random_shares\n"
-        "from ttscale.scaling.weights import learn_weights\n"
+        "from ttscale.scaling.learning.weights import learn_weights\n"
         "print('before')\n"
         "learn_weights(*random_shares(4, items=50, seed=1))\n"
         "print('after')\n"
@@ -79,7 +79,7 @@ def test_a_process_without_stdout_learns_too():
     code = (
         "import os, sys; sys.path.insert(0, 'tests'); os.close(1)\n"
         "from test_scaling_weights import random_shares\n"
-        "from ttscale.scaling.weights import learn_weights\n"
+        "from ttscale.scaling.learning.weights import learn_weights\n"
         "assert abs(learn_weights(*random_shares(3, items=20)).sum() - 1) < 1e-9\n"
         "os._exit(0)\n"  # at a normal end Python itself complains about its closed stdout
     )

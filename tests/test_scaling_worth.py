@@ -7,12 +7,12 @@ from scaling_example import log_softmax, make_records
 import ttscale as tts
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.equivalent import METRICS, Equivalent, equivalent
-from ttscale.scaling.interval import Interval
-from ttscale.scaling.quality import quality
+from ttscale.scaling.intervals.interval import Interval
+from ttscale.scaling.quality.equivalent import METRICS, Equivalent, equivalent
+from ttscale.scaling.quality.quality import quality
+from ttscale.scaling.quality.worth import Worth, worth_words
 from ttscale.scaling.strategy import ensemble, product, tta
-from ttscale.scaling.summary import summarize
-from ttscale.scaling.worth import Worth, worth_words
+from ttscale.scaling.summaries.summary import summarize
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from scaling_example import make_records
 from scipy.special import log_softmax, logsumexp
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.credits import prefix_credits
-from ttscale.scaling.curves import accuracy_curve
+from ttscale.scaling.curves.credits import prefix_credits
+from ttscale.scaling.curves.curve import accuracy_curve
 from ttscale.scaling.strategy import Strategy, tta
 from ttscale.voting.decisions import credit, decide, tied_best
 from ttscale.voting.merges import VOTES, merge, merge_draws, tempered

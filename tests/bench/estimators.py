@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from measure import paired_ratio
 
-from ttscale.scaling.random_orders import Pooled, mean_over_orders
-from ttscale.scaling.subsets import majority_credits, tally_of
+from ttscale.scaling.curves.random_orders import Pooled, mean_over_orders
+from ttscale.scaling.curves.subsets import majority_credits, tally_of
 
 ITEMS, SAMPLES, ANSWERS, ORDERS = 1319, 64, 20, 64
 LIMIT = 0.25

@@ -22,7 +22,7 @@ from simulated_answers import (
 )
 from text_example import samples_of
 
-from ttscale.scaling.limit import vote_limit
+from ttscale.scaling.limits.limit import vote_limit
 
 RUNS, FEWER, OF_LIMITS, FEW_LIMITS = 2000, 1000, 100, 40
 CLUSTERS = ((12, 20), (40, 5))  # how many, of how many items each

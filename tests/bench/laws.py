@@ -13,17 +13,17 @@ from measure import PAIRS, paired_ratio, seconds
 from scipy.optimize import least_squares, minimize
 from scipy.stats import betabinom
 
-from ttscale.scaling.curves import Curve, curve_of_credits
-from ttscale.scaling.estimate import Counts
-from ttscale.scaling.fit import fit_law
-from ttscale.scaling.laws import LAWS
-from ttscale.scaling.log_gamma import log_choices
-from ttscale.scaling.losses import Huber, Squares
-from ttscale.scaling.pairs import Pairs, pairs_of
-from ttscale.scaling.points import points_of
-from ttscale.scaling.solver import solve, solve_many
-from ttscale.scaling.surface_laws import SURFACES
-from ttscale.scaling.surfaces import fit_surface
+from ttscale.scaling.curves.curve import Curve, curve_of_credits
+from ttscale.scaling.curves.estimate import Counts
+from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.pairs import Pairs, pairs_of
+from ttscale.scaling.fits.points import points_of
+from ttscale.scaling.laws.log_gamma import log_choices
+from ttscale.scaling.laws.table import LAWS
+from ttscale.scaling.solving.losses import Huber, Squares
+from ttscale.scaling.solving.solver import solve, solve_many
+from ttscale.scaling.surfaces.fitting import fit_surface
+from ttscale.scaling.surfaces.laws import SURFACES
 
 BUDGETS = np.unique(np.round(np.geomspace(1, 256, 14)))
 REFITS, POINTS, DELTA = 1000, 240, 1e-3

@@ -15,9 +15,9 @@ from scipy.special import log_softmax
 from ttscale.records.read import read_records
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.store import RecordsWriter
-from ttscale.scaling.crossed import cross_fitted
-from ttscale.scaling.greedy import greedy_path
-from ttscale.scaling.learners import Policy
+from ttscale.scaling.learning.crossed import cross_fitted
+from ttscale.scaling.learning.greedy import greedy_path
+from ttscale.scaling.learning.learners import Policy
 from ttscale.scaling.strategy import tta
 
 ITEMS, VIEWS, CLASSES, BLOCK = 50_000, 64, 1000, 1000

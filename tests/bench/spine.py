@@ -16,7 +16,7 @@ import ttscale as tts
 from ttscale.data.dataset import Dataset
 from ttscale.models.model import Model
 from ttscale.records.records import Records
-from ttscale.scaling.planned import Plan
+from ttscale.scaling.planning.planned import Plan
 
 VIEWS = "(flip * shifts(1))[:16]"
 

@@ -10,8 +10,8 @@ from typing import Any
 from ttscale.cli.verb import VERBS, Verb
 from ttscale.errors import TtscaleError
 from ttscale.records.files import write_json
-from ttscale.scaling.entries import json_ready
-from ttscale.scaling.summary import SCHEMA_VERSION
+from ttscale.scaling.summaries.entries import json_ready
+from ttscale.scaling.summaries.summary import SCHEMA_VERSION
 
 _KINDS = {verb.writes: verb.name for verb in reversed(VERBS.values())}
 

@@ -30,7 +30,7 @@ class Verb:
         return f"ttscale.cli.verbs.{self.name}" + "_" * iskeyword(self.name)
 
 
-_ANALYSIS = "ttscale-summary"  # what `ttscale.scaling.summary.summarize` makes
+_ANALYSIS = "ttscale-summary"  # what `ttscale.scaling.summaries.summary.summarize` makes
 
 VERBS: dict[str, Verb] = {
     verb.name: verb

@@ -22,7 +22,7 @@ from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.records.graded import TextDraw
 from ttscale.records.grader import Grader
 from ttscale.records.text_folder import LOG_PROB_SCORES
-from ttscale.scaling.planned import Plan
+from ttscale.scaling.planning.planned import Plan
 from ttscale.voting.answers import decide
 from ttscale.voting.votes import AnswerVote, get_vote
 

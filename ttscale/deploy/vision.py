@@ -23,7 +23,7 @@ from ttscale.errors import TtscaleError
 from ttscale.models.classes import align_as
 from ttscale.models.model import Model
 from ttscale.models.weights import device_of
-from ttscale.scaling.planned import Plan
+from ttscale.scaling.planning.planned import Plan
 from ttscale.voting.decisions import decide
 from ttscale.voting.merges import merge_draws
 from ttscale.voting.weighting import Weighting

@@ -15,7 +15,7 @@ from ttscale.errors import TtscaleError, unknown_name
 from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.load import AnyModel, load_model
 from ttscale.models.model import Model
-from ttscale.scaling.planned import Plan, load_plan
+from ttscale.scaling.planning.planned import Plan, load_plan
 
 
 def wrap(

@@ -14,7 +14,7 @@ from ttscale.reporting.canvas import halo, new_figure, style
 from ttscale.reporting.key import Entry, draw_key, key_height, name_axes
 from ttscale.reporting.palette import roles
 from ttscale.reporting.words import clean, is_number, significant
-from ttscale.scaling.law_ranking import LEAST_ERROR
+from ttscale.scaling.fits.ranking import LEAST_ERROR
 
 _FAR = 16.0  # times the best error of a curve: what is farther stands at the edge
 _TICKS = (1.0, 1.5, 2.0, 4.0, 8.0, 16.0)
@@ -27,7 +27,7 @@ def law_ranking(ranking: Mapping[str, Any], *, narrow: bool = False) -> Figure |
     """Errors of the back-test over the smallest one of the same curve, on a log scale; panels accuracy and coverage.
 
     Args:
-        ranking: as :meth:`ttscale.scaling.law_ranking.LawRanking.as_dict` gives it.
+        ranking: as :meth:`ttscale.scaling.fits.ranking.LawRanking.as_dict` gives it.
 
     Returns:
         None when no law was ranked.

@@ -16,7 +16,7 @@ from ttscale.reporting.figures import Drawing
 from ttscale.reporting.markup import Cell, Markup, bullets, facts, fold, joined, known, paragraph, table
 from ttscale.reporting.palette import stylesheet
 from ttscale.reporting.words import is_number
-from ttscale.scaling.law_ranking import LEAST_ERROR
+from ttscale.scaling.fits.ranking import LEAST_ERROR
 
 FIGURE = "laws"
 _CAPTION = (

@@ -22,7 +22,7 @@ def page(summary: Mapping[str, Any], drawings: Mapping[str, Drawing]) -> str:
     """The whole page.
 
     Args:
-        summary: as ``scaling.summary.summarize`` gives it, JSON-ready, or several of them as parts.
+        summary: as ``scaling.summaries.summary.summarize`` gives it, JSON-ready, or several of them as parts.
         drawings: the figures of ``reporting.figures.draw``, by name.
     """
     parts = [Part(name, Series(one), drawings) for name, one in parts_of(summary).items()]

@@ -9,8 +9,8 @@ from typing import Any
 
 from ttscale.errors import TtscaleError
 from ttscale.reporting.parts import NAMES
-from ttscale.scaling.entries import json_ready
-from ttscale.scaling.summary import KIND, SCHEMA_VERSION
+from ttscale.scaling.summaries.entries import json_ready
+from ttscale.scaling.summaries.summary import KIND, SCHEMA_VERSION
 
 _AGAIN = "Analyse the Records again."
 

@@ -16,7 +16,7 @@ from ttscale.reporting.figures import draw, figure_names
 from ttscale.reporting.page import page
 from ttscale.reporting.parts import ALONE, parts_of
 from ttscale.reporting.ready import check_parts, check_summary, joined, read_summary
-from ttscale.scaling.summary import summarize
+from ttscale.scaling.summaries.summary import summarize
 
 OPTIONS = tuple(name for name, p in inspect.signature(summarize).parameters.items() if p.kind is p.KEYWORD_ONLY)
 
@@ -36,8 +36,8 @@ def report(
         out: folder to write into; it is made where it is missing, and an older report in it is replaced.
         summary: a ready summary (a dict or the path of a ``summary.json``), of one run or of several parts; nothing is
             analysed then.
-        options: for ``ttscale.scaling.summary.summarize``: ``min_accuracy``, ``vote``, ``law``, ``ci``, ``n_boot``,
-            ``seed``, ``shifts``, ``on_progress``.
+        options: for ``ttscale.scaling.summaries.summary.summarize``: ``min_accuracy``, ``vote``, ``law``, ``ci``,
+            ``n_boot``, ``seed``, ``shifts``, ``on_progress``.
 
     Returns:
         The path of ``report.html``.

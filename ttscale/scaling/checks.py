@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
-from ttscale.scaling.text_costs import known_costs
+from ttscale.scaling.curves.text_costs import known_costs
 
 
 def check_records(records: object) -> None:

@@ -1,8 +1,8 @@
 """Strategies of language models: greedy decoding, repeated sampling, prompt variants, and ensembles of several models.
 
 The samples of one member, prompt variant and decoding are exchangeable: a strategy says how many of them each budget
-takes, and the analysis averages over which ones (see :mod:`ttscale.scaling.sampled_credits`). A deployed budget takes
-the first k draws as they stand here.
+takes, and the analysis averages over which ones (see :mod:`ttscale.scaling.curves.sampled_credits`). A deployed budget
+takes the first k draws as they stand here.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def ensemble(
     Args:
         members: different ones, in the order in which they take turns.
         shares: of the draws, per member, not negative; by default all alike. Quotas (3 to 1) and learned weights (see
-            :mod:`ttscale.scaling.weights`) are shares: at every budget each member has its share of the draws, to
-            within one draw.
+            :mod:`ttscale.scaling.learning.weights`) are shares: at every budget each member has its share of the draws,
+            to within one draw.
         subject: names the group in the strategy's name; by default the members and their shares.
         kind: ``ensemble``; ``quotas`` where the shares follow from costs, ``learned`` where they were learned.
 

@@ -28,7 +28,7 @@ class Strategy:
             run.
         kind: of images ``single``, ``tta`` (one member, many views), ``ensemble`` (many members, one view),
             ``product`` or ``spread`` (every member another view), or what was learned about one of these (see
-            :mod:`ttscale.scaling.learners`); of text see :mod:`ttscale.scaling.sampled`.
+            :mod:`ttscale.scaling.learning.learners`); of text see :mod:`ttscale.scaling.sampled`.
         draws: (member, variant) of images, or :class:`TextDraw`, in the order in which a growing budget takes them.
         vote: a name that :func:`ttscale.voting.votes.get_vote` knows.
         subject: what it is made of, in words for people: a member, a size, or ``all``.

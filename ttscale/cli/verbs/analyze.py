@@ -17,7 +17,7 @@ from ttscale.records.read import read_records
 from ttscale.records.records import Records
 from ttscale.records.shifts import read_shifts, shifts_below
 from ttscale.reporting.report import report
-from ttscale.scaling.summary import check_options, summarize
+from ttscale.scaling.summaries.summary import check_options, summarize
 
 FILES = {"page": "report.html", "every_number": "summary.json", "figures": "figures"}
 

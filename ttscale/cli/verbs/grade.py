@@ -9,7 +9,7 @@ from ttscale.data.importing import named_function
 from ttscale.records.graded import Graded
 from ttscale.records.grading import regrade
 from ttscale.records.read import read_records
-from ttscale.scaling.sampled_credits import right_draws
+from ttscale.scaling.curves.sampled_credits import right_draws
 
 
 def run(config: GradeConfig, job: Job) -> None:

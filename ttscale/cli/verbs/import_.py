@@ -13,7 +13,7 @@ from ttscale.records.foreign.build import sample_range
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
 from ttscale.records.save import copy_records, save_records
-from ttscale.scaling.sampled_credits import right_draws
+from ttscale.scaling.curves.sampled_credits import right_draws
 
 
 def run(config: ImportConfig, job: Job) -> None:

@@ -16,8 +16,8 @@ from ttscale.records.records import Records
 from ttscale.records.shifts import read_shifts, shifts_below
 from ttscale.reporting.law_page import write_law_page
 from ttscale.reporting.ready import check_parts
-from ttscale.scaling.law_ranking import LawRanking, LawScore, rank_laws
-from ttscale.scaling.law_words import ranking_words
+from ttscale.scaling.fits.ranking import LawRanking, LawScore, rank_laws
+from ttscale.scaling.fits.words import ranking_words
 
 
 def run(config: LawsConfig, job: Job) -> None:

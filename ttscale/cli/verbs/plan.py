@@ -9,9 +9,9 @@ from ttscale.cli.console import bar, results, say
 from ttscale.cli.job import Job
 from ttscale.cli.schema import PlanConfig
 from ttscale.records.read import read_records
-from ttscale.scaling.plan import plan
-from ttscale.scaling.planned import Plan
-from ttscale.scaling.words import flops_words
+from ttscale.scaling.planning.plan import plan
+from ttscale.scaling.planning.planned import Plan
+from ttscale.scaling.summaries.words import flops_words
 from ttscale.voting.votes import AUTO
 
 

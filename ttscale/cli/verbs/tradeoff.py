@@ -12,10 +12,10 @@ from ttscale.cli.job import Job
 from ttscale.cli.schema import TradeoffConfig
 from ttscale.errors import TtscaleError
 from ttscale.records.read import read_records
-from ttscale.scaling.entries import json_ready
-from ttscale.scaling.ladder import Rung
-from ttscale.scaling.tradeoff import Tradeoff, tradeoff
-from ttscale.scaling.words import accuracy_words, flops_words
+from ttscale.scaling.summaries.entries import json_ready
+from ttscale.scaling.summaries.words import accuracy_words, flops_words
+from ttscale.scaling.tradeoff.ladder import Rung
+from ttscale.scaling.tradeoff.tradeoff import Tradeoff, tradeoff
 
 
 def run(config: TradeoffConfig, job: Job) -> None:

@@ -1,0 +1,1 @@
+"""Samples that other tools wrote, read as Records."""

@@ -1,0 +1,1 @@
+"""Curves from Records: accuracy, coverage and cost at every budget."""

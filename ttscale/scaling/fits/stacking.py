@@ -1,0 +1,117 @@
+"""A weighted average of laws: what they say together, each counting by how well it predicted what it had not seen.
+
+Averaging predictions by their out-of-sample errors is stacking (Wolpert, "Stacked generalization", Neural Networks 5,
+1992; Yao, Vehtari, Simpson and Gelman, "Using stacking to average Bayesian predictive distributions", Bayesian Analysis
+13, 2018). The held-out budgets of one curve are few and correlated, too few for weights that are fitted freely. The
+weights here are Akaike's (Burnham and Anderson, "Model selection and multimodel inference", 2002, §2.9): they fall by a
+factor of e for every standard error of the squared back-test error of the gain, and for every parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ttscale.scaling.fits.backtest import Backtest
+from ttscale.scaling.fits.choice import NOTHING, pick
+from ttscale.scaling.fits.fitting import Fitted
+from ttscale.scaling.fits.points import Points
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Fitted laws and their weights ``float64 [law]``, which are positive and sum to 1."""
+
+    parts: tuple[Fitted, ...]
+    weights: np.ndarray
+
+    @property
+    def points(self) -> Points:
+        return self.parts[0].points
+
+    @property
+    def method(self) -> str:
+        return self.parts[0].method
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """Accuracy at ``x [k]``: ``float64 [k]``."""
+        return sum((w * part.at(x) for w, part in zip(self.weights, self.parts, strict=True)), np.zeros(len(x)))
+
+    def resampled_at(self, x: np.ndarray) -> np.ndarray:
+        """The same for every resample, with these weights: ``float64 [boot, k]``."""
+        return self._mean([part.resampled_at(x) for part in self.parts])
+
+    @cached_property
+    def limits(self) -> tuple[float, np.ndarray]:
+        """What it tends to with ever more draws; NaN where one of its laws, such as a logarithm, has no limit."""
+        limits = [part.limits for part in self.parts]
+        values = self._mean([np.clip([value], 0.0, 1.0) for value, _ in limits])
+        return float(values[0]), self._mean([np.clip(replicates, 0.0, 1.0) for _, replicates in limits])
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether what it tends to is decided by the data, in all of its laws."""
+        return all(part.has_limit for part in self.parts)
+
+    def _mean(self, of_parts: Sequence[np.ndarray]) -> np.ndarray:
+        return np.tensordot(self.weights, np.stack(of_parts), 1)
+
+
+def weights_of(errors: np.ndarray, n_parameters: np.ndarray, unsure: float) -> np.ndarray:
+    """Weights of laws by their back-test errors ``[law]``, summing to 1; 0 where the error is NaN.
+
+    Args:
+        unsure: standard error of a squared error. Where it is 0 the laws of the least error share everything.
+    """
+    squares, sizes = np.square(np.asarray(errors, dtype=np.float64)), np.asarray(n_parameters)
+    behind = squares - np.nanmin(squares)
+    lost = behind / unsure if unsure > 0 else np.where(squares <= max(np.nanmin(squares), NOTHING**2), 0.0, np.inf)
+    known = np.isfinite(squares)
+    weights = np.where(known, np.exp(-np.where(known, lost, 0.0) - (sizes - sizes[known].min())), 0.0)
+    return np.asarray(weights / weights.sum())
+
+
+def stacked_backtest(backtests: Sequence[Backtest], n_parameters: np.ndarray) -> Backtest:
+    """The back-test of the average of laws, by each law's own (all of them possible, on the same folds).
+
+    The weights of a fold come from the folds of the other splits; where there is one split, from its other direction.
+    (What one direction of a split overshoots the other one undershoots, so that weights from it alone are the wrong
+    ones.) Other splits halve the same items in another way: their errors have seen this fold's items, yet all that they
+    hand over is one weight per law.
+    """
+    unsure = backtests[0].unsure
+    return _nested(backtests, lambda errors: weights_of(errors, n_parameters, unsure))
+
+
+def chosen_backtest(backtests: Sequence[Backtest], n_parameters: np.ndarray) -> Backtest:
+    """The back-test of choosing a law: in every fold the one that is chosen by the folds of the other splits.
+
+    The least of several errors is less than what the law that has it will err; by this one can see how much less.
+    """
+    unsure = backtests[0].unsure
+    return _nested(backtests, lambda errors: np.eye(len(errors))[pick(errors, n_parameters, unsure)])
+
+
+def _nested(backtests: Sequence[Backtest], weigh: Callable[[np.ndarray], np.ndarray]) -> Backtest:
+    """The back-test of the mean of laws, its weights found anew for each fold from the errors in others."""
+    first = backtests[0]
+    squares = np.array([((b.predicted_gain - b.observed_gain) ** 2).mean(axis=1) for b in backtests])
+    weights = np.stack(
+        [weigh(np.sqrt(squares[:, rest].mean(axis=1))) for rest in _others(squares.shape[1] // 2)], axis=1
+    )
+    predicted, gain = (
+        np.einsum("lf,lfk->fk", weights, np.stack(several))
+        for several in ([b.predicted for b in backtests], [b.predicted_gain for b in backtests])
+    )
+    return replace(first, predicted=predicted, predicted_gain=gain, converged=min(b.converged for b in backtests))
+
+
+def _others(n_splits: int) -> list[list[int]]:
+    """For each fold the folds of the other splits; fold ``i + n_splits`` is the other direction of fold ``i``."""
+    if n_splits == 1:
+        return [[1], [0]]
+    folds = range(2 * n_splits)
+    return [[other for other in folds if (other - fold) % n_splits] for fold in folds]

@@ -1,0 +1,1 @@
+"""Intervals: resampling, halves, folds."""

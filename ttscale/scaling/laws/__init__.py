@@ -1,0 +1,1 @@
+"""Laws: parametric forms of accuracy against compute."""

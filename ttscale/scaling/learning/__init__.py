@@ -1,0 +1,1 @@
+"""What is learned from labels: orders, weights, temperatures, shares; always cross-fitted."""

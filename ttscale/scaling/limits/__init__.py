@@ -1,0 +1,1 @@
+"""Where a vote ends with ever more samples."""

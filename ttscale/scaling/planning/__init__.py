@@ -1,0 +1,1 @@
+"""The strategies that a plan chooses among, and the choice."""

@@ -1,0 +1,1 @@
+"""Fitting a law to points or counts: many starts, variable projection, a verdict."""
