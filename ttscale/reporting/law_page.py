@@ -29,7 +29,7 @@ _NOTE = (
     "the other half. A law beats a rival where its error is smaller; equal errors count as halves, and errors below "
     f"{100 * LEAST_ERROR:g} points are equal. Curves of one run "
     "share their items, so a difference between two laws that stand close is not evidence. The stacked average weighs "
-    "the laws of a curve by the inverse squares of their errors, in its back-test by those of other folds."
+    "the laws of a curve by their back-test errors, in its own back-test by those of other splits of the items."
 )
 _ALIKE = "No curve tells one law from another: all errors are the same."
 _HEADS = (
