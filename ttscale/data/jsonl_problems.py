@@ -16,7 +16,6 @@ from ttscale.data.problems import Example, Problems, Template
 from ttscale.errors import TtscaleError, unknown_name
 
 FIELDS = ("question", "answer", "id", "family", "cluster", "choices")
-OPTIONAL = ("id", "family", "cluster")
 SHOTS = 5
 
 TEMPLATES = (

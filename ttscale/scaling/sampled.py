@@ -24,7 +24,7 @@ KINDS = ("greedy", "samples", "variants", "mixture", "ensemble", "quotas", "lear
 
 
 def pools(graded: Graded) -> dict[Pool, list[int]]:
-    """The columns of each pool of the draws, see :func:`ttscale.records.graded.pools`."""
+    """The columns of each pool of the draws, see :func:`ttscale.records.graded.pools_of`."""
     return pools_of(graded.draws)
 
 

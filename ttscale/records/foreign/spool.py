@@ -26,11 +26,6 @@ class Spool:
         self._missing.append(text is None)
         self.any = self.any or text is not None
 
-    def skip(self, n: int) -> None:
-        """Add ``n`` texts that are not known."""
-        self._ends.extend(array("q", self._ends[-1:]) * n)
-        self._missing.extend(bytes([True]) * n)
-
     def __getitem__(self, number: int) -> str | None:
         if self._missing[number]:
             return None

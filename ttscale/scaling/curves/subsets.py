@@ -16,6 +16,7 @@ Counts are scaled as :mod:`ttscale.scaling.curves.binomials` says, so that none 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -271,6 +272,7 @@ def _multiplied(a: np.ndarray, b: np.ndarray, highest: int) -> np.ndarray:
     return out
 
 
+@lru_cache(maxsize=256)
 def _nodes(several: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights on [0, 1] that integrate a polynomial of this degree exactly."""
     nodes, weights = np.polynomial.legendre.leggauss(several // 2 + 1)

@@ -8,22 +8,10 @@ luck at twice the fitted range is far off at a hundred times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
 import numpy as np
 
 _AS_GOOD = 1.02  # errors that differ by less are equal, however well they are known
 NOTHING = 5e-5  # an error that no page shows
-
-Fitted = TypeVar("Fitted")
-
-
-def simplest_of_best(
-    fits: Sequence[Fitted], *, error: Callable[[Fitted], float], size: Callable[[Fitted], int]
-) -> Fitted:
-    """The fit that :func:`pick` takes of several, by the back-test error and the number of parameters of each."""
-    return fits[pick(np.array([error(fit) for fit in fits]), np.array([size(fit) for fit in fits]))]
 
 
 def pick(errors: np.ndarray, n_parameters: np.ndarray, unsure: float = 0.0) -> int:

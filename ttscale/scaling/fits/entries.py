@@ -30,7 +30,7 @@ def _row(best: Fit, fit: Fit, rank: int | None) -> dict[str, Any]:
         "loss": fit.loss, "params": _params(fit, chosen=chosen), "weights": fit.weights,
         "status": fit.status if chosen else fit.point_status, "r2": fit.r2, "rmse": fit.rmse,
         "backtest_rmse": fit.backtest_rmse, "backtest_gain_rmse": fit.backtest_gain_rmse,
-        "folds_converged": fit.backtest.converged, "rank": rank if known else None, "chosen": chosen, 
+        "folds_converged": fit.backtest.converged, "rank": rank if known else None, "chosen": chosen,
         "start_gap": fit.start_gap, "gradient_norm": fit.gradient_norm,
         "backtest": {"fitted": fit.backtest.fitted, "held_out": fit.backtest.held_out},
     }  # fmt: skip

@@ -131,10 +131,15 @@ class Fitted:
             first, second = self.law.asymptote(corners)
         return self.law.limit is not None and first != second
 
-    @cached_property
-    def limits(self) -> tuple[float, np.ndarray]:
-        """What the law tends to with ever more draws, and what every resample's does; NaN where it tends to nothing."""
-        return float(self.law.asymptote(self.values)), self.law.asymptote(self.replicates)
+    @property
+    def limit(self) -> float:
+        """What the law tends to with ever more draws; NaN where it tends to nothing."""
+        return float(self.law.asymptote(self.values))
+
+    @property
+    def resampled_limits(self) -> np.ndarray:
+        """The same for every resample: ``float64 [boot]``."""
+        return self.law.asymptote(self.replicates)
 
 
 def fit_points(law: Law, points: Points, how: Fitting) -> Fitted:

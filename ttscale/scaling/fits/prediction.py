@@ -28,7 +28,10 @@ class Forecast(Protocol):
     def method(self) -> str: ...
 
     @property
-    def limits(self) -> tuple[float, np.ndarray]: ...
+    def limit(self) -> float: ...
+
+    @property
+    def resampled_limits(self) -> np.ndarray: ...
 
     @property
     def has_limit(self) -> bool: ...
@@ -66,15 +69,14 @@ def asymptote(forecast: Forecast, *, misfit: float, others: Sequence[tuple[Forec
     The interval is made as that of a prediction ``FAR`` times outside the fitted range, with the disagreement with the
     limits of the laws that have one. Where some refits tend to nothing it is all of [0, 1].
     """
-    value, replicates = forecast.limits
-    if not np.isfinite(value) or not forecast.has_limit:
+    if not np.isfinite(forecast.limit) or not forecast.has_limit:
         return None
-    points = forecast.points
-    level, at, last = points.curve.level, np.clip([value], 0.0, 1.0), points.x[-1:]
+    points, at, replicates = forecast.points, np.clip([forecast.limit], 0.0, 1.0), forecast.resampled_limits
+    level, last = points.curve.level, points.x[-1:]
     low, high = np.zeros(1), np.ones(1)
     if np.isfinite(replicates).all():
         low, high = percentiles(np.clip(replicates, 0.0, 1.0)[:, None], level)
-    limits = [(law, np.clip(law.limits[0], 0.0, 1.0), weight) for law, weight in others if law.has_limit]
+    limits = [(law, np.clip(law.limit, 0.0, 1.0), weight) for law, weight in others if law.has_limit]
     moves = [(limit - law.at(last), weight) for law, limit, weight in limits if np.isfinite(limit)]
     apart = disagreement(at - forecast.at(last), moves)
     _, low, high = _widened(points, last, at, low, high, np.hypot(misfit * growth(np.array([FAR])), apart))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -44,12 +43,15 @@ class Stack:
         """The same for every resample, with these weights: ``float64 [boot, k]``."""
         return self._mean([part.resampled_at(x) for part in self.parts])
 
-    @cached_property
-    def limits(self) -> tuple[float, np.ndarray]:
+    @property
+    def limit(self) -> float:
         """What it tends to with ever more draws; NaN where one of its laws, such as a logarithm, has no limit."""
-        limits = [part.limits for part in self.parts]
-        values = self._mean([np.clip([value], 0.0, 1.0) for value, _ in limits])
-        return float(values[0]), self._mean([np.clip(replicates, 0.0, 1.0) for _, replicates in limits])
+        return float(self._mean([np.clip(part.limit, 0.0, 1.0) for part in self.parts]))
+
+    @property
+    def resampled_limits(self) -> np.ndarray:
+        """The same for every resample: ``float64 [boot]``."""
+        return self._mean([np.clip(part.resampled_limits, 0.0, 1.0) for part in self.parts])
 
     @property
     def has_limit(self) -> bool:

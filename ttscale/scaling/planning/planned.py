@@ -216,7 +216,7 @@ def _known_vote(loaded: Plan) -> bool:
 
 
 def _member(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A member as :func:`_used` gives it, from a file."""
+    """A member as a plan holds it, from a file."""
     order = value.get("class_order")
     return {key: str(value[key]) for key in ("name", "spec", "fingerprint")} | (
         {} if order is None else {"class_order": tuple(map(int, order))}

@@ -1,4 +1,4 @@
-"""The parts of a summary as plain dictionaries: curves, fits, the tradeoff and the Pareto front."""
+"""The parts of a summary as plain dictionaries: curves, parts of the items, the tradeoff and the Pareto front."""
 
 from __future__ import annotations
 

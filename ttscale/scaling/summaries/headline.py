@@ -241,7 +241,8 @@ def law_words(fit: Fit) -> str:
     label = sentence_start(label if fit.curve.tokens is None else f"the accuracy of {label}")
     error = f"{100 * fit.backtest_rmse:.2f} percentage points at budgets and items not seen"
     if fit.choice is not None and len(fit.candidates) > 1 and math.isfinite(fit.choice.rmse):
-        error += f" ({100 * fit.choice.rmse:.2f} where other splits choose the law)"
+        others = f"{100 * fit.choice.rmse:.2f}"
+        error += "" if error.startswith(f"{others} ") else f" ({others} where other splits choose the law)"
     if fit.law == "constant":
         missed = "; yet it misses the points: no law with a trend could be tested, or none did better"
         yet = missed if fit.status == "off_the_data" else ""

@@ -87,7 +87,7 @@ def text_parts(
             for curve in curves
         ],
         "fits": [_fit(best, row) for best in fitted for row in fit_entries(best)],
-        "tradeoff": _trade(records, trade),
+        "tradeoff": _trade(trade),
         "pareto": front_entry(curves),
         "plan": None if chosen is None else chosen.as_dict(),
         "plan_error": problem,
@@ -188,7 +188,7 @@ def _fit(fit: Fit, row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "of": of, "covers": fit.curve.name.removesuffix(f"/{COVERAGE}")}
 
 
-def _trade(records: Records, trade: Tradeoff | None) -> dict[str, Any]:
+def _trade(trade: Tradeoff | None) -> dict[str, Any]:
     if trade is not None:
         return tradeoff_entry(trade)
     note = "FLOPs are not known for every draw: nothing can be compared at matched FLOPs."

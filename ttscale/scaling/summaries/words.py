@@ -129,7 +129,8 @@ def sentence_start(words: str) -> str:
 
 
 def rate_words(gain: Interval) -> str:
-    """``1.58 percentage points per extra GFLOP (95% interval 1.2 to 1.9)``, from :func:`curves.gain_per_flop`."""
+    """``1.58 percentage points per extra GFLOP (95% interval 1.2 to 1.9)``, from
+    :func:`ttscale.scaling.curves.combined.gain_per_flop`."""
     low, high = (f"{bound:.3g}".replace("-", "−") for bound in (gain.low, gain.high))
     value = f"{gain.value:.3g}".replace("-", "−")
     return f"{value} percentage points per extra GFLOP ({100 * gain.level:g}% interval {low} to {high})"

@@ -1,7 +1,7 @@
 """What a surface says about spending: compute-optimal splits, lines of equal error, rates of exchange along them.
 
 Everything is found from values of the law alone, for many parameter vectors at once, so that a law of a user's own
-serves as well as those of ``surface_laws``.
+serves as well as those of :mod:`ttscale.scaling.surfaces.laws`.
 """
 
 from __future__ import annotations
