@@ -30,8 +30,8 @@ from ttscale.cli.schema import SCHEMAS, TrainConfig
 from ttscale.cli.verb import VERBS
 from ttscale.errors import TtscaleError
 from ttscale.models.zoo import ZOO_FOLDER
-from ttscale.scaling.fits.fit import check_fitting
-from ttscale.scaling.fits.fitting import DELTA
+from ttscale.scaling.fits.fit_law import check_fitting
+from ttscale.scaling.fits.fitted import DELTA
 from ttscale.scaling.laws.table import LAWS
 from ttscale.scaling.summaries.summary import KIND, summarize
 from ttscale.training.ladder import train_ladder

@@ -221,7 +221,7 @@ def test_analysis_never_loads_torch():
         "import sys; sys.path.insert(0, 'tests')\n"
         "from scaling_example import make_records\n"
         "from ttscale.scaling.summaries.summary import summarize\n"
-        "from ttscale.scaling.fits.fit import fit_law\n"
+        "from ttscale.scaling.fits.fit_law import fit_law\n"
         "summary = summarize(make_records(60), min_accuracy=0.3, n_boot=50)\n"
         "assert summary['plan'] and summary['fits']\n"
         "assert 'torch' not in sys.modules, 'torch was loaded'\n"

@@ -14,8 +14,8 @@ from ttscale.errors import TtscaleError
 from ttscale.scaling.curves.coverage import pass_at_k
 from ttscale.scaling.curves.curve import Counts, accuracy_curve, curve_of_credits
 from ttscale.scaling.fits.backtest import folds_of
-from ttscale.scaling.fits.fit import check_fitting, fit_law, log_spaced, needed_budgets
-from ttscale.scaling.fits.law_fit import choose
+from ttscale.scaling.fits.fit import choose
+from ttscale.scaling.fits.fit_law import check_fitting, fit_law, log_spaced, needed_budgets
 from ttscale.scaling.fits.pairs import pairs_of, thinned
 from ttscale.scaling.fits.points import points_of
 from ttscale.scaling.fits.status import status_of
@@ -38,7 +38,7 @@ K = np.arange(1.0, 33.0)
 def quick_laws(monkeypatch):
     """A choice among the laws that take no time, for what is the same with more of them."""
     few = {name: LAWS[name] for name in ("constant", "log_linear", "power_floor", "saturating_exponential")}
-    monkeypatch.setattr("ttscale.scaling.fits.fit.LAWS", few)
+    monkeypatch.setattr("ttscale.scaling.fits.fit_law.LAWS", few)
     return few
 
 
@@ -580,9 +580,13 @@ def test_what_needs_no_refits_makes_none():
     fit, down = fit_law(curve, "power_floor"), fit_law(falling, "log_linear")
     assert fit.point_status == "converged" and down.point_status == "falls"
     assert list(fit.values) == ["A", "B", "c"] and fit.point_line(K).shape == K.shape
-    assert all("replicates" not in vars(one.forecast) for one in (fit, down))
+    assert all("refits" not in vars(one.forecast) for one in (fit, down))
     assert fit.values == {name: p.value for name, p in fit.params.items()} and fit.status == "converged"
     assert np.array_equal(fit.point_line(K), fit.line(K)[0]) and down.status == "falls"
+    assert all("refits" in vars(one.forecast) for one in (fit, down))
+    chosen = fit_law(curve)
+    assert chosen.asymptote is not None  # beside the limits of the other laws, none of them refitted
+    assert [one.law for one in chosen.candidates if "refits" in vars(one.forecast)] == [chosen.law]
 
 
 @pytest.mark.parametrize("clusters", [None, np.array([f"c{i // 2}" for i in range(12)])])

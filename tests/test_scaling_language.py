@@ -18,7 +18,7 @@ from ttscale.scaling import sampled
 from ttscale.scaling.curves.combined import paired_difference
 from ttscale.scaling.curves.coverage import coverage_curve, pass_at_k
 from ttscale.scaling.curves.curve import accuracy_curve
-from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.fit_law import fit_law
 from ttscale.scaling.planning.candidates import candidates, plan_votes
 from ttscale.scaling.planning.plan import plan
 from ttscale.scaling.planning.planned import load_plan

@@ -15,7 +15,7 @@ from ttscale.records.records import Records
 from ttscale.scaling.curves.coverage import COVERAGE, coverage_curve, pass_at_k
 from ttscale.scaling.curves.curve import accuracy_curve
 from ttscale.scaling.curves.of_run import run_curves
-from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.fit_law import fit_law
 from ttscale.scaling.fits.ranking import LEAST_ERROR, RankedCurve, rank_laws, ranking, ranking_of, ranks_of
 from ttscale.scaling.fits.words import ranking_words
 from ttscale.scaling.sampled import samples

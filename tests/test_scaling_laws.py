@@ -14,7 +14,7 @@ from scipy.stats import beta, betabinom
 
 import ttscale.scaling.laws.table as laws
 from ttscale.errors import TtscaleError
-from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.fit_law import fit_law
 from ttscale.scaling.laws.log_gamma import log_beta, log_choices, log_rising, rising_slope
 from ttscale.scaling.laws.m4 import m4_gap
 from ttscale.scaling.laws.table import LAWS, Law, Parameter, check_law, get_law

@@ -10,8 +10,8 @@ from scipy.stats import beta, binom, hypergeom
 
 from ttscale.scaling.fits.backtest import Backtest
 from ttscale.scaling.fits.choice import pick
-from ttscale.scaling.fits.fit import fit_law
-from ttscale.scaling.fits.law_fit import stacked_fit
+from ttscale.scaling.fits.fit import stacked_fit
+from ttscale.scaling.fits.fit_law import fit_law
 from ttscale.scaling.fits.prediction import growth, times_outside
 from ttscale.scaling.fits.stacking import chosen_backtest, stacked_backtest, weights_of
 from ttscale.scaling.laws.table import LAWS
@@ -23,7 +23,7 @@ K = np.arange(1.0, 17.0)
 def quick_laws(monkeypatch):
     """An average of laws that take no time: it is made as that of more."""
     few = {name: LAWS[name] for name in ("constant", "log_linear", "power_floor", "logistic")}
-    monkeypatch.setattr("ttscale.scaling.fits.fit.LAWS", few)
+    monkeypatch.setattr("ttscale.scaling.fits.fit_law.LAWS", few)
 
 
 def test_weights_fall_with_standard_errors_behind_the_best_and_with_parameters():

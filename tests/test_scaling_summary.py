@@ -14,7 +14,7 @@ from ttscale.scaling.curves.combined import gain_per_flop, mean_curve
 from ttscale.scaling.curves.curve import accuracy_curve
 from ttscale.scaling.curves.of_run import run_curves
 from ttscale.scaling.curves.spending import spending
-from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.fit_law import fit_law
 from ttscale.scaling.fits.ranking import rank_laws
 from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.laws.table import LAWS

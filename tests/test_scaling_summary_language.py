@@ -18,7 +18,7 @@ from ttscale.scaling.curves.combined import paired_difference
 from ttscale.scaling.curves.coverage import coverage_curve
 from ttscale.scaling.curves.curve import accuracy_curve
 from ttscale.scaling.curves.sample_noise import sample_noise
-from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.fit_law import fit_law
 from ttscale.scaling.limits.limit import agree, vote_limit
 from ttscale.scaling.planning.candidates import plan_votes
 from ttscale.scaling.planning.plan import plan
@@ -339,6 +339,14 @@ def test_a_law_that_errs_by_more_than_the_gain_is_not_said_to_be_followed(alone)
     assert "is predicted by no law" in law_words(poor) and f"on a gain of {100 * gain:.2f}." in law_words(poor)
     even = replace(fit, law="constant"), fit
     assert "is predicted by no law" in law_words(replace(fit, candidates=even))
+
+
+def test_the_error_of_choosing_a_law_is_told_where_it_is_another(alone):
+    fit = fit_law(accuracy_curve(alone, sampled.samples(alone, "big"), n_boot=100))
+    assert fit.choice is not None
+    worse = replace(fit.choice, predicted=fit.choice.observed + 0.25)
+    assert "(25.00 where other splits choose the law)" in law_words(replace(fit, choice=worse))
+    assert "where other splits" not in law_words(replace(fit, choice=fit.backtest))
 
 
 def test_an_ensemble_is_set_beside_its_best_member(summary, records):

@@ -13,7 +13,7 @@ from ttscale.scaling.laws.law import Law, Parameter
 from ttscale.scaling.laws.table import LAWS
 from ttscale.scaling.surfaces.backtest import refits_of
 from ttscale.scaling.surfaces.fit import refit_interval
-from ttscale.scaling.surfaces.fitting import fit_surface
+from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.isoquant import exchange_slope, solve_input, split_compute
 from ttscale.scaling.surfaces.laws import SURFACES, to_units
 from ttscale.scaling.surfaces.points import check_points

@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from ttscale.scaling.curves.coverage import pass_at_k
 from ttscale.scaling.curves.curve import Counts, Curve, curve_of_credits
-from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.fit_law import fit_law
 
 PROBLEMS, SAMPLES, FAR, RUNS = 128, 100, 10_000, 8
 BUDGETS = np.unique(np.round(np.geomspace(1, SAMPLES, 14))).astype(int)

@@ -15,14 +15,14 @@ from scipy.stats import betabinom
 
 from ttscale.scaling.curves.curve import Curve, curve_of_credits
 from ttscale.scaling.curves.estimate import Counts
-from ttscale.scaling.fits.fit import fit_law
+from ttscale.scaling.fits.fit_law import fit_law
 from ttscale.scaling.fits.pairs import Pairs, pairs_of
 from ttscale.scaling.fits.points import points_of
 from ttscale.scaling.laws.log_gamma import log_choices
 from ttscale.scaling.laws.table import LAWS
 from ttscale.scaling.solving.losses import Huber, Squares
 from ttscale.scaling.solving.solver import solve, solve_many
-from ttscale.scaling.surfaces.fitting import fit_surface
+from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.laws import SURFACES
 
 BUDGETS = np.unique(np.round(np.geomspace(1, 256, 14)))

@@ -99,18 +99,15 @@ def without_one(tally: Tally) -> tuple[Tally, np.ndarray, np.ndarray]:
     return out, rows, np.concatenate([count * alike, silent[quiet]])
 
 
-def majority_credits(
-    tally: Tally, budgets: np.ndarray, *, ties: str = "shared", most_work: float = MOST_WORK
-) -> np.ndarray | None:
+def majority_credits(tally: Tally, budgets: np.ndarray, *, ties: str = "shared") -> np.ndarray | None:
     """Expected credit of the plurality of each budget's samples over all subsets, ``float64 [k, row]``.
 
     Args:
         budgets: increasing, ``int64 [k]``; NaN comes out where a row has fewer samples.
         ties: ``"shared"`` or ``"strict"``.
-        most_work: multiplications.
 
     Returns:
-        None where it would take more work than that.
+        None where it would take more than ``MOST_WORK`` multiplications.
     """
     cells = np.concatenate([tally.n[:, None], tally.right, tally.wrong], axis=1)
     different, back = np.unique(cells, axis=0, return_inverse=True)
@@ -123,13 +120,11 @@ def majority_credits(
                 others = _sorted(np.delete(different[here, 1:], column - 1, axis=1))
                 leads.append(_Leads(int(n), different[here, column], others))
                 rows.append(here)
-    total = _added(leads, rows, different[:, 0], budgets, ties == "shared", most_work)
+    total = _added(leads, rows, different[:, 0], budgets, ties == "shared")
     return None if total is None else total[:, back.reshape(-1)]
 
 
-def first_seen_credits(
-    answers: np.ndarray, right: np.ndarray, n: np.ndarray, budgets: np.ndarray, *, most_work: float = MOST_WORK
-) -> np.ndarray | None:
+def first_seen_credits(answers: np.ndarray, right: np.ndarray, n: np.ndarray, budgets: np.ndarray) -> np.ndarray | None:
     """The same where the tied answer that is seen first wins, over all subsets kept in the order of the samples.
 
     Arguments as in :func:`tally_of`, ``budgets`` as in :func:`majority_credits`.
@@ -154,7 +149,7 @@ def first_seen_credits(
         here = np.flatnonzero(n[row] == one)
         leads.append(_Leads(int(one), lead[here], others[here], before[here], later[here]))
         rows.append(row[here])
-    return _added(leads, rows, n, budgets, False, most_work)
+    return _added(leads, rows, n, budgets, False)
 
 
 def _counts(answers: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -174,11 +169,11 @@ def _sorted(counts: np.ndarray) -> np.ndarray:
 
 
 def _added(
-    leads: list[_Leads], rows: list[np.ndarray], n: np.ndarray, budgets: np.ndarray, shared: bool, most_work: float
+    leads: list[_Leads], rows: list[np.ndarray], n: np.ndarray, budgets: np.ndarray, shared: bool
 ) -> np.ndarray | None:
     """The credits of all leaders added up by row, ``float64 [k, row]``; NaN where k > n; None if too much work."""
     plans = [_plan(one, int(min(one.n, budgets[-1])), shared) for one in leads]
-    if sum(work for _, work in plans) > most_work:
+    if sum(work for _, work in plans) > MOST_WORK:
         return None
     total = np.zeros((len(budgets), len(n)))
     for one, (steps, _), where in zip(leads, plans, rows, strict=True):

@@ -28,7 +28,7 @@ from functools import cached_property
 import numpy as np
 
 from ttscale.scaling.fits.covariance import mean_covariance
-from ttscale.scaling.fits.fitting import CONVERGED, Fitting, fit_folds
+from ttscale.scaling.fits.fitted import CONVERGED, Fitting, fit_folds
 from ttscale.scaling.fits.pairs import thinned
 from ttscale.scaling.fits.points import Points
 from ttscale.scaling.intervals.bootstrap import count_units, mean_credit

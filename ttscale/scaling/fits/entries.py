@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ttscale.scaling.fits.fit import Fit
+from ttscale.scaling.fits.fit_law import Fit
 
 _LINE_POINTS = 48
 

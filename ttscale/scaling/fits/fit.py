@@ -1,108 +1,279 @@
-"""Fitting laws to a curve: one by name, the one that the back-test chooses, or the average of all."""
+"""A law fitted to a curve: parameters with intervals, a typed status, a back-test, predictions."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.scaling.curves.curve import Curve
-from ttscale.scaling.fits.backtest import backtest, folds_of
-from ttscale.scaling.fits.fitting import DELTA, Fitting, fit_points
-from ttscale.scaling.fits.law_fit import STACKED, Fit, choose, fit_of, stacked_fit
-from ttscale.scaling.fits.points import Points, log_spaced, points_of
+from ttscale.scaling.fits.backtest import Backtest
+from ttscale.scaling.fits.choice import pick
+from ttscale.scaling.fits.curve_costs import budget_at, flops_at
+from ttscale.scaling.fits.fitted import Fitted
+from ttscale.scaling.fits.prediction import asymptote, band, times_outside, warn_far
+from ttscale.scaling.fits.stacking import Stack, chosen_backtest, stacked_backtest, weights_of
+from ttscale.scaling.fits.status import Status, falls, point_status, status_of
+from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.laws.law import Law
-from ttscale.scaling.laws.table import LAWS, check_law, get_law
-from ttscale.scaling.numbers import is_whole
+from ttscale.scaling.numbers import is_number
 
-__all__ = ["STACKED", "Fit", "check_fitting", "fit_law", "log_spaced", "needed_budgets"]
+STACKED = "stacked"
 
 
-def fit_law(
-    curve: Curve, law: str | Law = "auto", *, loss: str = "auto", delta: float = DELTA, n_splits: int = 5
-) -> Fit:
-    """Fit one law, choose among all of ``LAWS`` by back-test, or average them.
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A law fitted to a curve, or the stacked average of several.
 
-    The points are spaced evenly in log k; every bootstrap replicate of the curve is refitted for the intervals. The law
-    chosen is the simplest of those whose back-test error of the gain cannot be told from the least (see
-    :mod:`ttscale.scaling.fits.choice`), and never one whose solver did not converge.
-
-    Args:
-        curve: from :func:`ttscale.scaling.curves.curve.accuracy_curve`, with at least 2 budgets.
-        law: ``"auto"``, ``"stacked"``, a name in ``LAWS``, or a :class:`~ttscale.scaling.laws.law.Law` of your own.
-        loss: ``"auto"``: the likelihood of the counts for laws of coverage that have one, else ``"gls"``; ``"huber"``;
-            ``"binomial"``. See :mod:`ttscale.scaling.fits.fitting`.
-        delta: of ``"huber"``, in standard errors.
-        n_splits: splits of the items for the back-test, each used both ways.
-
-    Raises:
-        TtscaleError: unknown law or loss, budgets that do not increase, fewer of them (evenly spaced in log k) than a
-            named law has parameters, undefined accuracy, or too few items to halve.
+    Attributes:
+        law, formula, purpose: name, form, and what it is for.
+        unit: what the law's ``k`` is: ``"draws"``, or ``"multiplier"`` (cost in units of the first draw's) for a
+            curve whose draws differ in cost.
+        loss: ``gls``, ``huber`` or ``binomial``, of the points; ``counts``, the likelihood of the counts of right
+            samples; ``stacked``.
+        r2, rmse: of the fitted points, unweighted. ``r2`` is NaN when accuracy does not vary, and may be negative,
+            since the fit weighs points by their covariance.
+        backtest: error at budgets and items not seen; see :mod:`ttscale.scaling.fits.backtest`.
+        forecast: the law with its parameters, and, made when first asked for, those of every resample.
+        curve: what was fitted; it keeps the map from k to cost.
+        candidates: of a law chosen among several, every law's fit, best back-test first.
+        skipped: laws that could not be fitted, or not averaged, and why.
+        choice: of a law chosen among several, the back-test of the choosing: each fold is predicted by the law that the
+            other splits choose. Its error over ``backtest``'s is the optimism of having taken the least of several.
+        weights: of the stacked average, the share of each law.
     """
-    check_fitting(law, loss, delta)
-    if not is_whole(n_splits) or n_splits < 1:
-        raise TtscaleError("n_splits", expected="a whole number of at least 1", got=repr(n_splits), fix="Give 5.")
-    points, how = points_of(curve), Fitting(loss, delta)
-    laws, skipped = _laws(law, points)
-    folds = folds_of(points, n_splits=int(n_splits))
-    fits = []
-    for one in laws:
-        try:
-            fits.append(fit_of(fit_points(one, points, how), curve, backtest(one, folds, how)))
-        except TtscaleError as error:
-            if law not in ("auto", STACKED) or error.argument != "law":
-                raise
-            skipped[one.name] = "is not defined at all of these budgets, wherever on its start grid"
-    if law not in ("auto", STACKED):
-        return fits[0]
-    ranked = tuple(sorted(fits, key=lambda fit: (not fit.backtest.possible, fit.backtest_gain_rmse)))
-    if law == "auto":
-        return replace(choose(ranked), candidates=ranked, skipped=skipped)
-    if (stacked := stacked_fit(ranked, skipped)) is None:
-        raise TtscaleError(
-            "law", expected="budgets to fit and budgets to predict, for a back-test to weigh the laws by",
-            got=f"budgets {points.curve.budgets.tolist()}", fix='Use more budgets, or law="constant".',
-        )  # fmt: skip
-    return stacked
 
+    law: str
+    formula: str
+    purpose: str
+    unit: str
+    loss: str
+    r2: float
+    rmse: float
+    backtest: Backtest
+    forecast: Fitted | Stack = field(repr=False)
+    curve: Curve = field(repr=False)
+    candidates: tuple[Fit, ...] = field(default=(), repr=False)
+    skipped: dict[str, str] = field(default_factory=dict, repr=False)
+    weights: dict[str, float] = field(default_factory=dict)
+    choice: Backtest | None = field(default=None, repr=False)
 
-def check_fitting(law: str | Law = "auto", loss: str = "auto", delta: float = DELTA) -> None:
-    """Refuse a law, a loss or a ``delta`` that :func:`fit_law` cannot work with."""
-    Fitting(loss, delta)
-    if law in ("auto", STACKED):
-        return
-    named = law if isinstance(law, Law) else get_law(law)
-    if len(named.inputs) != 1:
-        raise TtscaleError(
-            "law", expected="a law of one input, the number of draws k",
-            got=f"{named.name!r} of {', '.join(named.inputs)}", fix="Fit it with ttscale.fit_surface.",
-        )  # fmt: skip
+    @property
+    def definition(self) -> Law | None:
+        """The law; None of the stacked average."""
+        return self.forecast.law if isinstance(self.forecast, Fitted) else None
 
+    @property
+    def params(self) -> dict[str, Interval]:
+        """Each parameter with the percentile interval of its bootstrap refits; none of the stacked average."""
+        return self.forecast.params if isinstance(self.forecast, Fitted) else {}
 
-def needed_budgets(law: str | Law) -> int:
-    """How many budgets, evenly spaced in log k, :func:`fit_law` needs for a law."""
-    if law in ("auto", STACKED):
-        return 2
-    return max(2, len((law if isinstance(law, Law) else get_law(law)).parameters))
+    @property
+    def values(self) -> dict[str, float]:
+        """Each parameter, without the refits that its interval takes."""
+        if not isinstance(self.forecast, Fitted):
+            return {}
+        return dict(zip(self.forecast.law.names, self.forecast.values.tolist(), strict=True))
 
+    @property
+    def level(self) -> float:
+        """Of every interval."""
+        return self.curve.level
 
-def _laws(law: str | Law, points: Points) -> tuple[list[Law], dict[str, str]]:
-    """The laws to fit, and those that the curve has too few budgets for, with the reason."""
-    n_points = len(points.x)
-    if law in ("auto", STACKED):
-        meant = [one for one in LAWS.values() if points.of in one.of and len(one.inputs) == 1]
-        skipped = {
-            one.name: f"needs {needed_budgets(one)} budgets, the curve has {n_points} evenly spaced in log k"
-            for one in meant
-            if needed_budgets(one) > n_points
-        }
-        chosen = [one for one in meant if one.name not in skipped]
-    else:
-        chosen, skipped = [law if isinstance(law, Law) else get_law(law)], {}
-        if needed_budgets(chosen[0]) > n_points:
+    @property
+    def budgets(self) -> np.ndarray:
+        """Those fitted, evenly spaced in log k, ``int64 [k]``."""
+        return self.forecast.points.curve.budgets
+
+    @cached_property
+    def status(self) -> Status:
+        """What the fit can be taken for.
+
+        - ``converged``.
+        - ``not_converged``: the solver's gradient is not 0, or more than a tenth of the refits did not converge.
+        - ``off_the_data``: a law of several parameters describes the points worse than their mean (``r2 < 0``); a
+          constant lies outside the interval of one of them.
+        - ``falls``: more compute makes the accuracy worse; the whole interval of the law's change over the fitted
+          range is below 0. What it tends to is then no ceiling, but what it sinks to.
+        - ``not_identified``: the data do not say what a shape parameter is: the slopes of the law in its parameters
+          cannot be told apart at the points, its interval reaches a limit or spans more than half the range between
+          them, the part of the law that it shapes may be 0, or there are no more points than parameters.
+        - ``at_bound``: a parameter sits on its limit.
+        """
+        if isinstance(self.forecast, Fitted):
+            return status_of(self.forecast, self.r2)
+        points, found = self.forecast.points, self.point_status
+        if found == "converged" and points.varies:
+            ends = self.forecast.resampled_at(points.x[[0, -1]])
+            return "falls" if falls(points.x, ends, self.level) else found
+        return found
+
+    @property
+    def point_status(self) -> Status:
+        """The status as far as it can be told without refits: what no interval tells is left out."""
+        if isinstance(self.forecast, Fitted):
+            return point_status(self.forecast, self.r2)
+        if not all(part.solution.converged for part in self.parts):
+            return "not_converged"
+        return "off_the_data" if self.r2 < 0 else "converged"
+
+    @property
+    def gradient_norm(self) -> float:
+        """Of the loss at the solution (see :mod:`ttscale.scaling.solving.solution`); the largest of a stack."""
+        return max(float(part.solution.gradient_norm) for part in self.parts)
+
+    @property
+    def start_gap(self) -> float:
+        """How much worse the best start was that ended elsewhere, relative; NaN when all ended in one place."""
+        gaps = [part.solution.gap for part in self.parts if math.isfinite(part.solution.gap)]
+        return min(gaps, default=math.nan)
+
+    @property
+    def backtest_rmse(self) -> float:
+        return self.backtest.rmse
+
+    @property
+    def backtest_gain_rmse(self) -> float:
+        return self.backtest.gain_rmse
+
+    @property
+    def usable(self) -> bool:
+        """Whether the law may be chosen or averaged: it was back-tested, and its fits to curve and folds converged."""
+        return self.backtest.sound and all(part.solution.converged for part in self.parts)
+
+    @cached_property
+    def asymptote(self) -> Interval | None:
+        """The accuracy that the law tends to with ever more draws, within [0, 1].
+
+        None where it has no limit (so of an average in which a logarithm has a share), or one that its form says
+        whatever the data (1 of coverage by a power). The interval is made as that of :meth:`predict` at 10 times the
+        fitted range.
+        """
+        return asymptote(self.forecast, misfit=self.backtest.gain_misfit, others=self._others)
+
+    @cached_property
+    def stacked(self) -> Fit | None:
+        """The average of all candidates, weighted by their back-tests; None where no law could be back-tested."""
+        return stacked_fit(self.candidates, self.skipped)
+
+    def predict(self, k: float | None = None, *, flops: float | None = None) -> Interval:
+        """Expected accuracy at a budget of k draws, or at a cost per item in FLOPs.
+
+        The interval adds in quadrature (1) the percentile interval of the bootstrap refits; (2) z times the back-test
+        error of the gain, less the sampling error of what it was scored on, once within twice the fitted range and once
+        more per further doubling; (3) for a law chosen among several, z times their disagreement about the gain outside
+        the fitted range. It is for the expected accuracy on items of this kind; the sampling error of a new set of
+        items comes on top. Where no back-test was possible the interval is NaN. Beyond 10 times the fitted range it
+        warns, and widens twice as fast; below the first fitted budget likewise.
+
+        Raises:
+            TtscaleError: not exactly one of ``k`` and ``flops``, or one that no budget of at least one draw has.
+        """
+        if (k is None) == (flops is None):
             raise TtscaleError(
-                "law", expected=f"at least {needed_budgets(chosen[0])} budgets for {chosen[0].name!r}",
-                got=str(n_points), fix='Use more budgets, or law="constant".',
-            )  # fmt: skip
-    for one in chosen:
-        check_law(one)
-    return chosen, skipped
+                "k, flops", expected="exactly one of them", got=f"k={k!r}, flops={flops!r}", fix="Give one."
+            )
+        k = self.k_at(flops) if k is None and flops is not None else k
+        if not is_number(k) or not 1 <= k < math.inf:
+            raise TtscaleError("k", expected="a number of draws of at least 1", got=repr(k), fix="Give for example 16.")
+        budget, fitted = np.array([float(k)]), self.forecast.points.x
+        warn_far(self.law, float(times_outside(self._x(budget), fitted[0], fitted[-1])[0]))
+        value, low, high = (float(line[0]) for line in self.line(budget))
+        return Interval(value, low, high, self.level, f"{self.forecast.method} and back-test error")
+
+    def line(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Prediction, low and high at many budgets ``float64 [k]``; see :meth:`predict`."""
+        return band(self.forecast, self._x(k), misfit=self.backtest.gain_misfit, others=self._others)
+
+    def point_line(self, k: np.ndarray) -> np.ndarray:
+        """Prediction at many budgets ``[k]``, without the refits that its interval takes."""
+        return self.forecast.at(self._x(k))
+
+    def flops_at(self, k: np.ndarray) -> np.ndarray:
+        """Cost per item of budgets ``[k]``: the curve's own, and beyond its end its mean cost per further draw."""
+        return flops_at(self.curve, k)
+
+    def k_at(self, flops: float) -> float:
+        """The budget that costs ``flops`` per item, in draws (fractions allowed); TtscaleError where none does."""
+        return budget_at(self.curve, flops)
+
+    @property
+    def parts(self) -> tuple[Fitted, ...]:
+        """The fitted laws that it is made of: one, or those of the stack."""
+        return (self.forecast,) if isinstance(self.forecast, Fitted) else self.forecast.parts
+
+    @cached_property
+    def _others(self) -> list[tuple[Fitted | Stack, float]]:
+        """The laws that it was chosen among or is an average of, as far as they hold, and their weights."""
+        held = [fit for fit in self.candidates if fit.usable and fit.point_status != "off_the_data"]
+        return [(fit.forecast, weight) for fit, weight in zip(held, _weights(held), strict=True)]
+
+    def _x(self, k: np.ndarray) -> np.ndarray:
+        return k if self.unit == "draws" else self.flops_at(k) / self.flops_at(np.array([1.0]))
+
+
+def fit_of(fitted: Fitted, curve: Curve, tested: Backtest) -> Fit:
+    """The fit of one law, with its back-test."""
+    law, (r2, rmse) = fitted.law, _errors(fitted)
+    return Fit(
+        law=law.name, formula=law.formula, purpose=law.purpose, unit=fitted.points.unit, loss=fitted.loss, r2=r2,
+        rmse=rmse, backtest=tested, forecast=fitted, curve=curve,
+    )  # fmt: skip
+
+
+def stacked_fit(candidates: Sequence[Fit], skipped: dict[str, str]) -> Fit | None:
+    """The average of fits, best back-test first, weighted by their back-tests; None where none could be back-tested.
+
+    What did not converge has no part in it, unless nothing did.
+    """
+    possible = [fit for fit in candidates if fit.backtest.possible]
+    if not possible:
+        return None
+    known = [fit for fit in possible if fit.usable] or possible
+    left = {fit.law: "did not converge, and has no part in the average" for fit in possible if fit not in known}
+    used = [(fit, weight) for fit, weight in zip(known, _weights(known), strict=True) if weight > 0]
+    stack = Stack(tuple(part for fit, _ in used for part in fit.parts), np.array([weight for _, weight in used]))
+    first, (r2, rmse) = known[0], _errors(stack)
+    return Fit(
+        law=STACKED, formula="Σ weight · law", purpose="all laws together, weighted by their back-tests",
+        unit=first.unit, loss=STACKED, r2=r2, rmse=rmse,
+        backtest=stacked_backtest([fit.backtest for fit in known], _sizes(known)),
+        forecast=stack, curve=first.curve, candidates=tuple(candidates), skipped=skipped | left,
+        weights={fit.law: weight for fit, weight in used},
+    )  # fmt: skip
+
+
+def choose(ranked: Sequence[Fit]) -> Fit:
+    """The simplest of the fits that the back-test cannot tell from the best, with the back-test of this choice."""
+    known = [fit for fit in ranked if fit.usable] or [fit for fit in ranked if fit.backtest.possible]
+    if not known:
+        return ranked[0]
+    errors = np.array([fit.backtest_gain_rmse for fit in known])
+    chosen = known[pick(errors, _sizes(known), known[0].backtest.unsure)]
+    return replace(chosen, choice=chosen_backtest([fit.backtest for fit in known], _sizes(known)))
+
+
+def _weights(fits: Sequence[Fit]) -> list[float]:
+    """Of laws by their back-tests, summing to 1."""
+    if not fits:
+        return []
+    errors = np.array([fit.backtest_gain_rmse for fit in fits])
+    return [float(weight) for weight in weights_of(errors, _sizes(fits), fits[0].backtest.unsure)]
+
+
+def _sizes(fits: Sequence[Fit]) -> np.ndarray:
+    """How many parameters laws have, ``int [law]``."""
+    return np.array([fit.parts[0].n_parameters for fit in fits])
+
+
+def _errors(forecast: Fitted | Stack) -> tuple[float, float]:
+    """``r2`` and ``rmse`` of the points."""
+    points = forecast.points
+    residual = points.y - forecast.at(points.x)
+    total = float(((points.y - points.y.mean()) ** 2).sum())
+    r2 = 1.0 - float((residual**2).sum()) / total if points.varies else math.nan
+    return r2, math.sqrt(float((residual**2).mean()))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ttscale.scaling.curves.curve import Curve
-from ttscale.scaling.fits.fit import Fit, fit_law, log_spaced, needed_budgets
-from ttscale.scaling.fits.fitting import DELTA
+from ttscale.scaling.fits.fit_law import Fit, fit_law, log_spaced, needed_budgets
+from ttscale.scaling.fits.fitted import DELTA
 
 
 @dataclass(frozen=True)
 class LawOptions:
-    """``law``, ``loss`` and ``delta`` of :func:`ttscale.scaling.fits.fit.fit_law`."""
+    """``law``, ``loss`` and ``delta`` of :func:`ttscale.scaling.fits.fit_law.fit_law`."""
 
     law: str = "auto"
     loss: str = "auto"

@@ -100,12 +100,12 @@ def growth(beyond: np.ndarray) -> np.ndarray:
     return np.maximum(1.0, np.log2(beyond)) + np.maximum(0.0, np.log2(beyond / FAR))
 
 
-def warn_far(law: str, outside: float, *, stacklevel: int = 3) -> None:
+def warn_far(law: str, outside: float) -> None:
     """Warn of a prediction more than ``FAR`` times outside the fitted range."""
     if outside > FAR:
         warnings.warn(
             f"{law} is asked for {outside:.0f} times its fitted range: the interval is widened by a guess",
-            stacklevel=stacklevel,
+            stacklevel=3,
         )
 
 

@@ -27,7 +27,7 @@ from ttscale.scaling.curves.coverage import COVERAGE
 from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.curves.estimate import check_estimation
 from ttscale.scaling.curves.of_run import run_curves
-from ttscale.scaling.fits.fit import Fit, fit_law, log_spaced
+from ttscale.scaling.fits.fit_law import Fit, fit_law, log_spaced
 from ttscale.scaling.summaries.entries import json_ready
 from ttscale.scaling.summaries.words import count_words, kind_words
 from ttscale.voting.votes import DEFAULT

@@ -16,7 +16,7 @@ import numpy as np
 
 from ttscale.scaling.fits.backtest import Backtest
 from ttscale.scaling.fits.choice import NOTHING, pick
-from ttscale.scaling.fits.fitting import Fitted
+from ttscale.scaling.fits.fitted import Fitted
 from ttscale.scaling.fits.points import Points
 
 

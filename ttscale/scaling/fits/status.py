@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from ttscale.scaling.fits.fitting import CONVERGED, Fitted
+from ttscale.scaling.fits.fitted import CONVERGED, Fitted
 from ttscale.scaling.intervals.interval import Interval, normal_quantile, percentiles
 from ttscale.scaling.laws.law import Parameter
 
@@ -28,7 +28,7 @@ def falls(x: np.ndarray, resampled: np.ndarray, level: float) -> bool:
 
 
 def status_of(fitted: Fitted, r2: float) -> Status:
-    """The status of one law's fit; see :class:`ttscale.scaling.fits.law_fit.Fit`.
+    """The status of one law's fit; see :class:`ttscale.scaling.fits.fit.Fit`.
 
     Args:
         r2: of the points; NaN where accuracy does not vary.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ttscale.scaling.fits.fit import STACKED
+from ttscale.scaling.fits.fit_law import STACKED
 from ttscale.scaling.fits.ranking import LEAST_ERROR, LawRanking, LawScore
 from ttscale.scaling.summaries.words import count_words
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ttscale.records.records import Records
 from ttscale.scaling.curves.combined import gain_per_flop, paired_difference
 from ttscale.scaling.curves.curve import Curve
-from ttscale.scaling.fits.fit import Fit
+from ttscale.scaling.fits.fit_law import Fit
 from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.learning.policies import LearnedGroup
 from ttscale.scaling.planning.candidates import plain_members

@@ -14,7 +14,7 @@ from ttscale.records.records import Records
 from ttscale.records.schema import Member
 from ttscale.scaling.curves.curve import Curve, accuracy_curve
 from ttscale.scaling.fits.entries import fit_entries
-from ttscale.scaling.fits.fit import Fit
+from ttscale.scaling.fits.fit_law import Fit
 from ttscale.scaling.fits.options import LawOptions
 from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.learning.at_hand import AtHand

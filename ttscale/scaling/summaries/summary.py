@@ -9,8 +9,8 @@ from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
 from ttscale.scaling.checks import check_records
 from ttscale.scaling.curves.estimate import check_estimation, check_ties
-from ttscale.scaling.fits.fit import check_fitting
-from ttscale.scaling.fits.fitting import DELTA
+from ttscale.scaling.fits.fit_law import check_fitting
+from ttscale.scaling.fits.fitted import DELTA
 from ttscale.scaling.fits.options import LawOptions
 from ttscale.scaling.intervals.bootstrap import check_resampling
 from ttscale.scaling.intervals.interval import check_level
@@ -65,7 +65,7 @@ def summarize(
             plurality.
         law: ``"auto"`` fits all laws to every curve and marks the chosen one; a name fits that law to every curve
             that has budgets enough for it. loss, delta: what a fit makes small; see
-            :func:`ttscale.scaling.fits.fit.fit_law`.
+            :func:`ttscale.scaling.fits.fit_law.fit_law`.
         ci, n_boot, seed: level of all intervals, number of resamples, and seed of resamples and halves.
         ties: what tied answers earn in every curve: ``"shared"``, ``"strict"`` or, of text, ``"first_seen"``; see
             :func:`ttscale.scaling.curves.curve.accuracy_curve`. A plan, the tradeoff's verdicts and, of images, the

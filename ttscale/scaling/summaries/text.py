@@ -13,7 +13,7 @@ from ttscale.scaling.curves.curve import Curve, accuracy_curve
 from ttscale.scaling.curves.of_run import text_curves, untied
 from ttscale.scaling.curves.text_costs import known_costs
 from ttscale.scaling.fits.entries import fit_entries
-from ttscale.scaling.fits.fit import Fit
+from ttscale.scaling.fits.fit_law import Fit
 from ttscale.scaling.fits.options import LawOptions
 from ttscale.scaling.intervals.halves import first_half
 from ttscale.scaling.intervals.interval import Interval

@@ -9,7 +9,7 @@ from typing import Any
 from ttscale.records.records import Records
 from ttscale.scaling.curves.combined import paired_difference
 from ttscale.scaling.curves.curve import Curve
-from ttscale.scaling.fits.fit import Fit
+from ttscale.scaling.fits.fit_law import Fit
 from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.planning.planned import Plan
 from ttscale.scaling.sampled import GREEDY, KINDS

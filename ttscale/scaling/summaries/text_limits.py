@@ -11,7 +11,7 @@ from ttscale.records.records import Records
 from ttscale.scaling.curves.coverage import coverage_curve
 from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.curves.of_run import untied
-from ttscale.scaling.fits.fit import Fit
+from ttscale.scaling.fits.fit_law import Fit
 from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.limits.limit import VoteLimit, agree, vote_limit
 from ttscale.scaling.strategy import without_vote
