@@ -12,17 +12,17 @@ from scaling_example import make_records, records_of_answers
 from scipy.stats import beta, binom, binomtest, permutation_test
 from text_example import samples_of
 
-import ttscale.scaling.runs.paired_test as paired_test
+import ttscale.scaling.comparison.paired_test as paired_test
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
+from ttscale.scaling.comparison.compare import RunComparison, compare_runs
+from ttscale.scaling.comparison.paired_test import fewest_units, least_p, lower_bound, paired_p, units_to_show
+from ttscale.scaling.comparison.rows import flipped
+from ttscale.scaling.comparison.verdict import detectable
+from ttscale.scaling.comparison.words import exit_words, run_lines, run_summary, verdict_words
 from ttscale.scaling.curves.curve import accuracy_curve
 from ttscale.scaling.planning.plan import plan
 from ttscale.scaling.quality.compare import holm
-from ttscale.scaling.runs.compare import RunComparison, compare_runs
-from ttscale.scaling.runs.paired_test import fewest_units, least_p, lower_bound, paired_p, units_to_show
-from ttscale.scaling.runs.rows import flipped
-from ttscale.scaling.runs.verdict import detectable
-from ttscale.scaling.runs.words import exit_words, run_lines, run_summary, verdict_words
 
 FAST = {"n_boot": 200}
 

@@ -10,6 +10,7 @@ from scaling_example import make_records
 
 from ttscale.errors import TtscaleError
 from ttscale.records.records import Records
+from ttscale.scaling.comparison.compare import compare_runs
 from ttscale.scaling.curves.combined import gain_per_flop, mean_curve
 from ttscale.scaling.curves.curve import accuracy_curve
 from ttscale.scaling.curves.of_run import run_curves
@@ -22,7 +23,6 @@ from ttscale.scaling.planning.candidates import PLAN_VOTES
 from ttscale.scaling.planning.plan import plan
 from ttscale.scaling.quality.compare import compare
 from ttscale.scaling.quality.quality import quality
-from ttscale.scaling.runs.compare import compare_runs
 from ttscale.scaling.strategy import tta
 from ttscale.scaling.summaries.summary import check_options, json_ready, summarize
 from ttscale.scaling.summaries.words import accuracy_words, draws_words, flops_words, points_words, ratio_words

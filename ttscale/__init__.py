@@ -31,7 +31,7 @@ _HOME = {
     "proportion": "ttscale.scaling.intervals.interval",
     "quality": "ttscale.scaling.quality.quality",
     "compare": "ttscale.scaling.quality.compare",
-    "compare_runs": "ttscale.scaling.runs.compare",
+    "compare_runs": "ttscale.scaling.comparison.compare",
     "equivalent": "ttscale.scaling.quality.equivalent",
     "tta": "ttscale.scaling.strategy",
     "ensemble": "ttscale.scaling.strategy",

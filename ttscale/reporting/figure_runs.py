@@ -27,7 +27,7 @@ def run_differences(summary: Mapping[str, Any], *, narrow: bool = False) -> Figu
     """Differences of accuracy, new minus old, in percentage points; of many groups those that differ most.
 
     Args:
-        summary: as ``scaling.runs.words.run_summary`` gives it.
+        summary: as ``scaling.comparison.words.run_summary`` gives it.
     """
     colour = roles(1)
     lines = list(_lines(summary["rows"], _LETTERS_NARROW if narrow else _LETTERS))

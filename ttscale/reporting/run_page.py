@@ -48,7 +48,7 @@ def write_run_page(folder: Path, summary: Mapping[str, Any]) -> None:
     """Write ``report.html`` and the figure.
 
     Args:
-        summary: as ``scaling.runs.words.run_summary`` gives it, with the ``command`` that made it.
+        summary: as ``scaling.comparison.words.run_summary`` gives it, with the ``command`` that made it.
     """
     drawing = _drawing(summary)
     for ending, render in (("png", canvas.png), ("svg", canvas.svg)):

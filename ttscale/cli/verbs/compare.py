@@ -11,10 +11,10 @@ from ttscale.cli.job import Job
 from ttscale.cli.outcome import REGRESSED
 from ttscale.cli.schema import CompareConfig
 from ttscale.reporting.run_page import write_run_page
-from ttscale.scaling.runs.compare import RunComparison, compare_runs
-from ttscale.scaling.runs.rows import BETTER, WORSE, Flip, RunDifference
-from ttscale.scaling.runs.verdict import GROUPS
-from ttscale.scaling.runs.words import exit_words, interval_words, p_words, row_words, run_lines, run_summary
+from ttscale.scaling.comparison.compare import RunComparison, compare_runs
+from ttscale.scaling.comparison.rows import BETTER, WORSE, Flip, RunDifference
+from ttscale.scaling.comparison.verdict import GROUPS
+from ttscale.scaling.comparison.words import exit_words, interval_words, p_words, row_words, run_lines, run_summary
 
 _GROUPS_SHOWN = 10
 _IDS_SHOWN = 5
