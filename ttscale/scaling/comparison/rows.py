@@ -137,12 +137,7 @@ class Measured:
         values = [float(value) for value in one.accuracy]
         if one.n_units < 2:
             return self._unknown(values[0]), self._unknown(values[1])
-        low, high = one.bounds
-        before, after = (
-            Interval(value, float(low[i]), float(high[i]), self.level, one.method_words)
-            for i, value in enumerate(values)
-        )
-        return before, after
+        return one.interval(0), one.interval(1)
 
     def _unknown(self, value: float) -> Interval:
         return Interval(value, math.nan, math.nan, self.level, "one item, or cluster of items, has no interval")

@@ -129,9 +129,14 @@ def pooled_of(records: Records, parts: Sequence[Part], vote: AnswerVote, *, exch
         answers=graded.answers.astype(np.int16) if narrow else graded.answers, right=right_draws(graded),
         log_weights=weights_of(graded, vote, parts), columns=[part.columns for part in parts],
         n=np.stack([samples_of_pool(graded, part) for part in parts]), places=[part.places for part in parts],
-        names=keyed.item_keys("/".join(map(str, draw)) for draw in graded.draws),
+        names=draw_keys(graded),
         keys=keyed.item_keys(records.item_ids.tolist()), best=vote.best, exchange=exchange,
     )  # fmt: skip
+
+
+def draw_keys(graded: Graded) -> np.ndarray:
+    """What keeps the random orders of one draw apart from those of another, ``uint64 [draw]``."""
+    return keyed.item_keys("/".join(map(str, draw)) for draw in graded.draws)
 
 
 def samples_of_pool(graded: Graded, part: Part) -> np.ndarray:

@@ -20,7 +20,7 @@ from ttscale.scaling.curves.budgets import check_budgets
 from ttscale.scaling.curves.curve import default_strategy
 from ttscale.scaling.curves.image_costs import image_flops, image_seconds
 from ttscale.scaling.curves.random_orders import alike_items, permuted, whole_rounds
-from ttscale.scaling.curves.sampled_credits import Part, parts_of, samples_of_pool
+from ttscale.scaling.curves.sampled_credits import Part, draw_keys, parts_of, samples_of_pool
 from ttscale.scaling.curves.text_costs import (
     DrawCosts,
     begun,
@@ -151,7 +151,7 @@ def _met(
     """
     graded = records.graded()
     keys = keyed.item_keys(records.item_ids.tolist())
-    names = keyed.item_keys("/".join(map(str, draw)) for draw in graded.draws)
+    names = draw_keys(graded)
     held = np.stack([samples_of_pool(graded, part) for part in parts])
     most = [int(part.taken(budgets).max()) for part in parts]
     points = min(_POINTS, _CELLS // len(budgets), _WORK // sum(most))

@@ -20,7 +20,7 @@ from ttscale.records.graded import Graded
 from ttscale.records.records import Records
 from ttscale.scaling.checks import check_text
 from ttscale.scaling.curves.curve import default_strategy
-from ttscale.scaling.curves.sampled_credits import Part, parts_of, right_draws, weights_of
+from ttscale.scaling.curves.sampled_credits import Part, parts_of, right_draws, samples_of_pool, weights_of
 from ttscale.scaling.intervals.bootstrap import (
     bootstrap_outcomes,
     check_bootstrap,
@@ -143,8 +143,7 @@ def _untold(graded: Graded, parts: Sequence[Part], vote: AnswerVote) -> str:
     """Why the samples tell nothing of the limit; empty where they do."""
     if vote.best:
         return "best-of-n has no limit: a sample with a higher score may always come"
-    fewest = min((np.median(graded.exists[:, one.columns].sum(axis=1)) for one in parts if one.pool[2] != GREEDY),
-                 default=np.inf)  # fmt: skip
+    fewest = min((np.median(samples_of_pool(graded, one)) for one in parts if one.pool[2] != GREEDY), default=np.inf)
     return "" if fewest >= 2 else "one sample of an item does not tell which answer leads: at least 2 are needed"
 
 
@@ -177,14 +176,22 @@ def _wrong_weight(answers: np.ndarray, right: np.ndarray, log_weights: np.ndarra
     return float(of_wrong.mean() / of_right.mean()) if of_right.size and of_wrong.size else 1.0
 
 
+def agrees(limit: VoteLimit, asymptote: Interval | None) -> bool | None:
+    """Whether the intervals of a vote's limit and of a fitted law's meet; None where one of the two is unknown."""
+    own = limit.interval
+    if asymptote is None or not np.isfinite([own.value, asymptote.value]).all():
+        return None
+    return asymptote.low <= own.high and own.low <= asymptote.high
+
+
 def agree(limit: VoteLimit, asymptote: Interval | None) -> str:
     """In words, whether the limit of a fitted law agrees with that of the vote: two readings of one number, the law's
     from the shape of the curve, the vote's from the answers. Empty where one of them is unknown."""
-    own = limit.interval
-    if asymptote is None or not np.isfinite([own.value, asymptote.value]).all():
+    own, alike = limit.interval, agrees(limit, asymptote)
+    if asymptote is None or alike is None:
         return ""
     both = f"{_percent(asymptote)} by the fitted law and {_percent(own)} by the answers' posterior"
-    if asymptote.low <= own.high and own.low <= asymptote.high:
+    if alike:
         return f"The limit of the vote is {both}: they agree."
     side = "above" if asymptote.low > own.high else "below"
     return f"The limit of the vote is {both}: the law ends {side} what the answers allow; trust it only near the data."

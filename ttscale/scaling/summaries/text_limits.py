@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.curves.of_run import untied
 from ttscale.scaling.fits.fit_law import Fit
 from ttscale.scaling.intervals.interval import Interval
-from ttscale.scaling.limits.limit import VoteLimit, agree, vote_limit
+from ttscale.scaling.limits.limit import VoteLimit, agree, agrees, vote_limit
 from ttscale.scaling.strategy import without_vote
 
 _TELLING = ("converged", "at_bound", "falls")  # statuses of a fit whose limit is worth comparing
@@ -58,12 +57,9 @@ def _row(curve: Curve, found: Ceilings, fit: Fit | None) -> dict[str, Any]:
     if limit is None:
         return row
     asymptote = fit.asymptote if fit is not None and fit.status in _TELLING else None
-    own = limit.interval
-    agrees = None
-    if asymptote is not None and math.isfinite(own.value):
-        agrees = asymptote.low <= own.high and own.low <= asymptote.high
     return row | {
-        "agrees": agrees, "leading": limit.leading, "prior": limit.prior, "method": own.method,
+        "agrees": agrees(limit, asymptote), "leading": limit.leading, "prior": limit.prior,
+        "method": limit.interval.method,
         "asymptote": asymptote, "law": None if asymptote is None or fit is None else fit.law,
         "check": agree(limit, asymptote),
     }  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.scaling.fits.choice import pick
+from ttscale.scaling.fits.fitted import CONVERGED
 from ttscale.scaling.fits.status import Status
 from ttscale.scaling.intervals.bootstrap import check_resampling
 from ttscale.scaling.intervals.interval import Interval, check_level
@@ -28,7 +29,6 @@ from ttscale.scaling.surfaces.laws import SURFACES, to_units
 from ttscale.scaling.surfaces.points import Points, check_points
 
 _WIDE = 100.0  # an exponent whose interval spans more than this factor is not known
-_SOUND = 0.9  # of the refits, or of the cells, must have converged to be relied on
 
 
 def fit_surface(
@@ -64,7 +64,7 @@ def fit_surface(
     if len(fits) == 1:
         return fits[0]
     ranked = sorted(fits, key=_error)
-    sound = [fit for fit in ranked if fit.status != "not_converged" and fit.backtest.converged >= _SOUND] or ranked
+    sound = [fit for fit in ranked if fit.status != "not_converged" and fit.backtest.converged >= CONVERGED] or ranked
     at = pick(np.array([_error(fit) for fit in sound]), np.array([len(fit.params) for fit in sound]))
     return replace(sound[at], candidates=tuple(ranked))
 
@@ -129,7 +129,7 @@ def _fit(
     off = float((residual**2).mean()) > float(np.log(y).var()) and len(law.parameters) > 1
     status: Status = (
         "not_converged" if not solution.converged else "off_the_data" if off else "not_identified" if unclear
-        else "not_converged" if share < _SOUND else "at_bound" if bound else "converged"
+        else "not_converged" if share < CONVERGED else "at_bound" if bound else "converged"
     )  # fmt: skip
     return SurfaceFit(
         law=law.name, formula=law.formula, purpose=law.purpose, params=params, status=status, at_bound=bound,
