@@ -49,13 +49,16 @@ def paired_ratio(
 
 
 def in_process(function: str, *arguments: object, module: str = "spine") -> dict[str, Any]:
-    """Run ``function`` of a module of rows in a process of its own: its result, peak memory in MiB and seconds."""
+    """Run ``function`` of a module of rows in a process of its own: its result, peak memory in MiB and seconds.
+
+    The peak is the kernel's VmHWM: ru_maxrss keeps what the process held before it became this program.
+    """
     code = (
-        "import importlib, json, resource, sys, time; sys.path.insert(0, sys.argv[1]);"
+        "import importlib, json, pathlib, sys, time; sys.path.insert(0, sys.argv[1]);"
         "rows = importlib.import_module(sys.argv[4]); start = time.perf_counter();"
         "result = getattr(rows, sys.argv[2])(*json.loads(sys.argv[3]));"
         "print(json.dumps({'result': result, 'seconds': time.perf_counter() - start,"
-        "'peak_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))"
+        "'peak_mib': int(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024}))"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent), function, json.dumps(arguments), module]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
