@@ -29,7 +29,7 @@ def write_images(folder: Path, right: np.ndarray, labels: np.ndarray, *, flops: 
         n_blocks=1,
     )  # fmt: skip
     with RecordsWriter(folder, manifest) as writer:
-        writer.write_block(0, ids, {"net": log_probs}, {"net": [flops] * 2})
+        writer.write_block(0, ids, {"net": log_probs})
         writer.finish(ids, labels)
     return str(folder)
 

@@ -94,12 +94,13 @@ def test_option_keys_are_arguments_of_the_factory_it_names(option: Path):
     assert set(written) <= inspect.signature(factory(target) if target else summarize).parameters.keys()
 
 
-def test_only_draws_have_a_choice_of_factories():
-    """Views and samples; a key of the one is null for the other."""
-    assert {group for group in GROUPS if len(targets_of(group)) > 1} == {"draws"}
+def test_only_draws_and_train_have_a_choice_of_factories():
+    """Views and samples; a ladder, a soup, students. A key of the one is null for the other."""
+    assert {group for group in GROUPS if len(targets_of(group)) > 1} == {"draws", "train"}
     for group, schema in GROUPS.items():
         assert {field.default for field in fields(schema) if field.name == "_target_"} <= targets_of(group)
-    assert all(field.default is None for field in fields(GROUPS["draws"]) if field.name != "_target_")
+    for group in ("draws", "train"):
+        assert all(field.default is None for field in fields(GROUPS[group]) if field.name != "_target_")
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -120,16 +121,15 @@ def test_group_defaults_are_those_of_its_factory(group: str):
     parameters = parameters_of(group)
     for name, default in ((field.name, field.default) for field in fields(GROUPS[group]) if field.name != "_target_"):
         given = parameters[name].default
-        left_to_it = group == "draws" or str(default).startswith("${")
+        left_to_it = group in ("draws", "train") or str(default).startswith("${")
         assert default == given or left_to_it or (default == MISSING and given is inspect._empty)
 
 
-def test_train_defaults_are_those_of_the_ladder():
+def test_train_leaves_to_each_kind_what_nobody_says():
     parameters = inspect.signature(train_ladder).parameters
     config = TrainConfig()
-    for name in ("widths", "seeds"):
-        assert tuple(getattr(config, name)) == parameters[name].default
-    for name in ("n_validation", "processes", "device"):
+    assert {getattr(config, name) for name in ("widths", "seeds", "n_validation", "image_size")} == {None}
+    for name in ("processes", "device"):
         assert getattr(config, name) == parameters[name].default
 
 
@@ -145,7 +145,7 @@ def test_the_zoo_was_trained_by_the_recipe_of_its_option():
     cards = [json.loads(path.read_text()) for path in ZOO_FOLDER.glob("*.json")]
     recipe = yaml.safe_load((configs_folder() / "train" / "zoo.yaml").read_text())
     del recipe["_target_"]
-    assert cards and all(card["recipe"] == recipe for card in cards)
+    assert cards and all(card["recipe"] == {"n_train": None, **recipe} for card in cards)
 
 
 @pytest.mark.parametrize("schema", [*SCHEMAS.values(), *GROUPS.values()], ids=lambda schema: schema.__name__)

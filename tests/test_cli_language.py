@@ -208,7 +208,7 @@ def test_mistakes_are_told_in_words(given: list[str], said: str, collected: str,
     assert not Path("runs/never").exists()
 
 
-def test_a_real_model_of_a_folder(work: Path, monkeypatch):
+def test_a_real_model_of_a_folder(work: Path, monkeypatch, capsys):
     monkeypatch.undo()
     monkeypatch.chdir(work)
     from language_example import tiny_language_model
@@ -228,3 +228,5 @@ def test_a_real_model_of_a_folder(work: Path, monkeypatch):
         ("T0.8", 3),
     ]
     assert all(row["seconds"] > 0 for row in rows) and read_records("runs/tiny").profiles().num_rows == 4
+    assert "slowest item" in capsys.readouterr().out
+    assert all(row["item_seconds"] == [row["seconds"]] and len(row["item_ids"]) == 1 for row in rows)

@@ -20,6 +20,7 @@ from ttscale.draws.grammar import views
 from ttscale.draws.steps import TRANSFORMS, PixelSpace
 from ttscale.draws.views import apply_view
 from ttscale.errors import TtscaleError
+from ttscale.records.codes import decoded, encoded
 from ttscale.records.read import read_records
 
 DRAWS = "flip * (identity + random_shift(2))"
@@ -151,7 +152,7 @@ def test_a_run_that_stopped_at_a_broken_item_goes_on_with_skip(tmp_path, members
     arguments = {"out": tmp_path, "batch_size": 4, "progress": False}
     with pytest.raises(TtscaleError, match="on_bad_item=skip"):
         collect(members[0], broken_data(), **arguments)
-    assert len(json.loads((tmp_path / "manifest.json").read_text())["shards"]) == 2  # the first block is kept
+    assert len(json.loads((tmp_path / "manifest.json").read_text())["shards"]) == 1  # the first block is kept
     assert collect(members[0], broken_data(), on_bad_item="skip", **arguments).n_items == 10
 
 
@@ -393,6 +394,21 @@ def test_float16_records_are_close(tmp_path, members):
     half = collect(members[0], data, out=tmp_path / "b", log_probs_dtype="float16", progress=False)
     assert half.log_probs("a").dtype == np.float16
     np.testing.assert_allclose(half.log_probs("a"), full.log_probs("a"), rtol=1e-3, atol=1e-3)
+
+
+def test_records_of_codes_are_close_and_go_on_like_others(tmp_path, members, monkeypatch):
+    data = make_data(16)
+    arguments = {"draws": DRAWS, "batch_size": 4, "progress": False}
+    full = collect(members, data, out=tmp_path / "a", **arguments)
+    small_blocks(monkeypatch)
+    codes = collect(members, data, out=tmp_path / "b", log_probs_dtype="uint8", **arguments)
+    assert codes.manifest.config["log_probs_dtype"] == "uint8" and codes.manifest.flipped_draws == 0
+    assert len(list(codes.blocks())) == 4 and len(list((tmp_path / "b/log_probs").iterdir())) == 4 * len(members)
+    for model in members:
+        assert np.array_equal(codes.log_probs(model.name), decoded(encoded(full.log_probs(model.name))))
+        assert codes.draw_flops(model.name, "hflip") == full.member(model.name).flops > 0
+    with pytest.raises(TtscaleError, match='log_probs_dtype was "uint8", is "float32"'):
+        collect(members, data, out=tmp_path / "b", **arguments)
 
 
 def test_decisions_flipped_by_rounding_are_counted(tmp_path):

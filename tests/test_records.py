@@ -1,8 +1,10 @@
 """Records on disk: what is written is read again, and what is not Records is refused."""
 
+import hashlib
 import json
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -49,10 +51,10 @@ def write(folder, outcomes, blocks=(0, 1, 2), finish=True, **config):
         for block in blocks:
             if not writer.has_block(block):
                 rows = slice(4 * block, min(4 * block + 4, 10))
-                flops = {"a": [100.0] * 3, "b": [300.0] * 3}
-                writer.write_block(block, IDS[rows], {name: values[rows] for name, values in outcomes.items()}, flops)
+                writer.write_block(block, IDS[rows], {name: values[rows] for name, values in outcomes.items()})
         if finish:
-            writer.finish(IDS, LABELS, families=np.array(["even", "odd"] * 5, dtype=object))
+            families = np.array(["even", "odd"] * 5, dtype=object)
+            writer.finish(IDS, LABELS, families=families, draw_flops={"b": [300.0, 300.0, 310.0]})
 
 
 def test_round_trip(tmp_path, outcomes):
@@ -65,7 +67,8 @@ def test_round_trip(tmp_path, outcomes):
         and records.families[1] == "odd"
         and records.clusters is None
     )
-    assert records.member("b").card == {"train_flops": 1e9} and records.draw_flops("b", "vflip") == 300.0
+    assert records.member("b").card == {"train_flops": 1e9} and records.draw_flops("b", "vflip") == 310.0
+    assert [records.draw_flops("a", view) for view in VARIANTS] == [100.0] * 3
     for name, values in outcomes.items():
         assert np.array_equal(records.log_probs(name), values)
         assert np.array_equal(records.log_probs(name, slice(3, 9)), values[3:9])
@@ -117,18 +120,27 @@ def test_stored_outcomes_are_checked_once(tmp_path, outcomes, monkeypatch):
 
 def test_tables_read_without_ttscale(tmp_path, outcomes):
     write(tmp_path, outcomes)
-    draws = pq.read_table(tmp_path / "draws" / "m001-b00001.parquet").to_pandas()
-    assert len(draws) == 12 and set(draws["member"]) == {"b"}
-    row = draws[(draws["item_id"] == "d/6") & (draws["variant"] == "vflip")].iloc[0]
     shard = np.load(tmp_path / "log_probs" / "m001-b00001.npy")
-    assert np.array_equal(shard[row["row"], VARIANTS.index("vflip")], outcomes["b"][6, 2]) and row["flops"] == 300.0
-    assert len(read_records(tmp_path).draws()) == 60
+    assert np.array_equal(shard[2, VARIANTS.index("vflip")], outcomes["b"][6, 2])
     costs = pq.read_table(tmp_path / "costs.parquet").to_pylist()
     forward = {"scope": "forward", "key": "b@1x8x8", "flops": 300.0, "bytes": 10.0, "member": "b"}
     assert costs[1] == forward | dict.fromkeys(("variant", "item_id", "prefix", "tokens"))
+    draw = {"scope": "draw", "key": "b/vflip", "flops": 310.0, "member": "b", "variant": "vflip"}
+    assert costs[7] == draw | dict.fromkeys(("bytes", "item_id", "prefix", "tokens")) and len(costs) == 8
     items = pq.read_table(tmp_path / "items.parquet").to_pylist()
     unknown = dict.fromkeys(("gold", "question", "cluster"))
     assert items[5] == {"item_id": "d/5", "label": 1, "class_name": "q", "family": "odd"} | unknown
+
+
+def test_the_draws_of_images_as_a_table(tmp_path, outcomes):
+    write(tmp_path, outcomes)
+    records = read_records(tmp_path)
+    rows = records.draws().to_pandas()
+    assert len(rows) == 60 and rows["row"].tolist() == [i // 3 for i in range(30)] * 2
+    row = rows[(rows["item_id"] == "d/6") & (rows["variant"] == "vflip") & (rows["member"] == "b")].iloc[0]
+    assert row["flops"] == 310.0 and row["row"] == 6
+    assert records.take([6, 1]).draws()["item_id"].to_pylist() == (["d/6"] * 3 + ["d/1"] * 3) * 2
+    assert len(Records.from_arrays(outcomes, LABELS).draws()) == 60
 
 
 def test_a_resumed_run_goes_on_and_ends_the_same(tmp_path, outcomes):
@@ -170,7 +182,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
         (lambda folder: (folder / "manifest.json").write_text("[1]"), "damaged"),
         (lambda folder: (folder / "log_probs" / "m000-b00001.npy").unlink(), "missing file"),
         (lambda folder: _flip_a_byte(folder / "log_probs" / "m000-b00001.npy"), "SHA-256"),
-        (lambda folder: _flip_a_byte(folder / "draws" / "m001-b00002.parquet"), "SHA-256"),
+        (lambda folder: _flip_a_byte(folder / "costs.parquet"), "SHA-256"),
         (lambda folder: (folder / "items.parquet").unlink(), "items.parquet"),
     ],
 )
@@ -201,6 +213,29 @@ def test_records_of_version_1_are_still_read(tmp_path, outcomes):
     (tmp_path / "manifest.json").write_text(json.dumps(old))
     with pytest.raises(TtscaleError, match="something else or damaged"):
         read_records(tmp_path)
+
+
+def test_records_of_version_3_have_a_table_of_the_draws(tmp_path, outcomes):
+    write(tmp_path, outcomes)
+    value = json.loads((tmp_path / "manifest.json").read_text())
+    forwards = pq.read_table(tmp_path / "costs.parquet").slice(0, 2)
+    tables = {"costs.parquet": ("costs", "", -1, forwards)}
+    for number, name in enumerate("ab"):
+        for block, n in enumerate((4, 4, 2)):
+            rows = pa.table(
+                {"member": [name] * 3 * n, "variant": [*VARIANTS] * n, "flops": [7.0, 8.0, 9.0 + number] * n}
+            )
+            tables[f"draws/m{number:03d}-b{block:05d}.parquet"] = ("draws", name, block, rows)
+    (tmp_path / "draws").mkdir()
+    for path, (kind, member, block, table) in tables.items():
+        pq.write_table(table, tmp_path / path)
+        shard = {"path": path, "kind": kind, "member": member, "block": block, "rows": len(table)}
+        digest = hashlib.sha256((tmp_path / path).read_bytes()).hexdigest()
+        value["shards"] = [old for old in value["shards"] if old["path"] != path] + [shard | {"sha256": digest}]
+    (tmp_path / "manifest.json").write_text(json.dumps(value | {"schema_version": 3}))
+    records = read_records(tmp_path)
+    assert [records.draw_flops("b", view) for view in VARIANTS] == [7.0, 8.0, 10.0]
+    assert records.draw_flops("a", "vflip") == 9.0 and np.array_equal(records.log_probs("a"), outcomes["a"])
 
 
 def _flip_a_byte(file) -> None:

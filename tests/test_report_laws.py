@@ -138,7 +138,22 @@ def test_costs_tell_mean_quantiles_and_worst_and_leave_out_what_nobody_knows():
     assert "90% of items within" in said and "Worst item" in said and "13.0" in said and "10.0" in said
     assert "Bytes" not in said and "250 ms" in said and "1.50 s" in said
     seconds = said[said.index("Seconds per item") :]
-    assert "Mean" in seconds and "Worst" not in seconds
+    assert "Mean" in seconds and "Worst" not in seconds and "Slowest" not in seconds
+    assert "keeps only the mean" in seconds
+
+
+@pytest.mark.parametrize(("timed", "few"), [(4, True), (100, False)])
+def test_seconds_say_of_how_many_timed_items_they_are(timed: int, few: bool):
+    made = summary()
+    curve = next(one for one in made["curves"] if one["id"] == NAME)
+    seconds = {"mean": [0.25, 1.5], "quantiles": [[0.2, 1.0], [0.5, 2.0], [0.5, 3.0]], "worst": [0.75, 4.0]}
+    curve["spending"] = {**curve["spending"], "seconds": seconds, "timed_items": timed}
+    said = text_of(costs(Series(made)))
+    said = said[said.index("Seconds per item") :]
+    assert all(head in said for head in ("Median", "90% of timed items within", "Slowest timed item"))
+    assert all(shown in said for shown in ("200 ms", "3.00 s", "750 ms", "4.00 s"))
+    assert f"of the {timed} items that a profile timed" in said and "keeps only the mean" not in said
+    assert ("fewer than 100" in said) == few
 
 
 def test_a_cost_that_every_item_shares_is_told_once():

@@ -482,6 +482,37 @@ def test_coverage_is_fitted_to_its_counts_by_likelihood():
     }
 
 
+def test_coverage_is_forecast_by_laws_that_hold_far_beyond_the_samples():
+    """Every law is ranked; the choice and the average are of those for forecasts. An exponent with a prior counts as no
+    parameter, so that neither of the two is the simpler, and their errors alone weigh them."""
+    n, c = beta_counts(n_items=400, seed=1)
+    fit = fit_law(counted(n, c, [1, 2, 3, 4, 6, 8, 11, 16, 23, 32], n_boot=50))
+    meant = {"constant", "exponentiated_power", "easy_and_hard"}
+    assert {one.law for one in fit.candidates if one.forecast.forecasts} == meant
+    assert fit.law in meant and set(fit.stacked.weights) <= meant and len(fit.candidates) > 6
+    by_law = {one.law: one for one in fit.candidates}
+    assert [by_law[law].forecast.n_free for law in sorted(meant)] == [1, 2, 2]
+    two = [fit.stacked.weights[law] for law in ("easy_and_hard", "exponentiated_power")]
+    behind = [by_law[law].backtest_gain_rmse ** 2 / fit.backtest.unsure for law in sorted(meant)[1:]]
+    assert math.log(two[0] / two[1]) == pytest.approx(behind[1] - behind[0])
+
+
+@pytest.mark.parametrize(("b", "seed"), [(40.0, 0), (400.0, 1)])
+def test_a_tail_of_hard_problems_is_found_beside_many_easy_ones(b, seed):
+    """Half of the problems are easy: the power of the hard ones' failures is that of their own spread, which one beta
+    distribution of all does not find."""
+    rng, n = np.random.default_rng(seed), np.full(2000, 100)
+    chance = np.where(rng.random(2000) < 0.5, rng.beta(1, 2, 2000), rng.beta(0.4, b, 2000))
+    curve = counted(n, rng.binomial(n, chance), [1, 2, 4, 8, 16, 32, 64, 100], n_boot=50)
+    truth = 1 - np.mean((1 - chance) ** 10_000)
+    far, off = np.array([1e4]), {}
+    for law in ("easy_and_hard", "beta_binomial"):
+        fit = fit_law(curve, law, n_splits=1)
+        off[law] = abs(fit.point_line(far)[0] - truth)
+    assert off["easy_and_hard"] < 0.03 and off["beta_binomial"] > 2 * off["easy_and_hard"]
+    assert fit_law(curve, "easy_and_hard", n_splits=1).values["w"] == pytest.approx(0.5, abs=0.05)
+
+
 def test_thinned_counts_are_those_of_every_subset():
     n, c = np.array([5, 5, 7, 5]), np.array([2, 0, 7, 2])
     pairs = pairs_of(Counts(n, c))

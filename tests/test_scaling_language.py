@@ -282,7 +282,7 @@ def test_laws_are_in_draws_and_costs_go_on_at_the_price_of_a_sample(records):
 
 def test_verdicts_at_matched_flops(records):
     found = tradeoff(records, n_boot=100)
-    assert [rung.size for rung in found.ladder] == ["small", "big"]
+    assert [rung.name for rung in found.ladder] == ["small", "big"]
     big = accuracy_curve(records, sampled.greedy(records, "big"), n_boot=100)
     assert found.ladder[1].accuracy.value == big.accuracy[0] and found.ladder[1].flops == big.flops[0]
     (verdict,) = found.verdicts

@@ -9,7 +9,7 @@ import pytest
 from scaling_example import correlated_credits, curve_with
 from scipy.integrate import quad
 from scipy.optimize import brentq
-from scipy.special import gammaln, hyp2f1
+from scipy.special import betaln, gammaln, hyp2f1
 from scipy.stats import beta, betabinom
 
 import ttscale.scaling.laws.table as laws
@@ -33,6 +33,7 @@ EXAMPLES = {
     "two_powers": (0.6, 0.5, -0.9, 0.3, 0.8),
     "beta_binomial": (0.4, 2.5),
     "scaled_beta_binomial": (0.4, 1.5, 0.7),
+    "easy_and_hard": (0.2, 0.4, 25.0),
 }
 IN_WORDS = {
     "constant": lambda k, A: A,
@@ -43,6 +44,7 @@ IN_WORDS = {
     "exponentiated_power": lambda k, a, b: np.exp(-a / k**b),
     "bnsl": lambda k, A, B, c0, c1, d, f: A + B * k**-c0 * (1 + (k / d) ** (1 / f)) ** (-c1 * f),
     "two_powers": lambda k, A, B, C, c, d: A + B * k**-c + C * k ** -(c + d),
+    "easy_and_hard": lambda k, w, a, b: w * k / (k + 2) + (1 - w) * (1 - np.exp(betaln(a, b + k) - betaln(a, b))),
 }
 
 
@@ -172,7 +174,17 @@ def test_scaled_by_one_it_is_the_beta_binomial_up_to_ten_thousand_samples():
     np.testing.assert_allclose(one.value(k, *p, np.array([1.0])), other.value(k, *p), rtol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["beta_binomial", "scaled_beta_binomial"])
+def test_easy_and_hard_counts_are_a_mixture_of_two_beta_binomials():
+    law, c = LAWS["easy_and_hard"], np.arange(31.0)
+    w, a, b = 0.2, 0.35, 40.0
+    expected = w * betabinom.pmf(c, 30, 1, 2) + (1 - w) * betabinom.pmf(c, 30, a, b)
+    found = np.exp(law.log_pmf(np.full(31, 30.0), c, *(np.array([x]) for x in (w, a, b))))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    missed = w * betabinom.pmf(0, 7, 1, 2) + (1 - w) * betabinom.pmf(0, 7, a, b)
+    assert 1 - law.value(np.array([7.0]), *(np.array([x]) for x in (w, a, b)))[0] == pytest.approx(missed, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["beta_binomial", "scaled_beta_binomial", "easy_and_hard"])
 def test_gradients_of_the_log_likelihood(name):
     law, p = LAWS[name], np.array(EXAMPLES[name])
     n, c = np.array([10.0, 10, 100, 100, 1000]), np.array([0.0, 10, 3, 60, 500])
@@ -253,6 +265,9 @@ def power(**changes):
         (power(parameters=(A, Parameter("c", 0.1, np.inf))), "infinite bounds of c"),
         (power(parameters=(A, Parameter("c", 0.0, 1.0))), "searched in its logarithm from 0"),
         (power(parameters=(A, Parameter("c", 0.1, 1.0, starts=(3.0,)))), "starts of c outside its bounds"),
+        (power(parameters=(A, Parameter("c", 0.1, 1.0, prior=(3.0, 1.0)))), "the prior (3.0, 1.0) of c"),
+        (power(parameters=(A, Parameter("c", 0.1, 1.0, prior=(0.3, 0.0)))), "the prior (0.3, 0.0) of c"),
+        (power(parameters=(replace(A, prior=(0.3, 1.0)), C)), "a prior of A, which is not searched in its logarithm"),
         (power(value=lambda k, a, c: a * np.log(k - 1.5)), "value"),
         (power(value=lambda k, a, c: np.ones((3, 2))), "value"),
         (power(value=lambda k, a, c: a**2 * k**-c), "marked linear"),
@@ -263,6 +278,7 @@ def power(**changes):
         (power(value=lambda k, a, c: a * math.exp(k)), "write them with numpy, for arrays"),
         (power(of="accuracy"), "not a tuple of 'accuracy' and 'coverage'"),
         (power(of=("acuracy",)), "not a tuple of 'accuracy' and 'coverage'"),
+        (power(forecasts=("votes",)), "forecasts=('votes',), which is not a tuple"),
         (power(limit=lambda a, c: a + 99.0), "a limit that its value does not tend to"),
         (
             replace(COUNTS, log_pmf_gradient=lambda n, c, *p: tuple(-x for x in COUNTS.log_pmf_gradient(n, c, *p))),

@@ -20,7 +20,7 @@ from ttscale.scaling.learning.policies import learned_groups, planned_curves, po
 from ttscale.scaling.planning.candidates import candidates
 from ttscale.scaling.planning.plan import choose, plan
 from ttscale.scaling.planning.planned import load_plan
-from ttscale.scaling.strategy import by_size, ensemble, product, rivals, spread, tta
+from ttscale.scaling.strategy import by_rung, ensemble, product, rivals, spread, tta
 from ttscale.scaling.summaries.entries import json_ready
 from ttscale.scaling.summaries.headline import plan_words
 from ttscale.scaling.summaries.summary import summarize
@@ -341,7 +341,7 @@ def test_what_was_made_of_another_size_is_no_team_mate():
     cards = {m.name: dict(m.card) for m in zoo(60).members}
     cards["s16-1"] = {"size": "s16 int8", "of": "s16"}
     records = Records.from_arrays(log_probs, zoo(60).labels, cards=cards)
-    assert rivals(records.members) == {"s16 int8": "s16"} and "s16 int8" in by_size(records.members)
+    assert rivals(records.members) == {"s16 int8": "s16"} and "s16 int8" in by_rung(records.members)
     everyone = next(one for one in candidates(records) if one.name == "ensemble/all")
     assert everyone.members == ("s8-0", "s8-1", "s16-0")
     names = {group.curve.name for group in learned_groups(records, vote="mean", **SETTINGS)}

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -263,6 +264,37 @@ def test_counts_of_a_beta_binomial_against_scipy(n):
     np.testing.assert_allclose(ours.parameters, np.exp(other.x), rtol=1e-5)
     assert ours.objective == pytest.approx(other.fun, abs=1e-7)
     assert ours.converged and ours.identified.all() and ours.gradient_norm < 1e-6
+
+
+def test_a_prior_decides_what_counts_leave_open():
+    """One sample an item tells the mean chance of success alone: ``a`` is the prior's median, and ``b`` follows."""
+    beta = LAWS["beta_binomial"]
+    law = replace(beta, parameters=(replace(beta.parameters[0], prior=(0.3, 0.5)), beta.parameters[1]))
+    found = solve_counts(law, np.ones(40), np.arange(40) % 4 == 0)
+    np.testing.assert_allclose(found.parameters, [0.3, 0.9], rtol=1e-4)
+    many = solve_counts(law, np.ones(2), np.array([0, 1]), np.array([[30.0, 10.0], [20.0, 20.0]]), found)
+    np.testing.assert_allclose(many.parameters, [[0.3, 0.9], [0.3, 0.3]], rtol=1e-3)
+    assert found.converged and many.converged.all()
+
+
+def test_counts_with_a_prior_against_scipy():
+    rng = np.random.default_rng(5)
+    n = np.full(120, 40)
+    c = rng.binomial(n, np.where(rng.random(120) < 0.3, rng.beta(1, 2, 120), rng.beta(0.5, 60, 120)))
+    ours = solve_counts(LAWS["easy_and_hard"], n, c)
+
+    def lost(q):
+        w, a, b = 1 / (1 + np.exp(-q[0])), *np.exp(q[1:])
+        mixed = w * betabinom.pmf(c, 40, 1, 2) + (1 - w) * betabinom.pmf(c, 40, a, b)
+        return -np.log(mixed).sum() + 0.5 * (np.log(a / 0.3) / 0.8) ** 2
+
+    starts = ([-1.0, -1.0, 4.0], [-4.0, -2.0, 1.0])  # two parts, and one that is as good as alone: both are minima
+    settings = {"xatol": 1e-9, "fatol": 1e-11, "maxiter": 4000}
+    ends = [minimize(lost, start, method="Nelder-Mead", options=settings) for start in starts]
+    best = min(ends, key=lambda end: end.fun)
+    np.testing.assert_allclose(ours.parameters, [1 / (1 + np.exp(-best.x[0])), *np.exp(best.x[1:])], rtol=1e-4)
+    assert ours.objective == pytest.approx(best.fun, abs=1e-7) and ours.converged and ours.gradient_norm < 1e-6
+    assert ours.gap == pytest.approx(max(end.fun for end in ends) - best.fun, abs=1e-6)
 
 
 def test_scaled_counts_find_the_largest_probability():

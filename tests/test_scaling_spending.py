@@ -4,12 +4,14 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scaling_example import make_records
 from text_example import graded_of, make_text_records, samples_of
 
 from ttscale.errors import TtscaleError
 from ttscale.records.graded import TextDraw
+from ttscale.records.profiles import PROFILES
 from ttscale.records.records import Records
 from ttscale.scaling import sampled
 from ttscale.scaling.curves import spending as module
@@ -63,7 +65,7 @@ def test_flops_and_bytes_pay_a_prompt_once():
         cost = getattr(found, measure)
         assert (np.diff(cost.quantiles, axis=0) >= 0).all() and (np.diff(cost.quantiles, axis=1) >= 0).all()
         assert (cost.worst >= cost.quantiles[-1]).all()
-    assert np.isnan(found.seconds.mean).all() and np.isnan(found.seconds.worst).all()
+    assert np.isnan(found.seconds.mean).all() and np.isnan(found.seconds.worst).all() and found.timed_items == 0
 
 
 def test_a_prompt_with_every_sample():
@@ -150,8 +152,87 @@ def test_views_cost_every_image_alike():
     moved = spending(with_bytes(make_records(30)), strategy).bytes
     assert moved.mean.tolist() == [100, 200, 300, 400] == moved.worst.tolist()
     shape = found.as_dict()
-    assert list(shape) == ["budgets", "quantiles", "flops", "tokens", "bytes", "seconds"]
+    assert list(shape) == ["budgets", "quantiles", "timed_items", "flops", "tokens", "bytes", "seconds"]
+    assert shape["timed_items"] is None
     assert list(shape["flops"]) == ["mean", "quantiles", "worst"] and shape["flops"]["quantiles"].shape == (3, 2)
+
+
+PROFILED = {  # by member, decoding and number of samples: seconds of the items i0 to i2
+    ("m", "T", 1): [1.0, 2.0, 6.0], ("m", "T", 2): [2.0, 1.0, 9.0], ("m", "T", 4): [4.0, 3.0, 15.0],
+    ("b", "T", 1): [10.0, 3.0, 2.0], ("b", "T", 4): [16.0, 3.0, 8.0],
+}  # fmt: skip
+
+
+def profiled(items=("i0", "i1", "i2"), **more) -> Records:
+    """Five items, four samples of each of two members, and a profile of three of the items."""
+    draws = [TextDraw(member, v, "T", s) for member in "mb" for v in ("plain", "other") for s in range(4)]
+    graded = graded_of(np.zeros((5, 16), int), np.ones((5, 1)), draws, **more)
+    records = Records.from_graded(graded, item_ids=[f"i{i}" for i in range(5)])
+    rows = [
+        {
+            "device": "d", "dtype": "float32", "member": member, "decode_id": decoding, "samples": n,
+            "seconds": np.mean(each), **({"item_ids": items, "item_seconds": each} if items else {}),
+        }
+        for (member, decoding, n), each in PROFILED.items()
+    ]  # fmt: skip
+    vars(records)["_profiles"] = pa.Table.from_pylist(rows, schema=PROFILES)
+    return records
+
+
+def test_seconds_of_the_timed_items_by_hand():
+    found = spending(profiled(), sampled.samples(profiled(), "m"))
+    # i0: 1, 2, 3, 4; i1: 2, 2 (1 is not believed), 2.5, 3; i2: 6, 9, 12, 15
+    assert found.timed_items == 3
+    assert found.seconds.quantiles.tolist() == [[2, 2, 3, 4], [6, 9, 12, 15], [6, 9, 12, 15]]
+    assert found.seconds.worst.tolist() == [6, 9, 12, 15]
+    np.testing.assert_allclose(found.seconds.mean, [3, 4, (4 + 22 / 3) / 2, 22 / 3])
+    curve = accuracy_curve(profiled(), sampled.samples(profiled(), "m"), n_boot=50)
+    np.testing.assert_allclose(found.seconds.mean, curve.seconds)
+    one = spending(profiled(), sampled.samples(profiled(), "m"), budgets=[2]).seconds
+    assert one.worst.tolist() == [9] and one.quantiles[:, 0].tolist() == [2, 9, 9]
+
+
+def test_members_of_an_ensemble_take_an_items_time_one_after_another():
+    records = profiled()
+    found = spending(records, sampled.ensemble(records, ["m", "b"]), budgets=[1, 2, 4]).seconds
+    # m then b, by turns: i0 1, 11, 2 + 12; i1 2, 5, 2 + 3; i2 6, 8, 9 + 4
+    assert found.worst.tolist() == [6, 11, 14]  # not the sum of each member's slowest: 6 + 10, 9 + 12
+    assert found.quantiles.tolist() == [[2, 8, 13], [6, 11, 14], [6, 11, 14]]
+    np.testing.assert_allclose(found.mean, [3, 3 + 5, 4 + (5 + (9 - 5) / 3)])
+
+
+def test_seconds_that_were_not_kept_item_by_item_are_a_mean():
+    found = spending(profiled(items=()), sampled.samples(profiled(), "m"))
+    np.testing.assert_allclose(found.seconds.mean, [3, 4, (4 + 22 / 3) / 2, 22 / 3])
+    assert np.isnan(found.seconds.quantiles).all() and np.isnan(found.seconds.worst).all() and found.timed_items == 0
+
+
+def test_seconds_of_what_was_not_timed_are_unknown():
+    records = profiled()
+    other = spending(records, sampled.mixture(records, "m"), budgets=[1, 2, 8])
+    for values in (other.seconds.mean, other.seconds.worst, *other.seconds.quantiles):
+        assert np.isnan(values).tolist() == [
+            False,
+            True,
+            True,
+        ]  # the other prompt was not timed
+    assert other.timed_items == 3
+    unknown = profiled(scores={"judge": np.ones((5, 16))}, score_flops={"judge": np.ones((5, 16))})
+    judged = spending(unknown, sampled.samples(unknown, "m", vote="weighted:judge"))
+    assert np.isnan(judged.seconds.mean).all() and np.isnan(judged.seconds.worst).all() and judged.timed_items == 0
+
+
+def test_a_quantile_is_an_item_that_was_timed():
+    """Of 100 items the 99 % quantile is the slowest but one, of 99 the slowest."""
+    for n, expected in ((99, [49, 89, 98]), (100, [49, 89, 98])):
+        records = samples_of(np.zeros((n, 1), int), np.ones((n, 1)), decoding="T")
+        row = {
+            "device": "d", "member": "m", "decode_id": "T", "samples": 1, "seconds": 0.0,
+            "item_ids": records.item_ids.tolist(), "item_seconds": np.arange(n)[::-1].astype(float).tolist(),
+        }  # fmt: skip
+        vars(records)["_profiles"] = pa.Table.from_pylist([row], schema=PROFILES)
+        found = spending(records)
+        assert found.seconds.quantiles[:, 0].tolist() == expected and found.seconds.worst[0] == n - 1
 
 
 def test_what_is_refused():

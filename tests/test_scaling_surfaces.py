@@ -23,6 +23,9 @@ TRUE = {
     "additive_draws": {"E": 0.05, "A": 20.0, "B": 90.0, "G": 0.2, "alpha": 0.25, "beta": 0.28, "gamma": 0.6},
     "draws_as_size": {"E": 0.05, "A": 40.0, "B": 90.0, "alpha": 0.3, "beta": 0.28, "gamma": 0.7},
     "draws_as_compute": {"E": 0.08, "A": 20.0, "B": 90.0, "alpha": 0.25, "beta": 0.28, "gamma": 0.3},
+    "draws_share": {"E": 0.05, "A": 20.0, "B": 90.0, "g": 0.4, "alpha": 0.25, "beta": 0.28, "gamma": 0.9},
+    "draws_shrink": {"E": 0.08, "A": 20.0, "B": 90.0, "alpha": 0.25, "beta": 0.28, "gamma": 0.3},
+    "draws_power": {"E": 0.05, "A": 20.0, "B": 90.0, "g": 0.6, "alpha": 0.25, "beta": 0.28, "gamma": 0.9},
 }
 HOFFMANN = (np.exp(0.5267228), np.exp(6.0073404), np.exp(6.0179186), 0.33917084, 0.2849083)
 EPOCH = (np.exp(0.597307), np.exp(6.169246), np.exp(7.670157), 0.347311, 0.367172)
@@ -139,7 +142,7 @@ def test_split_with_intervals_and_without_a_minimum():
 def test_the_back_test_finds_what_draws_do(name):
     inputs, y = noisy(name, 0.004, seed=1, sizes=4, amounts=4)
     found = fit(inputs, y)
-    assert found.law == name and found.candidates[0].law == name
+    assert found.law == name  # its errors may be a hair larger than those of a law that holds it as a special case
     assert {one.law for one in found.candidates} == set(SURFACES)
     truth = SURFACES[name].at([np.array([8e9]), np.array([3e11]), np.array([32.0])], np.array([*TRUE[name].values()]))
     predicted = found.predict(8e9, 3e11, 32)

@@ -15,9 +15,10 @@ from ttscale.scaling.intervals.crossfit import best_against
 from ttscale.scaling.intervals.halves import first_half, folds
 from ttscale.scaling.strategy import ensemble, tta
 from ttscale.scaling.tradeoff.exchange import crossing, exchange_rate, ten_x_training_equals
+from ttscale.scaling.tradeoff.exchanges import exchange_between
 from ttscale.scaling.tradeoff.ladder import Option, Rung, climb, same_items
 from ttscale.scaling.tradeoff.pareto import pareto
-from ttscale.scaling.tradeoff.tradeoff import _exchange, tradeoff
+from ttscale.scaling.tradeoff.tradeoff import tradeoff
 
 # Jones 2021, "Scaling scaling laws with board games": at equal strength, d log10 test / d log10 train = −1.2.
 JONES_SLOPE, JONES_TEN_X = -1.2, 15.848931924611133
@@ -76,7 +77,7 @@ def rung_and_option(size, train, test, budgets):
 def test_exchange_of_analytic_curves_is_jones_rate():
     small, option = rung_and_option("small", 1e12, 1e6, 64)
     big, _ = rung_and_option("big", 3e12, 4e6, 1)
-    found = _exchange(small, big, option)
+    found = exchange_between(small, big, option)
     assert found.crosses and found.share_crossing == 1
     assert found.train_ratio == pytest.approx(3)
     assert found.test_ratio == pytest.approx(3**1.2, rel=1e-4)
@@ -89,7 +90,7 @@ def test_exchange_of_analytic_curves_is_jones_rate():
 def test_a_curve_that_never_arrives_has_a_gap_and_no_rate():
     small, option = rung_and_option("small", 1e12, 1e6, 4)
     big, _ = rung_and_option("big", 1e14, 1e7, 1)
-    found = _exchange(small, big, option)
+    found = exchange_between(small, big, option)
     assert not found.crosses and found.share_crossing == 0
     assert np.isnan([found.rate.value, found.rate.low, found.test_ratio, found.ten_x_training_equals]).all()
     gap = analytic(1e12, 1e6, [4])[0, 0] - analytic(1e14, 1e7, [1])[0, 0]
@@ -102,20 +103,20 @@ def test_the_training_of_every_member_counts():
     small, option = rung_and_option("small", 1e12, 1e6, 16)
     counted = Option("small", option.curve, 1e12 * np.minimum(np.arange(1.0, 17.0), 3.0))
     big, _ = rung_and_option("big", 6e12, 1e6, 1)
-    found = _exchange(small, big, counted)
+    found = exchange_between(small, big, counted)
     assert found.train_ratio == pytest.approx(2)  # 6e12 against 3 × 1e12
     assert found.rate.value == pytest.approx(1.2 * np.log(6) / np.log(2), rel=1e-4)
     close, _ = rung_and_option("close", 2.5e12, 1e6, 1)
-    assert not _exchange(small, close, counted).crosses  # it would take 3 models, more training than the one
+    assert not exchange_between(small, close, counted).crosses  # it would take 3 models, more training than the one
     dear = Option("small", option.curve, np.full(16, 9e12))
-    nothing = _exchange(small, close, dear)
+    nothing = exchange_between(small, close, dear)
     assert not nothing.crosses and np.isnan(nothing.gap.value) and "nothing is exchanged" in nothing.text
 
 
 def test_unknown_training_gives_a_test_ratio_but_no_rate():
     small, option = rung_and_option("small", 1e12, 1e6, 64)
     big, _ = rung_and_option("big", 3e12, 4e6, 1)
-    found = _exchange(small, big, Option("small", option.curve, np.full(64, np.nan)))
+    found = exchange_between(small, big, Option("small", option.curve, np.full(64, np.nan)))
     assert found.crosses and found.test_ratio == pytest.approx(3**1.2, rel=1e-4) and np.isnan(found.rate.value)
     assert "training FLOPs are not known" in found.text
 
@@ -127,7 +128,7 @@ def test_the_rate_has_no_upper_limit_when_some_resamples_never_cross():
     plain = curve_with(rng.permutation(credit[3] * (np.arange(300) > 4))[None], flops=[8e6], n_boot=300)
     small, big = (Rung(n, (n,), 1.0, f, t, c.at(1), c) for n, f, t, c in
                   (("s", 1e6, 1e12, curve), ("b", 8e6, 1e13, plain)))  # fmt: skip
-    found = _exchange(small, big, Option("s", curve, np.full(4, 1e12)))
+    found = exchange_between(small, big, Option("s", curve, np.full(4, 1e12)))
     assert found.crosses and 0.025 < found.share_crossing < 0.975
     assert found.rate.high == np.inf and np.isfinite(found.rate.low)
     assert not found.gap.excludes_zero and "too close to call: " in found.text
@@ -184,7 +185,7 @@ def test_nine_tenths_choose_better_than_a_half():
 def test_ladder_and_options():
     records = make_records(200, sizes=("s8", "s16", "s32"), seeds=2, views=3)
     rungs, options = climb([records], vote="mean", ci=0.95, n_boot=50, seed=0)
-    assert [r.size for r in rungs] == ["s8", "s16", "s32"]
+    assert [r.name for r in rungs] == ["s8", "s16", "s32"]
     assert [r.flops for r in rungs] == [1e6, 4e6, 16e6] and [r.train_flops for r in rungs] == [1e12, 4e12, 16e12]
     plain = [accuracy_curve(records, tta(records, f"s16-{s}"), n_boot=50).accuracy[0] for s in (0, 1)]
     assert rungs[1].accuracy.value == pytest.approx(np.mean(plain)) and rungs[1].n_seeds == 2
@@ -203,7 +204,7 @@ def test_ladder_and_options():
 def test_verdicts_spend_no_more_and_say_who_wins():
     records = make_records(400, sizes=("s8", "s16", "s32"), seeds=2)
     found = tradeoff(records, n_boot=200)
-    assert [v.big for v in found.verdicts] == ["s16", "s32"] and len(found.curves) == 9 and found.note == ""
+    assert [v.big for v in found.verdicts] == ["s16", "s32"] and len(found.curves) == 9 and found.notes == ()
     curves = {c.name: c for c in found.curves}
     for verdict in found.verdicts:
         for choice in verdict.choices:
@@ -225,7 +226,7 @@ def test_a_small_difference_is_too_close_to_call():
     found = tradeoff(Records.from_arrays(log_probs, labels, flops={"a": 1e6, "b": 3e6}), n_boot=200)
     assert found.verdicts[0].winner == "too close to call"
     assert "is too close to call" in found.verdicts[0].text
-    assert "Training FLOPs are not known for a, b" in found.note
+    assert "Training FLOPs are not known for a, b" in " ".join(found.notes)
 
 
 def test_the_bigger_model_can_win():
@@ -246,7 +247,7 @@ def test_several_records_are_joined_by_item():
     order = np.random.default_rng(0).permutation(100)
     one, two = tradeoff([small, big], n_boot=60), tradeoff([small, big.take(order)], n_boot=60)
     assert one.verdicts[0].difference == two.verdicts[0].difference
-    assert [r.size for r in one.ladder] == ["s8", "big"]
+    assert [r.name for r in one.ladder] == ["s8", "big"]
     direct = paired_difference(accuracy_curve(small, n_boot=60), 1, accuracy_curve(big, n_boot=60), 1)
     assert one.ladder[0].accuracy.value - one.ladder[1].accuracy.value == pytest.approx(direct.value)
 
@@ -294,19 +295,23 @@ def test_equal_accuracy_is_no_win():
 def test_progress_advances_to_the_end():
     told = []
     tradeoff(make_records(40), n_boot=50, on_progress=told.append)
-    assert told == sorted(told) and told[-1] == 1 and len(told) == 6 and 0 < told[0] < 0.2
+    assert told == sorted(told) and told[-1] == 1 and len(told) == 7 and 0 < told[0] < 0.2
 
 
 def test_one_size_says_so():
     found = tradeoff(make_records(50, sizes=("s8",), seeds=3), n_boot=50)
     assert len(found.ladder) == 1 and found.verdicts == found.exchange == ()
-    assert "one size (s8)" in found.note
+    assert "one size (s8)" in " ".join(found.notes)
 
 
 def test_bad_input():
     a = make_records(50)
     b = Records.from_arrays({"b": a.log_probs("s8-0")}, (a.labels + 1) % 5, flops={"b": 1.0})
     fewer = Records.from_arrays({"b": a.log_probs("s8-0")[:40]}, a.labels[:40])
+    named = [
+        Records.from_arrays({name: a.log_probs("s8-0")}, a.labels, class_names=list(classes))
+        for name, classes in (("b", "abcde"), ("c", "abced"))
+    ]
     free = Records.from_arrays({"b": a.log_probs("s8-0")}, a.labels, flops={"b": 0.0})
     for call, message in (
         (lambda: tradeoff([]), "at least one Records"),
@@ -314,6 +319,7 @@ def test_bad_input():
         (lambda: tradeoff([a, a]), "different members"),
         (lambda: tradeoff([a, b]), "equal labels"),
         (lambda: same_items([a, fewer]), "the same items"),
+        (lambda: same_items(named), "the same classes in the same order, got class 3 'e' beside 'd'"),
         (lambda: tradeoff(free), "positive number"),
         (lambda: tradeoff(a, vote="median"), "vote: "),
         (lambda: tradeoff(a, ci=1.5), "ci: "),

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -10,14 +11,15 @@ import torch
 from conftest import make_data
 from safetensors.torch import load_file
 
-from ttscale.cli.schema import TrainConfig
 from ttscale.data import fashion_mnist
 from ttscale.data.load import load_data
+from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
 from ttscale.models.resnet8 import resnet8
 from ttscale.models.zoo import ZOO_FOLDER
-from ttscale.training.ladder import train_ladder, validation_rows
-from ttscale.training.loop import Images, fit_classifier
+from ttscale.training.images import Images, validation_rows
+from ttscale.training.ladder import train_ladder
+from ttscale.training.loop import fit_classifier
 from ttscale.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=2, batch_size=16)
@@ -103,7 +105,8 @@ def test_cards_hold_what_made_them(tmp_path):
         ({"widths": []}, "widths"), ({"seeds": [-1]}, "seeds"), ({"processes": 0}, "processes"),
         ({"recipe": replace(RECIPE, epochs=0)}, "recipe.epochs"),
         ({"recipe": replace(RECIPE, learning_rate=0)}, "learning_rate"),
-        ({"n_validation": 70}, "at most 64"), ({"n_validation": "x"}, "n_validation: expected integers of at least 1"),
+        ({"n_validation": 70}, "one batch of 16 images"),
+        ({"n_validation": "x"}, "n_validation: expected integers of at least 1"),
         ({"widths": ["a"]}, "widths: expected integers"), ({"widths": 4}, "widths: expected integers"),
         ({"seeds": [0, 0]}, "each once"), ({"device": "toaster"}, "device: expected"),
         ({"out": 5}, "out: expected a path"),
@@ -166,7 +169,8 @@ def test_the_shipped_cards_are_those_of_the_default_ladder():
     """With the images, `ttscale train` over the shipped folder finds every rung finished, and trains nothing."""
     names = {f"resnet8-w{width}-s{seed}" for width in (4, 8, 16, 28) for seed in range(5)}
     assert {path.stem for path in ZOO_FOLDER.glob("*.json")} == names
-    assert config_defaults() == ((4, 8, 16, 28), (0, 1, 2, 3, 4))
+    parameters = inspect.signature(train_ladder).parameters
+    assert (parameters["widths"].default, parameters["seeds"].default) == ((4, 8, 16, 28), (0, 1, 2, 3, 4))
     run = {"data_sha256": FASHION_TRAIN, "n_validation": 5000, "recipe": asdict(Recipe())}
     for name in names:
         card = json.loads((ZOO_FOLDER / f"{name}.json").read_text())
@@ -178,13 +182,6 @@ def test_the_shipped_cards_are_those_of_the_default_ladder():
     assert len(train_ladder(load_data("fashion-mnist", split="train"), ZOO_FOLDER)) == 20
 
 
-def config_defaults():
-    config = TrainConfig()
-    parameters = inspect.signature(train_ladder).parameters
-    assert tuple(config.widths) == parameters["widths"].default and tuple(config.seeds) == parameters["seeds"].default
-    return parameters["widths"].default, parameters["seeds"].default
-
-
 def test_images_of_unequal_shapes_are_refused(tmp_path):
     data = learnable()
     uneven = replace(data, load=lambda i: data.load(i).resize((12 + i % 2, 12)))
@@ -194,6 +191,52 @@ def test_images_of_unequal_shapes_are_refused(tmp_path):
 
 def test_processes_side_by_side_train_the_same_weights(tmp_path):
     train(tmp_path / "one", seeds=[0, 1])
-    train(tmp_path / "two", seeds=[0, 1], processes=2)
+    told, planned = [], []
+    cards = train(
+        tmp_path / "two", seeds=[0, 1], processes=2, on_start=planned.append,
+        on_epoch=lambda rung, epoch, loss: told.append((rung.name, epoch)),
+    )  # fmt: skip
+    assert sorted(told) == [(card["name"], epoch) for card in cards for epoch in (1, 2)]
+    assert planned == [{card["name"]: card["train_flops"] for card in cards}]
     for path in (tmp_path / "one").glob("*.safetensors"):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_the_weights_are_those_of_the_recipe_written_out(tmp_path):
+    """Initialisation, order, augmentation, schedule, weight decay and momentum, step by step, to the bit."""
+    recipe = Recipe(n_train=40, epochs=2, batch_size=16, learning_rate=0.2, warmup=0.3, weight_decay=1e-3)
+    train(tmp_path, recipe=recipe, seeds=[3])
+    data = learnable()
+    uniforms = keyed.uniforms(0, keyed.item_keys(data.item_ids), stream=keyed.SPLIT)
+    rows = sorted(np.argsort(uniforms)[20:60])  # the first 20 are for validation
+    pixels = np.stack([np.asarray(data.load(i)) for i in rows])
+    labels = torch.from_numpy(data.labels[rows])
+    mean, std = torch.tensor(float(np.mean(pixels / 255))), torch.tensor(float(np.std(pixels / 255, ddof=1)))
+    torch.manual_seed(3)
+    module = resnet8(2, 2).to(memory_format=torch.channels_last).train()
+    speed = {name: torch.zeros_like(p) for name, p in module.named_parameters()}
+    for step in range(4):
+        if step % 2 == 0:
+            rng = np.random.default_rng([3, step // 2])
+            order = rng.permutation(40)
+        at = order[16 * (step % 2) : 16 * (step % 2) + 16]
+        down, right = rng.integers(-1, 2, size=(2, 16))
+        mirrored = rng.random(16) < 0.5
+        wide = np.pad(pixels[at], ((0, 0), (1, 1), (1, 1)), "edge")
+        moved = np.stack([wide[i, 1 + down[i] : 13 + down[i]] for i in range(16)])
+        shifted = [image[:, 1 + r : 13 + r] for image, r in zip(moved, right, strict=True)]
+        batch = np.stack([image[:, ::-1] if m else image for image, m in zip(shifted, mirrored, strict=True)])
+        x = torch.from_numpy(batch)[:, None] * (1 / (255 * std)) - mean / std
+        logits = module(x.contiguous(memory_format=torch.channels_last))
+        module.zero_grad()
+        torch.nn.functional.cross_entropy(logits, labels[torch.from_numpy(at)]).backward()
+        share = step / 4
+        rate = 0.2 * share / 0.3 if share < 0.3 else 0.1 * (1 + math.cos(math.pi * (share - 0.3) / 0.7))
+        with torch.no_grad():
+            for name, p in module.named_parameters():
+                grad = p.grad.add(p, alpha=1e-3) if p.ndim > 1 else p.grad
+                speed[name] = grad.clone() if step == 0 else speed[name].mul(0.9).add(grad)
+                p.add_(grad.add(speed[name], alpha=0.9), alpha=-rate)
+    made = load_file(tmp_path / "resnet8-w2-s3.safetensors")
+    for name, tensor in module.state_dict().items():
+        torch.testing.assert_close(made[name], tensor, rtol=0, atol=0)

@@ -88,7 +88,7 @@ def write_records(folder: str) -> int:
     with RecordsWriter(Path(folder), manifest) as writer:
         for block in range(ITEMS // BLOCK):
             some = ids[block * BLOCK : (block + 1) * BLOCK]
-            writer.write_block(block, some, {"made": np.roll(log_probs, block, axis=-1)}, {"made": [1e9] * VIEWS})
+            writer.write_block(block, some, {"made": np.roll(log_probs, block, axis=-1)})
         turned = [(labels + block) % CLASSES for block in range(ITEMS // BLOCK)]
         writer.finish(ids, np.concatenate(turned))
     return ITEMS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
@@ -57,11 +57,14 @@ def _check_keys(group: Any, keys: Mapping[str, Any], parameters: Mapping[str, in
 
 
 @contextmanager
-def naming(*groups: Any) -> Iterator[None]:
-    """Let an error about a key of one of these groups name the key as the user writes it, ``group.key``."""
+def naming(*groups: Any, but: Container[str] = ()) -> Iterator[None]:
+    """Let an error about a key of one of these groups name the key as the user writes it, ``group.key``; ``but`` are
+    keys that were given outside the groups."""
     try:
         yield
     except TtscaleError as error:
+        if error.argument in but:
+            raise
         group = next((one for one in groups if error.argument in (field.name for field in fields(one))), None)
         name = next((name for name, kind in GROUPS.items() if isinstance(group, kind)), None)
         if name is None:

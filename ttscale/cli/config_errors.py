@@ -14,7 +14,7 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from ttscale.errors import TtscaleError, unknown_name
 
-NAMED = ("fields", "records")  # keys that take names with their values, {name: value}
+NAMED = ("fields", "records", "recipe", "budgets")  # keys that take names with their values, {name: value}
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
 
 

@@ -28,7 +28,7 @@ class Data:
 
     _target_: str = "ttscale.data.load.load_data"
     spec: str = key(
-        MISSING, "fashion-mnist, imagefolder, torchvision:NAME; problems: arithmetic, gsm8k, jsonl, choices"
+        MISSING, "fashion-mnist, imagefolder, torchvision:NAME; problems: arithmetic, worked, gsm8k, jsonl, choices"
     )
     root: str | None = key(None, "folder of images, or file of problems, that holds the data")
     split: str = key("test", "which split, where the set has several")
@@ -44,8 +44,8 @@ class Data:
         "list that names none as well",
     )
     exclude: str | None = key(None, "of images: summary.json of ttscale leakage, whose flagged items are left out")
-    families: Any = key(None, "arithmetic: families of problems, a list or A+B")
-    n: int | None = key(None, "arithmetic: problems of each family")
+    families: Any = key(None, "arithmetic, worked: families of problems, a list or A+B")
+    n: int | None = key(None, "arithmetic, worked: problems of each family")
     fields: Any = key(
         None, "problems in a file: where question, answer, id, family, cluster and choices stand: {question: problem}"
     )
@@ -124,7 +124,9 @@ class Collect:
     channels_last: bool = key(True, "memory format; the faster one for most convolutional networks")
     fold: bool = key(True, "classifiers: let convolutions do the batch norm after them, which is faster")
     compile: bool = key(False, "classifiers: let torch compile them, a minute each; as CUDA graphs on CUDA")
-    log_probs_dtype: str = key("auto", "stored as float32 or float16; auto: float16 when float32 would take over 4 GiB")
+    log_probs_dtype: str = key(
+        "auto", "stored as float32, float16 or uint8 (codes); auto: float16 above 4 GiB of float32"
+    )
     on_bad_item: str = key("${data.on_bad_item}", "an unreadable item: as data.on_bad_item says")
     dtype: str = key(
         "auto", "float32, bfloat16, float16; auto: on CUDA float16 for classifiers and bfloat16 for language models"
@@ -142,20 +144,37 @@ class Report:
 
 
 @dataclass
-class Recipe:
-    """How a classifier is trained."""
+class Train:
+    """What is trained: a ladder by one recipe, a grid of budgets, a soup, students of other models, or language models.
+    Null: not given."""
 
     _target_: str = "ttscale.training.recipe.Recipe"
-    epochs: int = key(16, "passes over the training images")
-    batch_size: int = key(128, "images a step")
-    learning_rate: float = key(0.1, "peak of the one-cycle schedule")
-    warmup: float = key(0.2, "share of the steps before the peak, in [0, 1)")
-    weight_decay: float = key(5e-4, "on convolution and linear weights")
-    momentum: float = key(0.9, "Nesterov momentum of SGD")
-    max_shift: int = key(1, "each image is shifted by up to so many pixels")
-    flip: bool = key(True, "mirror half of the images")
+    n_train: int | None = key(None, "zoo: different images to train on; null: all but those for validation")
+    epochs: int | None = key(None, "zoo: passes over the training images")
+    batch_size: int | None = key(None, "zoo: images a step")
+    learning_rate: float | None = key(None, "zoo: peak of the one-cycle schedule")
+    warmup: float | None = key(None, "zoo: share of the steps before the peak, in [0, 1)")
+    weight_decay: float | None = key(None, "zoo: on convolution and linear weights")
+    momentum: float | None = key(None, "zoo: Nesterov momentum of SGD")
+    max_shift: int | None = key(None, "zoo: each image is shifted by up to so many pixels")
+    flip: bool | None = key(None, "zoo: mirror half of the images")
+    budgets: Any = key(None, "grid: training budgets by name, each with what differs from the recipe of zoo")
+    only: list[str] | None = key(None, "grid: names of the budgets to train; null: all")
+    widths: list[int] | None = key(None, "grid: its sizes, where the key widths does not say")
+    seeds: list[int] | None = key(None, "grid: its seeds, where the key seeds does not say")
+    starts: Any = key(None, "soup: trained models, zoo:GLOB or a list; a soup of fine-tunings is made of each")
+    teachers: Any = key(None, "distill: trained models, zoo:GLOB or a list; several are an ensemble")
+    views: str | None = key(None, "distill: views of the teacher, such as flip * shifts(1)")
+    temperature: float | None = key(None, "distill: of the soft labels, above 0")
+    hard: float | None = key(None, "distill: weight of the labels themselves, in [0, 1)")
+    label: str | None = key(None, "distill: part of the students' names")
+    budget: str | None = key(None, "distill: name of the students' training budget")
+    sizes: Any = key(None, "arithmetic: names of sizes, or {width, layers, heads} by name; null: all that have a name")
+    tokens: list[int] | None = key(None, "arithmetic: training tokens of each size, one budget each")
+    families: Any = key(None, "arithmetic: families of problems; null: all")
+    recipe: Any = key(None, "soup, distill, arithmetic: what differs from the usual recipe, {name: value}")
 
 
 GROUPS: Mapping[str, type] = {
-    "data": Data, "draws": Draws, "vote": Vote, "law": Law, "collect": Collect, "report": Report, "train": Recipe,
+    "data": Data, "draws": Draws, "vote": Vote, "law": Law, "collect": Collect, "report": Report, "train": Train,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from ttscale.cli.groups import Collect, Data, Draws, Law, Recipe, Report, Vote, key
+from ttscale.cli.groups import Collect, Data, Draws, Law, Report, Train, Vote, key
 
 MODELS = (
     "model spec, or a list of them: timm:NAME torchvision:NAME zoo:GLOB pip:NAME package.module:factory; made of "
@@ -76,6 +76,22 @@ class SweepConfig(LearningConfig):
 @dataclass
 class TradeoffConfig(VerbConfig):
     records: Any = key(MISSING, RECORDS + ", or a list of them over the same items")
+    queries: Any = key(
+        None, "numbers of queries over a model's life, one or a list, finite and above 0; null: [1e4, 1e6, 1e8, 1e10]"
+    )
+    budgets: Any = key(None, "test FLOPs per item to name the best way at, one or a list; null: eight in equal ratios")
+    train_flops: Any = key(None, "limits of training FLOPs to name it under as well, one or a list; null: none")
+    errors: Any = key(None, "errors in (0, 1) of the lines of equal error and of the lifetimes; null: as measured")
+    total_flops: Any = key(
+        None, "FLOPs of training and all queries together, to find the least error that they pay for; null: none"
+    )
+    reference: str | None = key(
+        None, "published models to lay beside: imagenet, language, or a CSV of your own; null: none"
+    )
+    same: Any = key(None, "which rung is which published model, {RUNG: NAME}; null: those of the same name")
+    comparable: bool | None = key(
+        None, "true: the items are a sample of the published benchmark's; false: compare costs alone; null: by `same`"
+    )
     seed: int = key(0, SEED)
     vote: Vote = field(default_factory=Vote)
     report: Report = field(default_factory=Report)
@@ -116,13 +132,16 @@ class ReportConfig(LearningConfig):
 
 @dataclass
 class TrainConfig(VerbConfig):
-    widths: list[int] = key([4, 8, 16, 28], "sizes: channels of the first block of a ResNet-8")
-    seeds: list[int] = key([0, 1, 2, 3, 4], "seeds of each size")
-    n_validation: int = key(5000, "images kept out of training, to choose recipes by")
+    widths: list[int] | None = key(
+        None, "sizes: channels of the first block of a ResNet-8; null: those of the group, or 4, 8, 16, 28"
+    )
+    seeds: list[int] | None = key(None, "seeds of each size; null: those of the group, or 0 to 4")
+    n_validation: int | None = key(None, "images kept out of training, to choose recipes by; null: 5000")
+    image_size: Any = key(None, "pixels a side, or [height, width], for images of unequal shapes; null: as they are")
     processes: int = key(1, "models trained at a time, one thread each")
-    device: str = key("cpu", "cpu or cuda")
+    device: str = key("cpu", "cpu, cuda, or auto")
     data: Data = field(default_factory=Data)
-    train: Recipe = field(default_factory=Recipe)
+    train: Train = field(default_factory=Train)
 
 
 @dataclass
@@ -177,7 +196,7 @@ class VerifyConfig(VerbConfig):
 @dataclass
 class ProfileConfig(VerbConfig):
     records: str = key(MISSING, RECORDS + "; the profile lies in it")
-    n_items: int = key(4, "decisions that are timed, each by itself, for every number of views or samples")
+    n_items: int = key(4, "decisions timed for every number of views or samples, each alone; quantiles are of them")
     repeats: int = key(5, "of each timing; the median is kept")
     device: str = key("auto", "cpu, cuda, cuda:1, mps; auto: CUDA where it is there")
     dtype: str = key("auto", "float32, float16, bfloat16; auto: on CUDA float16 for images, bfloat16 for text")
@@ -221,8 +240,10 @@ class ImportConfig(VerbConfig):
     source: Any = key(
         MISSING,
         "file, folder or list of files: tables of samples (.jsonl, .csv, .parquet), counts of right ones (item, n, c), "
-        "samples_*.jsonl of lm-evaluation-harness, logs of inspect_ai",
+        "samples_*.jsonl of lm-evaluation-harness, logs of inspect_ai; or folders of Records of classifiers over the "
+        "same items, which become one",
     )
+    log_probs_dtype: str = key("auto", "of such folders: float32, float16 or uint8 (codes); auto: as they are")
     format: str = key("auto", "rows, counts, lm_eval, inspect_ai or records (ours); auto: told from the files")
     fields: Fields = field(default_factory=Fields)
     scores: Any = key(None, "columns with a score of each sample, a name or a list; votes use them as best:NAME")

@@ -90,7 +90,7 @@ VERBS: dict[str, Verb] = {
             "ttscale import source=samples.jsonl fields.answer=prediction out=runs/imported", "ttscale-import",
         ),
         Verb(
-            "train", "train a ladder of small classifiers, with their training FLOPs metered",
+            "train", "train small models: ladders of sizes and budgets, soups, students; training FLOPs metered",
             "ttscale train data.root=/data/fashion-mnist out=runs/zoo", "ttscale-train", True,
         ),
         Verb(

@@ -22,6 +22,7 @@ from ttscale.errors import TtscaleError, in_a_line
 from ttscale.models.language import Endpoint, LanguageModel
 from ttscale.models.model import Model
 from ttscale.models.reading import check_outputs, look_like_probabilities, scores_in
+from ttscale.records.codes import DTYPES
 
 PROBED = 2  # items: logits that lie in [0, 1] and sum to 1 by chance do not do so twice
 
@@ -125,7 +126,7 @@ def check_vision(workers: int, log_probs_dtype: str, on_bad_item: str, **switche
     """Raise TtscaleError for the first argument of a collection of images that cannot be used."""
     check_whole(workers=workers)
     check_choices(
-        ("log_probs_dtype", log_probs_dtype, ("auto", "float32", "float16")),
+        ("log_probs_dtype", log_probs_dtype, ("auto", *DTYPES)),
         ("on_bad_item", on_bad_item, ("error", "skip")),
     )
     for name, value in switches.items():

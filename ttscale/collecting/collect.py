@@ -64,7 +64,8 @@ def collect(
             the same within rounding (in float32, 1e-4 of the largest output at most on some of the items and on noise,
             at every input size; in half precision, that of the format). FLOPs are those of the members as given.
         compile: vision: let torch compile the members for the run's batches (a minute each), as CUDA graphs on CUDA.
-        log_probs_dtype: vision: ``"float32"``, ``"float16"``, or ``"auto"``: float16 when float32 would take over
+        log_probs_dtype: vision: ``"float32"``, ``"float16"``, ``"uint8"`` (codes, see :mod:`ttscale.records.codes`: a
+            quarter of float32, and few decisions of votes change), or ``"auto"``: float16 when float32 would take over
             4 GiB.
         on_bad_item: vision: ``"error"`` stops at an unreadable item and names it; ``"skip"`` leaves it out, counts and
             reports it.

@@ -14,7 +14,7 @@ from ttscale.collecting.members import generator_for
 from ttscale.data.problems import Problems
 from ttscale.draws.phrasing import variant_named
 from ttscale.draws.sampling import Decoding
-from ttscale.generation.request import Generator
+from ttscale.generation.request import Answered, Generator
 from ttscale.models.language import LanguageModel
 from ttscale.records.profiles import timed_counts
 from ttscale.records.records import Records
@@ -46,26 +46,38 @@ def _timed(
     ways = _ways(records)
     rows = requests_of(_problems(records), _asked(records, ways))
     generator.prepare([request for row in rows for request in row])
-    timed = [rows[at] for at in _spread(records, n_items)]
+    places = _spread(records, n_items)
+    timed = [rows[at] for at in places]
     requests = {way: [row[number] for row in timed] for number, way in enumerate(ways)}
-    seconds: dict[tuple[str, int], list[float]] = {way: [] for way in ways}
-    answers = {}
+    seconds = {way: np.empty((repeats, len(places))) for way in ways}
+    answers: dict[tuple[str, int], list[Answered]] = {}
     for repeat, way in product(range(repeats + 1), ways):  # the first round warms up
-        started = time.perf_counter()
-        answers[way] = [generator.generate([request], lambda n: None)[0] for request in requests[way]]
-        if repeat:
-            seconds[way].append((time.perf_counter() - started) / len(requests[way]))
+        answers[way] = []
+        for item, request in enumerate(requests[way]):
+            started = time.perf_counter()
+            answers[way] += generator.generate([request], lambda n: None)
+            if repeat:
+                seconds[way][repeat - 1, item] = time.perf_counter() - started
         advance(len(requests[way]))
+    common = {"member": member, "variant": records.variants[0], "repeats": repeats}
+    items = records.item_ids[places].tolist()
     return [
         {
-            "member": member, "variant": records.variants[0], "decode_id": way[0], "samples": way[1],
-            "items": len(requests[way]), "repeats": repeats, "seconds": float(np.median(seconds[way])),
-            "fastest": min(seconds[way]), "slowest": max(seconds[way]),
+            **common, "decode_id": way[0], "samples": way[1], **_summed(seconds[way], items),
             "prompt_tokens": float(np.mean([one.prompt_tokens for one in answers[way]])),
             "n_tokens": float(np.mean([sum(c.n_tokens for c in one.completions) for one in answers[way]])),
         }
         for way in ways
     ]  # fmt: skip
+
+
+def _summed(seconds: np.ndarray, items: list[str]) -> dict[str, object]:
+    """The columns of seconds ``[repeat, item]``."""
+    each = np.median(seconds, axis=0)
+    return {
+        "items": len(items), "item_ids": items, "item_seconds": each.tolist(), "seconds": float(each.mean()),
+        "fastest": float(seconds.min(axis=0).mean()), "slowest": float(seconds.max(axis=0).mean()),
+    }  # fmt: skip
 
 
 def _ways(records: Records) -> list[tuple[str, int]]:

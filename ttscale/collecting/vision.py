@@ -17,6 +17,7 @@ from ttscale.draws.steps import PixelSpace
 from ttscale.draws.views import View, ViewSet, apply_view
 from ttscale.errors import TtscaleError, in_a_line
 from ttscale.models.model import Model
+from ttscale.records.codes import count_flipped, stored_as
 
 # What allocators say when they are not torch.OutOfMemoryError: torch's on the CPU, CUDA's libraries.
 _OUT_OF_MEMORY = ("DefaultCPUAllocator", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -28,7 +29,7 @@ class BlockResult:
 
     Attributes:
         item_ids: of the items kept.
-        log_probs: per member, ``[item, variant, class]``.
+        log_probs: per member, ``[item, variant, class]``, as they are stored.
         skipped: item_id and reason of each item that could not be read.
         flipped: per member, draws whose most likely class is another (or tied) after rounding to the stored type.
     """
@@ -93,8 +94,8 @@ class VisionRunner:
             item_ids += running.batch.item_ids
             for name, copies in running.parts.items():
                 exact = self._checked(name, np.concatenate([copy.wait().numpy() for copy in copies]), running.batch)
-                stored = exact.astype(self.dtype, copy=False)
-                flipped[name] += 0 if stored is exact else _count_flipped(exact, stored)
+                stored = stored_as(exact, self.dtype)
+                flipped[name] += count_flipped(exact, stored)
                 parts[name].append(stored)
             on_items(len(running.batch.item_ids) + len(running.batch.skipped))
         empty = np.empty((0, len(self.view_set), self.members[0].n_classes), self.dtype)
@@ -186,9 +187,3 @@ class VisionRunner:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in str(error) for sign in _OUT_OF_MEMORY)
-
-
-def _count_flipped(exact: np.ndarray, stored: np.ndarray) -> int:
-    """Draws whose set of most likely classes changed in rounding."""
-    before, after = (values == values.max(-1, keepdims=True) for values in (exact, stored))
-    return int((before != after).any(-1).sum())

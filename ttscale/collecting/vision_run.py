@@ -61,7 +61,8 @@ def collect_images(
             items = probe(members, data, make, target, skip_bad=skip_bad)
         costs = forward_costs(members, view_set)
         flops = {model.name: flops_of(costs, model, view_set) for model in members}
-        block = block_items(sum(map(sum, flops.values())), len(view_set) * n_classes * stored.itemsize, size, target)
+        read = 4 if stored == np.uint8 else stored.itemsize  # bytes of a value in memory
+        block = block_items(sum(map(sum, flops.values())), len(view_set) * n_classes * read, size, target)
         described = tuple(_describe(model, costs[model.name, model.input_size]) for model in members)
         with computing_in(format_, target):
             fast, merged = _fast(members, view_set, items, size, target, channels_last, fold=fold, compile=compile)
@@ -87,13 +88,11 @@ def collect_images(
             )  # fmt: skip
             with RecordsWriter(Path(out), manifest) as writer:
                 if not writer.manifest.complete:
-                    _run(runner, writer, flops, block, progress)
-                    _finish(writer, data, costs)
+                    _run(runner, writer, block, progress)
+                    _finish(writer, data, costs, flops)
 
 
-def _run(
-    runner: VisionRunner, writer: RecordsWriter, flops: Mapping[str, Sequence[float]], block_items: int, progress: bool
-) -> None:
+def _run(runner: VisionRunner, writer: RecordsWriter, block_items: int, progress: bool) -> None:
     n_items = len(runner.data)
     with bar("items", n_items, progress) as advance:
         for block, start in enumerate(range(0, n_items, block_items)):
@@ -101,20 +100,20 @@ def _run(
             if not writer.has_block(block):
                 result = runner.run(start, stop, advance)
                 writer.write_block(
-                    block, result.item_ids, result.log_probs, flops, skipped=result.skipped, flipped=result.flipped
+                    block, result.item_ids, result.log_probs, skipped=result.skipped, flipped=result.flipped
                 )
             else:
                 advance(stop - start)
 
 
-def _finish(writer: RecordsWriter, data: Dataset, costs: ForwardCosts) -> None:
+def _finish(writer: RecordsWriter, data: Dataset, costs: ForwardCosts, flops: Mapping[str, Sequence[float]]) -> None:
     skipped = {item["item_id"] for item in writer.manifest.skipped_items}
     kept = data.subset([i for i, item_id in enumerate(data.item_ids) if item_id not in skipped])
     if not len(kept):
         first = writer.manifest.skipped_items[0]
         got = f"none; {first['item_id']}: {first['reason']}"
         raise TtscaleError("data", expected="at least one readable item", got=got, fix="Check the files.")
-    writer.finish(kept.item_ids, kept.labels, kept.clusters, kept.families, forwards=cost_rows(costs))
+    writer.finish(kept.item_ids, kept.labels, kept.clusters, kept.families, forwards=cost_rows(costs), draw_flops=flops)
 
 
 def _fast(

@@ -58,8 +58,9 @@ def load_data(
     Args:
         spec: ``imagefolder:FOLDER`` (or ``imagefolder`` and ``root``), ``fashion-mnist`` (its test split ships with
             ttscale), ``torchvision:NAME`` such as ``torchvision:CIFAR10``, a map-style dataset of (image, label);
-            problems: ``arithmetic:FAMILY+FAMILY`` (generated), ``jsonl:FILE``, ``gsm8k:FILE``, ``choices:FILE``
-            (multiple choice); or a ready ``Dataset`` or ``Problems``.
+            problems: ``arithmetic:FAMILY+FAMILY`` (generated), ``worked`` or ``worked:FAMILY+FAMILY`` (generated, for
+            the models of `ttscale train train=arithmetic`), ``jsonl:FILE``, ``gsm8k:FILE``, ``choices:FILE`` (multiple
+            choice); or a ready ``Dataset`` or ``Problems``.
         root: folder of the data, where ``spec`` does not hold it.
         split: of ``fashion-mnist`` and torchvision's sets. An image folder or a dataset is one split by itself, which
             may be called ``"train"`` or ``"test"``.
@@ -73,9 +74,9 @@ def load_data(
         shift: of images: ``gaussian_noise@3`` and the like, ``prior:10``, ``folder:PATH``, or ``none``; see
             :func:`ttscale.data.shift.read_shift`. ``limit`` takes from the shifted items.
         exclude: of images: a ``summary.json`` of ``ttscale leakage``, whose flagged items are left out.
-        families: of ``arithmetic``, where the spec does not name them; see
-            :mod:`ttscale.data.arithmetic_families`.
-        n: problems of each arithmetic family, 60 by default.
+        families: of ``arithmetic`` and ``worked``, where the spec does not name them; see
+            :mod:`ttscale.data.arithmetic_families` and :mod:`ttscale.data.worked_families`.
+        n: problems of each family of ``arithmetic`` (60 by default) and ``worked`` (30).
         fields: of a file, where question, answer, id, family, cluster and choices stand: ``{"question": "problem"}``.
         gold_pattern: regular expression that finds the gold in a file's answer field.
         examples: of a file, its few-shot examples: another such file, or how many of its first lines.

@@ -1,4 +1,4 @@
-"""``arithmetic:``, ``jsonl:``, ``gsm8k:`` and ``choices:``: from a spec to Problems, with the user's own settings."""
+"""``arithmetic:``, ``worked:``, ``jsonl:``, ``gsm8k:``, ``choices:``: from a spec to Problems, with own settings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from ttscale.data.jsonl_problems import FileOptions, jsonl_problems
 from ttscale.data.multiple_choice import multiple_choice
 from ttscale.data.problem_checks import check_problems
 from ttscale.data.problems import Problems
+from ttscale.data.worked_arithmetic import PER_FAMILY as PER_WORKED_FAMILY
+from ttscale.data.worked_arithmetic import worked_arithmetic
 from ttscale.draws.stops import stops
 from ttscale.errors import TtscaleError
 
-SPECS = ("arithmetic", "choices", "gsm8k", "jsonl")
+GENERATED: Mapping[str, tuple[Callable[..., Problems], int]] = {
+    "arithmetic": (arithmetic, PER_FAMILY), "worked": (worked_arithmetic, PER_WORKED_FAMILY),
+}  # fmt: skip
 FROM_FILES: Mapping[str, Callable[[str | Path, FileOptions], Problems]] = {
     "choices": multiple_choice, "gsm8k": gsm8k, "jsonl": jsonl_problems,
 }  # fmt: skip
+SPECS = (*GENERATED, *FROM_FILES)
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class ProblemOptions:
     """What :func:`ttscale.load_data` takes for problems; None leaves it to the set.
 
     Attributes:
-        families, n: of ``arithmetic`` only. fields, gold_pattern, examples: of files only.
+        families, n: of ``arithmetic`` and ``worked`` only. fields, gold_pattern, examples: of files only.
         shots, extract, checker, equality, max_tokens, stop, chat: replace what the set suggests, see
             :class:`ttscale.data.problems.Problems`. With ``chat`` the set's own stop strings go: they mark the end of
             an answer in a list of examples, where a chat model says itself that it is done.
@@ -62,12 +67,13 @@ class ProblemOptions:
 def load_problems(spec: str, options: ProblemOptions, root: str | Path | None, name: str | None) -> Problems:
     """The problem set of a spec whose scheme is one of ``SPECS``."""
     scheme, _, rest = spec.partition(":")
-    if scheme == "arithmetic":
-        options.refuse("arithmetic", "fields", "gold_pattern", "examples")
+    if scheme in GENERATED:
+        options.refuse(scheme, "fields", "gold_pattern", "examples")
         if root is not None:
-            raise TtscaleError("root", expected="nothing for arithmetic", got=repr(root), fix="Leave root out.")
+            raise TtscaleError("root", expected=f"nothing for {scheme}", got=repr(root), fix="Leave root out.")
+        make, usual = GENERATED[scheme]
         families = _families(rest, options.families)
-        problems = arithmetic(families, PER_FAMILY if options.n is None else _whole("n", options.n), name=name)
+        problems = make(families, usual if options.n is None else _whole("n", options.n), name=name)
     else:
         options.refuse(spec, "families", "n")
         file = rest or root

@@ -63,12 +63,16 @@ class ResizeCropNormalise:
                 "preprocess", expected="a PIL image", got=type(image).__name__,
                 fix="Give load_model a preprocess that takes what the data gives.",
             )  # fmt: skip
+        return self.normalised(self.framed(image))
+
+    def framed(self, image: Image.Image) -> Image.Image:
+        """The centre of the resized image, of the input size."""
         _, height, width = self.input_size
-        if image.size != (width, height):
-            image = self.resized((height, width), image)
-            left, top = (image.width - width) // 2, (image.height - height) // 2
-            image = image.crop((left, top, left + width, top + height))
-        return self.normalised(image)
+        if image.size == (width, height):
+            return image
+        image = self.resized((height, width), image)
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        return image.crop((left, top, left + width, top + height))
 
     def normalised(self, image: Image.Image) -> torch.Tensor:
         """An image of any size as it stands."""

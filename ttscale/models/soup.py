@@ -33,7 +33,7 @@ def soup(
     """The uniform soup: every weight the mean of the members' (in float64), statistics of batch norms too.
 
     The spec ``soup:SPEC+SPEC`` (or a glob of the zoo) loads it again, unless ``norms`` is given. The training FLOPs are
-    the sum of the members', where each is known.
+    the sum of the members', where each is known; a model that several were tuned from counts once.
 
     Args:
         models: at least one; of one architecture, preprocessing and class order.
@@ -104,7 +104,7 @@ def _card(models: Sequence[Model], kind: str) -> dict[str, Any]:
     first, names = models[0], [model.name for model in models]
     card = {key: first.card[key] for key in _SHARED_FACTS if all(key in model.card for model in models)}
     card = {key: value for key, value in card.items() if all(model.card[key] == value for model in models)}
-    sizes = {model.card.get("size") for model in models}
+    sizes = {model.card.get("size") or model.card.get("of") for model in models}
     base = sizes.pop() if len(sizes) == 1 else None
     if base:
         card["size"] = f"{base} {_TITLES[kind]}"
@@ -115,9 +115,17 @@ def _card(models: Sequence[Model], kind: str) -> dict[str, Any]:
 
 
 def _train_flops(models: Sequence[Model]) -> float | None:
-    """Of all of them together; None where one is not known."""
-    known = [model.card["train_flops"] for model in models if "train_flops" in model.card]
-    return sum(known) if len(known) == len(models) else None
+    """Of all of them together, counting once what several were tuned from; None where one is not known."""
+    own, starts = 0.0, {}
+    for model in models:
+        if "train_flops" not in model.card:
+            return None
+        own += model.card["train_flops"]
+        if "start" in model.card:
+            shared = model.card["train_flops_parts"]["start"]
+            starts[model.card["start"]["fingerprint"]] = shared
+            own -= shared
+    return own + sum(starts.values())
 
 
 def _mean_module(modules: Sequence[nn.Module]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""What ``Records.from_arrays`` is given, checked, as a manifest and columns of items."""
+"""What ``Records.from_arrays`` is given, checked, as a manifest and columns of items; draws of images as a table."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.records.checks import check_column, check_labels, check_log_probs
-from ttscale.records.schema import Manifest, Member
+from ttscale.records.schema import DRAWS, Manifest, Member, filled
 
 
 def arrays_manifest(
@@ -71,3 +72,20 @@ def _check_members(argument: str, given: Any, log_probs: Mapping[str, np.ndarray
     for name in given:
         if name not in log_probs:
             raise unknown_name(argument, name, log_probs)
+
+
+def image_draws(
+    item_ids: Sequence[str] | np.ndarray, member: str, variants: Sequence[str], flops: np.ndarray
+) -> pa.Table:
+    """A row (columns of ``schema.DRAWS``) for each item and variant of a member; ``flops [variant]`` of a draw."""
+    n, v = len(item_ids), len(variants)
+    word = DRAWS.field("member").type
+    columns = {
+        "item_id": pa.array(np.repeat(np.asarray(item_ids, dtype=object), v), pa.string()),
+        "member": pa.DictionaryArray.from_arrays(np.zeros(n * v, np.int32), [member]).cast(word),
+        "variant": pa.DictionaryArray.from_arrays(np.tile(np.arange(v, dtype=np.int32), n), list(variants)).cast(word),
+        "sample": pa.array(np.zeros(n * v, np.int32)),
+        "row": pa.array(np.repeat(np.arange(n), v)),
+        "flops": pa.array(np.tile(np.asarray(flops, dtype=np.float64), n)),
+    }
+    return filled(columns, DRAWS)

@@ -14,14 +14,17 @@ _WORD = pa.dictionary(pa.int32(), pa.string())
 # One row a device, numeric format (`dtype`), member and number of draws: the seconds in which one item, alone on the
 # device, gets so many.
 # Of text the draws are `samples` of its plain prompt (`variant`) under one decoding; of images they are views of one
-# input `shape`, from normalised tensor to log-probabilities. `seconds` is the median of the repeats, each a mean over
-# the same items.
+# input `shape`, from normalised tensor to log-probabilities, which is the same work for every image: `seconds` is the
+# median of the repeats, each a mean over the same items. Texts differ: `item_seconds` is the median of the repeats of
+# each of `item_ids`, with its first `samples` samples, and `seconds`, `fastest` and `slowest` are means over the items
+# of each one's median, fastest and slowest repeat. Profiles of images, and of text of an older version, have no
+# `item_ids`.
 PROFILES = pa.schema(
     [
         ("device", _WORD), ("member", _WORD), ("variant", _WORD), ("decode_id", _WORD), ("samples", pa.int32()),
         ("items", pa.int32()), ("repeats", pa.int32()), ("prompt_tokens", pa.float64()), ("n_tokens", pa.float64()),
         ("seconds", pa.float64()), ("fastest", pa.float64()), ("slowest", pa.float64()), ("shape", _WORD),
-        ("dtype", _WORD),
+        ("dtype", _WORD), ("item_ids", pa.list_(pa.string())), ("item_seconds", pa.list_(pa.float64())),
     ]
 )  # fmt: skip
 
@@ -92,11 +95,37 @@ def seconds_of(
     More draws are never less work, so where the clock says that they took less they are given what fewer took. NaN
     outside the range that was measured, and where nothing was; 0 for no draw.
     """
-    mine = [row for row in rows if _series(row) == (member, decoding, shape)]
-    mine.sort(key=lambda row: row["samples"])
+    mine = _measured(rows, (member, decoding, shape))
+    return _along([row["samples"] for row in mine], [row["seconds"] for row in mine], samples)
+
+
+def timed_items(rows: Rows) -> tuple[str, ...]:
+    """The items whose seconds the rows keep one by one; none where rows keep a mean alone or differ in their items.
+
+    Args:
+        rows: of one device and numeric format.
+    """
+    kept = {tuple(row.get("item_ids") or ()) for row in rows}
+    return kept.pop() if len(kept) == 1 else ()
+
+
+def item_seconds_of(rows: Rows, member: str, samples: np.ndarray, *, decoding: str) -> np.ndarray:
+    """The seconds of each of the :func:`timed_items`, ``float64 [item, k]``; item by item as :func:`seconds_of`."""
+    mine = _measured(rows, (member, decoding, None))
+    known = [row["samples"] for row in mine]
+    return np.stack([
+        _along(known, [row["item_seconds"][item] for row in mine], samples) for item in range(len(timed_items(rows)))
+    ])  # fmt: skip
+
+
+def _measured(rows: Rows, series: tuple[str, str | None, str | None]) -> Rows:
+    return sorted((row for row in rows if _series(row) == series), key=lambda row: row["samples"])
+
+
+def _along(known: Sequence[int], seconds: Sequence[float], samples: np.ndarray) -> np.ndarray:
+    """Seconds that never fall, like ``samples``, on lines between known numbers of them."""
     asked = np.asarray(samples, dtype=np.float64)
-    if not mine:
+    if not known:
         return np.where(asked == 0, 0.0, np.nan)
-    known, seconds = (np.array([row[name] for row in mine], dtype=np.float64) for name in ("samples", "seconds"))
     out = np.interp(asked, known, np.maximum.accumulate(seconds), left=np.nan, right=np.nan)
     return np.where(asked == 0, 0.0, out)

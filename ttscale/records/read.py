@@ -19,6 +19,7 @@ from ttscale.records.schema import KIND, READABLE, Manifest
 from ttscale.records.text_folder import TextFolder
 
 MANIFEST = "manifest.json"
+OUTCOMES = ("log_probs", "draws")  # the folders of the shards that hold them
 
 
 def runs_below(folder: Path) -> list[Path]:
@@ -110,17 +111,29 @@ def read_records(
     if manifest.outcome == "text":
         return _text(folder, manifest, items)
     blocks: dict[str, list[Block]] = {member.name: [] for member in manifest.members}
-    flops: dict[str, np.ndarray] = {}
     for shard in sorted(manifest.shards, key=lambda shard: shard.block):
         if shard.kind == "log_probs":
             blocks[shard.member].append(Block(shard.rows, partial(np.load, folder / shard.path, mmap_mode="r")))
-        elif shard.kind == "draws" and shard.member not in flops and shard.rows:
-            column = pq.read_table(folder / shard.path, columns=["flops"])["flops"].to_numpy()
-            flops[shard.member] = column[: len(manifest.variants)]
     return Records(
-        manifest, np.asarray(items["item_id"], dtype=object), np.asarray(items["label"], dtype=np.int64), blocks, flops,
-        path=folder, clusters=_column(items["cluster"]), families=_column(items["family"]),
+        manifest, np.asarray(items["item_id"], dtype=object), np.asarray(items["label"], dtype=np.int64), blocks,
+        _draw_flops(folder, manifest), path=folder, clusters=_column(items["cluster"]),
+        families=_column(items["family"]),
     )  # fmt: skip
+
+
+def _draw_flops(folder: Path, manifest: Manifest) -> dict[str, np.ndarray]:
+    """Per member the FLOPs of a draw of each variant; in older versions those of the rows of its first item."""
+    costs = pq.read_table(folder / "costs.parquet", columns=["scope", "member", "flops"]).to_pydict()
+    rows = zip(costs["scope"], costs["member"], costs["flops"], strict=True)
+    out: dict[str, list[float]] = {}
+    for scope, member, flops in rows:
+        if scope == "draw":
+            out.setdefault(member, []).append(flops)
+    for shard in manifest.shards:
+        if shard.kind == "draws" and shard.member not in out and shard.rows:
+            column = pq.read_table(folder / shard.path, columns=["flops"])["flops"]
+            out[shard.member] = column.to_pylist()[: len(manifest.variants)]
+    return {member: np.asarray(flops, np.float64) for member, flops in out.items()}
 
 
 def _is_foreign(path: str | Path | Sequence[str | Path], format: str) -> bool:
@@ -132,8 +145,8 @@ def _is_foreign(path: str | Path | Sequence[str | Path], format: str) -> bool:
     folder = Path(path)
     if not folder.exists():
         return bool(folder.suffix)
-    own = not folder.is_dir() or (folder / MANIFEST).exists() or (folder / "draws").is_dir() or runs_below(folder)
-    return folder.is_file() or not own
+    own = (folder / MANIFEST).exists() or any((folder / part).is_dir() for part in OUTCOMES) or runs_below(folder)
+    return folder.is_file() or (folder.is_dir() and not own)
 
 
 def _text(folder: Path, manifest: Manifest, items: Mapping[str, list]) -> Records:

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError, unknown_name
-from ttscale.records.arrays import arrays_manifest
+from ttscale.records.arrays import arrays_manifest, image_draws
 from ttscale.records.checks import check_column, check_log_probs, check_positions
+from ttscale.records.codes import read_from
 from ttscale.records.graded import Graded, TextDraw
 from ttscale.records.schema import Manifest, Member
 from ttscale.records.text import InMemory, TextSource, check_graded, graded_manifest
@@ -108,14 +109,17 @@ class Records:
         return self._by_name[name]
 
     def log_probs(self, member: str, items: slice = slice(None)) -> np.ndarray:
-        """Log-probabilities ``[item, variant, class]`` of a member for a range of items, as stored (float32 or
-        float16).
+        """Log-probabilities ``[item, variant, class]`` of a member for a range of items, float32 or float16.
 
-        A range inside one stored block comes as a view of its memory map; any other is copied.
+        A range inside one stored block comes as a view of its memory map, unless it holds codes; any other is copied.
 
         Raises:
             TtscaleError: unknown member, or Records of text.
         """
+        return read_from(self.stored(member, items))
+
+    def stored(self, member: str, items: slice = slice(None)) -> np.ndarray:
+        """What :meth:`log_probs` reads, as it is stored: ``uint8`` are codes of :mod:`ttscale.records.codes`."""
         self.member(member)
         if self._text is not None:
             raise TtscaleError(
@@ -223,14 +227,18 @@ class Records:
         return self._text
 
     def draws(self) -> pa.Table:
-        """The table of draws of the whole folder (columns of ``records.schema.DRAWS``).
+        """The table of draws (columns of ``records.schema.DRAWS``): of images those of these items, of text those of
+        the whole folder.
 
         Raises:
-            TtscaleError: Records made of arrays, which have no such table.
+            TtscaleError: Records of text in memory, which have no such table.
         """
+        if self._text is None:
+            tables = [image_draws(self.item_ids, name, self.variants, flops) for name, flops in self._flops.items()]
+            return pa.concat_tables(tables)
         if self.path is None:
             raise TtscaleError(
-                "records", expected="Records on disk", got="Records made of arrays", fix="Collect them first."
+                "records", expected="Records on disk", got="Records in memory", fix="Collect them first."
             )
         files = [shard.path for shard in self.manifest.shards if shard.kind == "draws"]
         return pa.concat_tables([pq.read_table(self.path / file) for file in files])

@@ -9,8 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
-READABLE = (1, 2, 3)  # 1 knew vision only, and 2 as many draws of every item; what they lack has a default
+SCHEMA_VERSION = 4
+# 1 knew vision only, and 2 as many draws of every item; what they lack has a default. 3 had log-probabilities as
+# numbers only, and a table of the draws of images.
+READABLE = (1, 2, 3, 4)
 KIND = "ttscale-records"
 IMPORTED = "import:"  # begins the spec of a member of which only samples are known
 DERIVED = -2  # the block number of tables that can be derived again from the draws
@@ -24,8 +26,9 @@ ITEMS = pa.schema(
     ]
 )  # fmt: skip
 
-# One row a draw. Vision fills `row` (its row in the log-prob shard); language fills text and the columns after it.
-# Where an item has fewer samples than others, the rows of those that it lacks say False in `drawn`, which is else null.
+# One row a draw of language. The draws of images are told by their place in the log-prob shards, and what they cost is
+# in COSTS (older versions have rows of them too, with their `row` in the shard). Where an item has fewer samples than
+# others, the rows of those that it lacks say False in `drawn`, which is else null.
 DRAWS = pa.schema(
     [
         ("item_id", pa.string()), ("member", _WORD), ("variant", _WORD), ("decode_id", _WORD), ("sample", pa.int32()),
@@ -35,7 +38,8 @@ DRAWS = pa.schema(
     ]
 )  # fmt: skip
 
-# Costs of a group of draws, paid once. Scope `forward`: of a member at a shape (key `member@shape`, or `member@token`);
+# Costs. Scope `draw`: of one draw of an image, of a member's `variant`. Those of a group of draws are paid once. Scope
+# `forward`: of a member at a shape (key `member@shape`, or `member@token`);
 # `prompt`: the prefill of an item's own part of a prompt, after the beginning that it shares, whose key is `prefix`;
 # `prefix`: the prefill of a shared beginning (key: its name). `tokens` are those that were prefilled.
 COSTS = pa.schema(
@@ -109,7 +113,9 @@ class Shard:
     """One file: ``log_probs``, ``draws`` or ``costs`` of one member and block of items, or a table of the whole run: of
     the items and costs (block −1), or of ``grades``, ``scores`` and ``profiles``, which can be made again (block −2).
 
-    ``flipped`` counts the draws whose most likely class changed in rounding to the stored type (0 for float32).
+    ``log_probs`` are an array ``[item, variant, class]`` of float32 or float16, or of uint8: codes of
+    :mod:`ttscale.records.codes`. ``flipped`` counts the draws whose most likely class changed in rounding to the stored
+    type (0 for float32).
     """
 
     path: str

@@ -19,7 +19,7 @@ from ttscale.data.files import sha256_file
 from ttscale.errors import TtscaleError
 from ttscale.records.files import write_array, write_json, write_table
 from ttscale.records.read import read_manifest
-from ttscale.records.schema import COSTS, DERIVED, DRAWS, ITEMS, Manifest, Shard, filled
+from ttscale.records.schema import COSTS, DERIVED, DRAWS, ITEMS, Manifest, Member, Shard, filled
 
 
 class RecordsWriter:
@@ -60,7 +60,6 @@ class RecordsWriter:
         block: int,
         item_ids: Sequence[str],
         log_probs: Mapping[str, np.ndarray],
-        flops: Mapping[str, Sequence[float]],
         *,
         skipped: Sequence[Mapping[str, str]] = (),
         flipped: Mapping[str, int] | None = None,
@@ -69,21 +68,16 @@ class RecordsWriter:
 
         Args:
             item_ids: of the items kept, in order.
-            log_probs: per member, ``[item, variant, class]``.
-            flops: per member, the marginal FLOPs of a draw of each variant.
+            log_probs: per member, ``[item, variant, class]``: numbers, or codes as ``uint8``.
             skipped: items of the block that could not be read: item_id and reason.
             flipped: per member, draws whose most likely class changed in rounding to the stored type.
         """
         shards = []
         for position, (member, values) in enumerate(log_probs.items()):
-            stem = f"m{position:03d}-b{block:05d}"
-            array_file, table_file = f"log_probs/{stem}.npy", f"draws/{stem}.parquet"
-            write_array(self.folder / array_file, values)
-            table = _draws_table(item_ids, member, self.manifest.variants, flops[member])
-            write_table(self.folder / table_file, table)
+            file = f"log_probs/m{position:03d}-b{block:05d}.npy"
+            write_array(self.folder / file, values)
             changed = (flipped or {}).get(member, 0)
-            shards.append(self._shard(array_file, "log_probs", member, block, len(item_ids), changed))
-            shards.append(self._shard(table_file, "draws", member, block, table.num_rows))
+            shards.append(self._shard(file, "log_probs", member, block, len(item_ids), changed))
         self._add(block, shards, [{**item, "block": block} for item in skipped])
 
     def write_text_block(
@@ -125,12 +119,14 @@ class RecordsWriter:
         golds: Sequence[str] | None = None,
         questions: Sequence[str] | None = None,
         forwards: Mapping[str, Sequence[Any]] | None = None,
+        draw_flops: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         """Write the items that were kept and the costs, and mark the run complete.
 
         Args:
             labels: class index per item, for vision. golds, questions: text per item, for language.
             forwards: columns of ``schema.COSTS``: a forward of each member at each input size; default: at its own.
+            draw_flops: of vision, per member, the marginal FLOPs of a draw of each variant; default: its own of each.
         """
         names, n = self.manifest.class_names, len(item_ids)
         items = {
@@ -143,30 +139,51 @@ class RecordsWriter:
             "question": [None] * n if questions is None else list(questions),
         }
         tables = []
-        for kind, table in (("items", filled(items, ITEMS)), ("costs", self._costs(forwards))):
+        for kind, table in (("items", filled(items, ITEMS)), ("costs", self._costs(forwards, draw_flops or {}))):
             path = f"{kind}.parquet"
             write_table(self.folder / path, table)
             tables.append(self._shard(path, kind, "", -1, table.num_rows))
         self.manifest = replace(self.manifest, shards=(*self.manifest.shards, *tables), complete=True)
         write_json(self.folder / "manifest.json", self.manifest.to_json())
 
-    def _costs(self, forwards: Mapping[str, Sequence[Any]] | None) -> pa.Table:
-        """The forwards, then the prompts of all blocks, with each shared beginning once."""
+    def _costs(
+        self, forwards: Mapping[str, Sequence[Any]] | None, draw_flops: Mapping[str, Sequence[float]]
+    ) -> pa.Table:
+        """The forwards, then the draws of images, or the prompts of all blocks, with each shared beginning once."""
         members = self.manifest.members
-        forwards = forwards or {
-            "scope": ["forward"] * len(members),
-            "key": [f"{m.name}@{'x'.join(map(str, m.input_size)) or 'token'}" for m in members],
-            "flops": [m.flops for m in members],
-            "bytes": [m.bytes for m in members],
-            "member": [m.name for m in members],
-        }
+        tables = [filled(forwards or own_forwards(members), COSTS)]
+        if self.manifest.outcome == "log_probs":
+            own = {m.name: draw_flops.get(m.name, [m.flops] * len(self.manifest.variants)) for m in members}
+            tables.append(filled(_of_draws(own, self.manifest.variants), COSTS))
         parts = [shard.path for shard in self.manifest.shards if shard.kind == "costs"]
-        tables = [filled(forwards, COSTS), *(pq.read_table(self.folder / path, schema=COSTS) for path in parts)]
+        tables += [pq.read_table(self.folder / path, schema=COSTS) for path in parts]
         seen: set[tuple[str, str]] = set()
         return pa.concat_tables([tables[0], *(_once(table, seen) for table in tables[1:])]).unify_dictionaries()
 
     def _shard(self, path: str, kind: str, member: str, block: int, rows: int, flipped: int = 0) -> Shard:
         return Shard(path, kind, member, block, rows, sha256_file(self.folder / path), flipped)
+
+
+def own_forwards(members: Sequence[Member]) -> dict[str, list[Any]]:
+    """Columns of ``schema.COSTS``: a forward of each member at its own input size."""
+    return {
+        "scope": ["forward"] * len(members),
+        "key": [f"{m.name}@{'x'.join(map(str, m.input_size)) or 'token'}" for m in members],
+        "flops": [m.flops for m in members], "bytes": [m.bytes for m in members],
+        "member": [m.name for m in members],
+    }  # fmt: skip
+
+
+def _of_draws(flops: Mapping[str, Sequence[float]], variants: Sequence[str]) -> dict[str, list[Any]]:
+    """Columns of ``schema.COSTS``: a draw of each member and variant."""
+    rows = [
+        (member, variant, float(x)) for member, of in flops.items() for variant, x in zip(variants, of, strict=True)
+    ]
+    return {
+        "scope": ["draw"] * len(rows), "key": [f"{member}/{variant}" for member, variant, _ in rows],
+        "flops": [x for _, _, x in rows], "member": [member for member, _, _ in rows],
+        "variant": [variant for _, variant, _ in rows],
+    }  # fmt: skip
 
 
 def _once(table: pa.Table, seen: set[tuple[str, str]]) -> pa.Table:
@@ -177,21 +194,6 @@ def _once(table: pa.Table, seen: set[tuple[str, str]]) -> pa.Table:
         keep[row] = key not in seen
         seen.add(key)
     return table if keep.all() else table.filter(pa.array(keep))
-
-
-def _draws_table(item_ids: Sequence[str], member: str, variants: Sequence[str], flops: Sequence[float]) -> pa.Table:
-    n, v = len(item_ids), len(variants)
-    rows = n * v
-    word = DRAWS.field("member").type
-    columns = {
-        "item_id": pa.array(np.repeat(np.asarray(item_ids, dtype=object), v), pa.string()),
-        "member": pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [member]).cast(word),
-        "variant": pa.DictionaryArray.from_arrays(np.tile(np.arange(v, dtype=np.int32), n), list(variants)).cast(word),
-        "sample": pa.array(np.zeros(rows, np.int32)),
-        "row": pa.array(np.repeat(np.arange(n), v)),
-        "flops": pa.array(np.tile(np.asarray(flops, dtype=np.float64), n)),
-    }
-    return filled(columns, DRAWS)
 
 
 def _refuse_strangers(folder: Path) -> None:

@@ -5,6 +5,7 @@ Those of images are made here, those of language models in :mod:`ttscale.scaling
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -99,36 +100,61 @@ def without_vote(strategy: Strategy) -> Strategy:
     return strategy if name == strategy.name else replace(strategy, name=name, vote=DEFAULT["text"])
 
 
-def by_size(members: Sequence[Member]) -> dict[str, list[Member]]:
-    """Members grouped by ``card["size"]`` (a member without one is its own size), cheapest size first."""
+def by_rung(members: Sequence[Member]) -> dict[str, list[Member]]:
+    """Members grouped by rung (see :func:`rung_of`), those of the cheapest plain decision first, and of equal ones
+    those that cost less to train."""
+
+    def cost(group: tuple[str, list[Member]]) -> tuple[float, float]:
+        trained = [card_number(member, "train_flops") for member in group[1]]
+        training = math.fsum(trained) / len(trained)
+        return sum(m.flops for m in group[1]) / len(group[1]), 0.0 if math.isnan(training) else training
+
     groups: dict[str, list[Member]] = {}
     for member in members:
-        groups.setdefault(str(member.card.get("size") or member.name), []).append(member)
-    return dict(sorted(groups.items(), key=lambda group: sum(m.flops for m in group[1]) / len(group[1])))
+        groups.setdefault(rung_of(member), []).append(member)
+    return dict(sorted(groups.items(), key=cost))
+
+
+def rung_of(member: Member) -> str:
+    """What exchangeable members share, the seeds of one training: ``card["size"]`` (a member without one is its own
+    size) and, where the card names one, ``card["budget"]`` of training: ``resnet8-w4-e16``."""
+    size, budget = str(member.card.get("size") or member.name), str(member.card.get("budget") or "")
+    return f"{size}-{budget}" if budget else size
 
 
 def rivals(members: Sequence[Member]) -> dict[str, str]:
-    """Sizes that were made of another size at hand without training (numeric formats, pruning, weight soups), each with
-    that size: what it costs nothing to have beside test-time compute, and so no rung of the training ladder."""
-    made_of = {size: some[0].card.get("of") for size, some in by_size(members).items()}
-    return {size: str(of) for size, of in made_of.items() if of in set(made_of) - {size}}
+    """Rungs that were made of another rung at hand (numeric formats, pruning, weight soups, students of ensembles),
+    each with that rung: no rungs of the training ladder, but what is to be had beside them at a single draw.
+
+    ``card["of"]`` names a rung, or a size, which is the rung of that size under the member's own budget."""
+    made_of = _made_of(by_rung(members))
+    return {rung: of for rung, of in made_of.items() if of in set(made_of) - {rung}}
+
+
+def _made_of(groups: Mapping[str, Sequence[Member]]) -> dict[str, str]:
+    """Of each rung what its first member was made of, as its card says; empty where it says nothing."""
+    out = {}
+    for rung, some in groups.items():
+        of, budget = (str(some[0].card.get(key) or "") for key in ("of", "budget"))
+        out[rung] = f"{of}-{budget}" if of not in groups and f"{of}-{budget}" in groups else of
+    return out
 
 
 def kin(members: Sequence[Member], names: Sequence[str]) -> set[str]:
     """Those named, and every member that shares weights with one of them: its copies in other numeric formats, the
-    soups that it is in, and of such a copy or soup the members that it was made of. Members of one size that were
+    soups that it is in, and of such a copy or soup the members that it was made of. Members of one rung that were
     trained by themselves are no kin."""
-    groups = by_size(members)
-    made_of = {size: some[0].card.get("of") for size, some in groups.items()}
+    groups = by_rung(members)
+    made_of = _made_of(groups)
 
-    def origin(size: str) -> str:
+    def origin(rung: str) -> str:
         passed: list[str] = []
-        while made_of.get(size) and size not in passed:
-            passed.append(size)
-            size = str(made_of[size])
-        return size
+        while made_of.get(rung) and rung not in passed:
+            passed.append(rung)
+            rung = made_of[rung]
+        return rung
 
-    traits = {member.name: (origin(size), bool(made_of[size])) for size, some in groups.items() for member in some}
+    traits = {member.name: (origin(rung), bool(made_of[rung])) for rung, some in groups.items() for member in some}
     used = [traits[name] for name in names]
     shared = (
         name
@@ -136,6 +162,16 @@ def kin(members: Sequence[Member], names: Sequence[str]) -> set[str]:
         if any(first == other and (made or other_made) for other, other_made in used)
     )
     return {*names, *shared}
+
+
+def card_number(member: Member, key: str) -> float:
+    """A positive number on a member's card; NaN where there is none."""
+    return positive(member.card.get(key))
+
+
+def positive(value: object) -> float:
+    """A positive number as it is; NaN for anything else."""
+    return float(value) if isinstance(value, (int, float)) and value > 0 else math.nan
 
 
 def together(members: Sequence[str]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +14,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ttscale.training.checkpoint import Checkpoint
+from ttscale.training.images import Images
 from ttscale.training.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Images:
-    """Images held in memory: ``pixels`` uint8 ``[item, channel, height, width]`` and ``labels`` int64 ``[item]``."""
-
-    pixels: torch.Tensor
-    labels: torch.Tensor
-
-    def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation per channel, in units of pixel values in [0, 1]."""
-        values = self.pixels.double() / 255
-        return tuple(values.mean((0, 2, 3)).tolist()), tuple(values.std((0, 2, 3)).tolist())
+from ttscale.training.teaching import Teaching
 
 
 @dataclass(frozen=True)
@@ -49,19 +39,21 @@ def fit_classifier(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     device: torch.device,
+    teaching: Teaching | None = None,
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> Training:
     """Train ``module`` in place; with ``checkpoint`` a killed run goes on at its last complete epoch.
 
     The order of the images and their augmentation are drawn per (seed, epoch), so a resumed run makes the same steps.
-    FLOPs are those of one real step, forward and backward, by torch's counter, times the number of steps: every step
-    has the same shapes.
+    FLOPs are those of one step, forward and backward, by torch's counter, times the number of steps: every step has
+    the same shapes.
 
     Args:
         images: training images.
         seed: of order and augmentation.
         mean, std: per channel, of pixel values in [0, 1].
+        teaching: what a teacher says of the training images, in their order; None: their labels alone are learned.
         on_epoch: told the number of finished epochs and the mean training loss of the last one.
 
     Raises:
@@ -70,14 +62,12 @@ def fit_classifier(
     module.to(device).to(memory_format=torch.channels_last).train()
     normalise = _Normaliser(mean, std, device)
     optimizer = torch.optim.SGD(
-        _parameter_groups(module, recipe.weight_decay), lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True
+        parameter_groups(module, recipe.weight_decay), lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True
     )
     steps_per_epoch = len(images.labels) // recipe.batch_size
     total_steps = steps_per_epoch * recipe.epochs
     first_epoch, seconds = _restore(checkpoint, module, optimizer)
-    step_flops = _step_flops(
-        module, images.pixels[: recipe.batch_size], images.labels[: recipe.batch_size], normalise, device
-    )
+    flops = step_flops(module, (recipe.batch_size, *images.pixels.shape[1:]))
 
     for epoch in range(first_epoch, recipe.epochs):
         started = time.perf_counter()
@@ -85,12 +75,14 @@ def fit_classifier(
         order = rng.permutation(len(images.labels))[: steps_per_epoch * recipe.batch_size]
         losses = torch.zeros((), device=device)
         for step, rows in enumerate(np.split(order, steps_per_epoch)):
-            rate = _one_cycle((epoch * steps_per_epoch + step) / total_steps, recipe)
+            rate = one_cycle((epoch * steps_per_epoch + step) / total_steps, recipe.learning_rate, recipe.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            batch = _augment(images.pixels[torch.from_numpy(rows)], rng, recipe)
-            x = normalise(batch.to(device))
-            loss = nn.functional.cross_entropy(module(x), images.labels[torch.from_numpy(rows)].to(device))
+            at = torch.from_numpy(rows)
+            logits = module(normalise(_augment(images.pixels[at], rng, recipe).to(device)))
+            loss = nn.functional.cross_entropy(logits, images.labels[at].to(device))
+            if teaching is not None:
+                loss = teaching.loss(logits, at, loss)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -102,7 +94,7 @@ def fit_classifier(
         on_epoch(epoch + 1, float(losses) / steps_per_epoch)
 
     module.eval()
-    return Training(step_flops, total_steps, total_steps * recipe.batch_size, step_flops * total_steps, seconds)
+    return Training(flops, total_steps, total_steps * recipe.batch_size, flops * total_steps, seconds)
 
 
 @torch.inference_mode()
@@ -129,17 +121,18 @@ class _Normaliser:
         return (pixels * self.scale - self.offset).contiguous(memory_format=torch.channels_last)
 
 
-def _parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
+    """Weight decay on matrices and kernels, none on vectors."""
     matrices = [p for p in module.parameters() if p.ndim > 1]
     vectors = [p for p in module.parameters() if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
-def _one_cycle(progress: float, recipe: Recipe) -> float:
-    """Learning rate at a share of all steps: linear warm-up, then half a cosine down to zero."""
-    if progress < recipe.warmup:
-        return recipe.learning_rate * progress / recipe.warmup
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - recipe.warmup) / (1 - recipe.warmup)))
+def one_cycle(progress: float, peak: float, warmup: float) -> float:
+    """Learning rate at a share of all steps: linear up to ``peak`` within ``warmup``, then half a cosine to zero."""
+    if progress < warmup:
+        return peak * progress / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
 def _augment(pixels: torch.Tensor, rng: np.random.Generator, recipe: Recipe) -> torch.Tensor:
@@ -154,15 +147,11 @@ def _augment(pixels: torch.Tensor, rng: np.random.Generator, recipe: Recipe) -> 
     return pixels[batch[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _step_flops(
-    module: nn.Module, pixels: torch.Tensor, labels: torch.Tensor, normalise: _Normaliser, device: torch.device
-) -> float:
-    """FLOPs of one training step, forward and backward; the module's weights and statistics stay as they were."""
-    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+def step_flops(module: nn.Module, shape: Sequence[int]) -> float:
+    """FLOPs of one training step on a batch of this shape, forward and backward, counted without doing it."""
+    shadow = copy.deepcopy(module).to("meta").train()
     with FlopCounterMode(display=False) as counter:
-        nn.functional.cross_entropy(module(normalise(pixels.to(device))), labels.to(device)).backward()
-    module.load_state_dict(state)
-    module.zero_grad()
+        shadow(torch.empty(tuple(shape), device="meta")).sum().backward()
     return float(counter.get_total_flops())
 
 

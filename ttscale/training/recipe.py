@@ -15,6 +15,8 @@ class Recipe:
     """SGD with Nesterov momentum under a one-cycle cosine schedule that ends at zero.
 
     Attributes:
+        n_train: different images to train on; None for all that are not kept out for validation. A smaller set is part
+            of every larger one, and the same for every size and seed.
         epochs: passes over the training images; the schedule is complete within them.
         batch_size: images a step; the last, incomplete batch of an epoch is dropped.
         learning_rate: peak of the schedule, reached after ``warmup`` of the steps.
@@ -25,6 +27,7 @@ class Recipe:
         flip: whether half of the images are mirrored.
     """
 
+    n_train: int | None = None
     epochs: int = 16
     batch_size: int = 128
     learning_rate: float = 0.1
@@ -59,6 +62,7 @@ def _is_real(value: Any) -> bool:
 
 
 RANGES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "n_train": (lambda v: v is None or is_integer(v, 2), "None or an integer of at least 2"),
     "epochs": (lambda v: is_integer(v, 1), "an integer of at least 1"),
     "batch_size": (lambda v: is_integer(v, 1), "an integer of at least 1"),
     "learning_rate": (lambda v: _is_real(v) and v > 0, "a number above 0"),

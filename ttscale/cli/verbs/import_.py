@@ -1,7 +1,9 @@
-"""`ttscale import`: samples that another tool wrote, as a folder of Records."""
+"""`ttscale import`: samples that another tool wrote, or the Records of several runs, as a folder of Records."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ttscale.cli.console import results, say, step
@@ -10,15 +12,21 @@ from ttscale.cli.schema import ImportConfig
 from ttscale.data.importing import named_function
 from ttscale.errors import TtscaleError
 from ttscale.records.foreign.build import sample_range
-from ttscale.records.read import read_records
+from ttscale.records.merge import merge_records
+from ttscale.records.read import MANIFEST, read_records
 from ttscale.records.records import Records
 from ttscale.records.save import copy_records, save_records
 from ttscale.scaling.curves.sampled_credits import right_draws
 
 
 def run(config: ImportConfig, job: Job) -> None:
+    own = _own(config)
     with step("reading"):
-        records = _read(config)
+        runs = [_read(config, source) for source in own or (config.source,)]
+    if own:
+        _merge(runs, config, job)
+        return
+    records = runs[0]
     if records.path is not None:
         _copy(records, config, job)
         return
@@ -39,14 +47,57 @@ def run(config: ImportConfig, job: Job) -> None:
     say("", f"Next: ttscale analyze records={job.out}")
 
 
-def _read(config: ImportConfig) -> Records:
+def _own(config: ImportConfig) -> tuple[Any, ...]:
+    """The folders of Records that become one, where `source` is several of them or another type is asked for."""
+    several = tuple(config.source) if isinstance(config.source, (list, tuple)) else (config.source,)
+    own = [source for source in several if (Path(str(source)) / MANIFEST).is_file()]
+    if own and len(own) < len(several):
+        other = next(source for source in several if source not in own)
+        raise TtscaleError(
+            "source", expected="folders of Records alone, or files of other tools alone", got=f"{own[0]} and {other}",
+            fix="Import the files of other tools by themselves.",
+        )  # fmt: skip
+    if own and (len(own) > 1 or config.log_probs_dtype != "auto"):
+        return several
+    if config.log_probs_dtype != "auto":
+        raise TtscaleError(
+            "log_probs_dtype", expected="nothing: samples of text have no use for it", got=config.log_probs_dtype,
+            fix="Leave it out.",
+        )  # fmt: skip
+    return ()
+
+
+def _read(config: ImportConfig, source: Any) -> Records:
     """The samples at `source`, which is what errors then name."""
     try:
-        return read_records(**_arguments(config))
+        path = list(source) if isinstance(source, (list, tuple)) else source
+        return read_records(path, **_arguments(config))
     except TtscaleError as error:
         if error.argument != "records":
             raise
         raise TtscaleError("source", expected=error.expected, got=error.got, fix=error.fix) from error
+
+
+def _merge(runs: Sequence[Records], config: ImportConfig, job: Job) -> None:
+    """Runs of classifiers over the same items, in one folder."""
+    with step("writing"):
+        merged = merge_records(runs, job.out, log_probs_dtype=config.log_probs_dtype, command=job.command)
+    stored, changed = merged.manifest.config["log_probs_dtype"], merged.manifest.flipped_draws
+    n_draws, size = merged.n_items * len(merged.variants) * len(merged.members), _bytes(job.out)
+    job.write_summary(
+        source=config.source, format="records", n_items=merged.n_items, members=[m.name for m in merged.members],
+        log_probs_dtype=stored, draws=n_draws, flipped_draws=changed, bytes=size,
+    )  # fmt: skip
+    say(
+        f"{merged.n_items} items, {len(merged.variants)} views, {len(merged.members)} members of {len(runs)} runs, as "
+        f"{stored}: {size / 1e6:.1f} MB; {changed} of {n_draws} draws have another most likely class than before"
+    )
+    results(job.out, Records="manifest.json", summary="summary.json")
+    say("", f"Next: ttscale analyze records={job.out}")
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _copy(records: Records, config: ImportConfig, job: Job) -> None:
@@ -64,9 +115,8 @@ def _arguments(config: ImportConfig) -> dict[str, Any]:
     """The keys of the config as arguments of `read_records`."""
     checker = None if config.checker is None else named_function("checker", config.checker)
     fields = {name: column for name, column in vars(config.fields).items() if column != "auto"}
-    several = isinstance(config.source, (list, tuple))
     return {
-        "path": list(config.source) if several else config.source, "format": config.format, "fields": fields,
+        "format": config.format, "fields": fields,
         "scores": [config.scores] if isinstance(config.scores, str) else list(config.scores or ()), "checker": checker,
         "extract": config.extract, "equality": config.equality, "member": config.member, "filter": config.filter,
         "metric": config.metric, "scorer": config.scorer, "n_params": config.n_params,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ttscale.cli.console import results, say, step, table
 from ttscale.cli.job import Job
 from ttscale.cli.schema import ProfileConfig
@@ -35,11 +38,18 @@ def run(config: ProfileConfig, job: Job) -> None:
     places = [[row["device"], row["dtype"] or "", row["member"]] for row in rows]
     cells = [[row["shape"], str(row["samples"])] for row in rows]
     if records.outcome == "text":
-        heads = ("device", "format", "member", "decoding", "samples", "tokens", "seconds")
+        heads = ("device", "format", "member", "decoding", "samples", "tokens", "seconds", "slowest item")
         cells = [[row["decode_id"], str(row["samples"]), f"{row['n_tokens']:.1f}"] for row in rows]
-    seconds = (f"{row['seconds']:.3g}" for row in rows)
-    say(*table(heads, [[*place, *cell, second] for place, cell, second in zip(places, cells, seconds, strict=True)]))
+    seconds = [_seconds(row, text=records.outcome == "text") for row in rows]
+    say(*table(heads, [[*place, *cell, *second] for place, cell, second in zip(places, cells, seconds, strict=True)]))
     if note := unsteady_words(latest(found)):
         say("", note)
     results(job.out, summary="summary.json")
     say("", f"Next: ttscale analyze records={config.records}")
+
+
+def _seconds(row: Mapping[str, Any], *, text: bool) -> list[str]:
+    """The mean, and of text the slowest item where the profile is new enough to have it."""
+    slowest = max(row["item_seconds"] or [], default=None)
+    told = [] if not text else ["" if slowest is None else f"{slowest:.3g}"]
+    return [f"{row['seconds']:.3g}", *told]

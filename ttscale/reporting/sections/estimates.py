@@ -17,6 +17,15 @@ _ANEW_NOTE = (
     "says how far it would be off if the same items were sampled again: the part that more samples can take away."
 )
 _COST = ("Strategy", "Draws k")
+_TIMED_NOTE = (
+    "Seconds are those of the {items} that a profile timed, each alone on the device with its first samples; nothing "
+    "is guessed about other items.{few}"
+)
+_FEW = " What 99% of fewer than 100 items stay within is the slowest of them: to know more, profile more items."
+_MEAN_NOTE = (
+    "The profile is of an older version and keeps only the mean of the items that it timed: profile again for "
+    "quantiles and the slowest of them."
+)
 _NAMED = 3  # curves of a kind that are named
 _TIES = {"shared": "share the credit", "first_seen": "go to the one seen first", "strict": "earn nothing"}
 
@@ -89,7 +98,16 @@ def costs(series: Series) -> Markup:
     if all(_every_item_alike(one[name]) for _, one in spent for name in measures if one.get(name)):
         return fold("What a budget costs, every item alike", _one_table(spent, measures))
     tables = [_cost_table(spent, name) for name in measures]
-    return fold("What a budget costs: mean, quantiles and worst item", joined(tables))
+    note = [paragraph(_timed_note(spent))] if "seconds" in measures else []
+    return fold("What a budget costs: mean, quantiles and worst item", joined([*tables, *note]))
+
+
+def _timed_note(spent: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Which items the seconds are of."""
+    timed = max(one.get("timed_items") or 0 for _, one in spent)
+    if not timed:
+        return _MEAN_NOTE
+    return _TIMED_NOTE.format(items=words.plural(timed, "item"), few=_FEW if timed < 100 else "")
 
 
 def _is_known(cost: Mapping[str, Any]) -> bool:
@@ -113,7 +131,8 @@ def _one_table(spent: Sequence[tuple[str, Mapping[str, Any]]], measures: Sequenc
 def _cost_table(spent: Sequence[tuple[str, Mapping[str, Any]]], measure: str) -> Markup:
     """Mean, quantiles and worst of one measure, as far as they are known."""
     name, shown = _UNIT[measure]
-    heads = ["Mean", *map(_quantile, spent[0][1]["quantiles"]), "Worst item"]
+    of, worst = ("timed items", "Slowest timed item") if measure == "seconds" else ("items", "Worst item")
+    heads = ["Mean", *(_quantile(q, of) for q in spent[0][1]["quantiles"]), worst]
     rows = [
         (title, k, [cost["mean"][i], *(line[i] for line in cost["quantiles"]), cost["worst"][i]])
         for title, one in spent
@@ -127,8 +146,8 @@ def _cost_table(spent: Sequence[tuple[str, Mapping[str, Any]]], measure: str) ->
     return table(f"{name} per item", [*_COST, *(heads[i] for i in told)], body)
 
 
-def _quantile(q: float) -> str:
-    return "Median" if q == 0.5 else f"{100 * q:g}% of items within"
+def _quantile(q: float, of: str) -> str:
+    return "Median" if q == 0.5 else f"{100 * q:g}% of {of} within"
 
 
 def _names(labels: list[str], n_curves: int) -> str:

@@ -1,7 +1,8 @@
 """What a budget costs an item: the mean, quantiles over items and over which samples are taken, and the worst case.
 
 A mean tells the bill; the 99 % quantile tells who waits. Text differs from item to item and from sample to sample, so
-quantiles are over both, with every item counted alike. The views of an image cost the same for every image.
+quantiles are over both, with every item counted alike. Seconds are those of the items that a profile timed, each with
+its first samples. The views of an image cost the same for every image.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ttscale.scaling.curves.text_costs import (
     begun,
     bytes_of,
     flops_of,
+    item_seconds,
     mean_cost,
     mean_seconds,
     running,
@@ -70,9 +72,13 @@ class Spending:
         bytes: moved between memory and processor. Of images the bytes of each view's forward; of text those of the
             weights, read once for each prompt and once for each token after a sample's first, as if samples ran one
             by one: samples that run together share a reading.
-        seconds: of one item alone on the device of the latest profile: for images, whose views take the same time, all
-            of it; for text the mean alone, since a profile times some items together and samples that run together last
-            as long as the longest; NaN where it was not profiled.
+        seconds: of one item alone on the device of the latest profile, its members one after another. For images,
+            whose views take the same time, of any image. For text of the items that were timed, each with its first
+            samples as numbered: the mean, quantiles and the slowest of these, with nothing guessed about other items
+            or samples (of fewer than 100 items the 99 % quantile is the slowest). NaN where it was not profiled, and
+            but for the mean where the profile is of an older version, which kept no more.
+        timed_items: how many items the quantiles and the worst of ``seconds`` are of; 0 where these are unknown; None
+            for images.
     """
 
     strategy: str
@@ -82,11 +88,15 @@ class Spending:
     tokens: Cost
     bytes: Cost
     seconds: Cost
+    timed_items: int | None
 
     def as_dict(self) -> dict[str, Any]:
-        """``budgets``, ``quantiles``, and per measure ``mean [k]``, ``quantiles [quantile, k]`` and ``worst [k]``."""
+        """``budgets``, ``quantiles``, ``timed_items``, and per measure ``mean [k]``, ``quantiles [quantile, k]`` and
+        ``worst [k]``."""
         costs = {measure: vars(getattr(self, measure)) for measure in MEASURES}
-        return {"budgets": self.budgets, "quantiles": list(self.quantiles), **costs}
+        return {
+            "budgets": self.budgets, "quantiles": list(self.quantiles), "timed_items": self.timed_items, **costs
+        }  # fmt: skip
 
 
 def spending(
@@ -106,8 +116,11 @@ def spending(
     chosen = strategy if strategy is not None else default_strategy(records)
     check_draws(records, chosen)
     ks = check_budgets(budgets, len(chosen.draws))
-    costs = _of_text(records, chosen, ks, seed) if records.outcome == "text" else _of_images(records, chosen, ks)
-    return Spending(chosen.name, ks, QUANTILES, **costs)
+    if records.outcome != "text":
+        return Spending(chosen.name, ks, QUANTILES, **_of_images(records, chosen, ks), timed_items=None)
+    seconds = item_seconds(records, chosen, ks)
+    costs = _of_text(records, chosen, ks, seed) | {"seconds": _of_timed(mean_seconds(records, chosen, ks), seconds)}
+    return Spending(chosen.name, ks, QUANTILES, **costs, timed_items=len(seconds))
 
 
 def _of_images(records: Records, strategy: Strategy, budgets: np.ndarray) -> dict[str, Cost]:
@@ -131,14 +144,20 @@ def _of_text(records: Records, strategy: Strategy, budgets: np.ndarray, seed: in
         "flops": flops_of(records, strategy), "tokens": tokens_of(records), "bytes": bytes_of(records, strategy),
     }  # fmt: skip
     met = _met(records, parts, list(of.values()), budgets, seed)
-    costs = {
+    return {
         measure: Cost(
             mean_cost(graded, parts, one, budgets), _quantiles(points), worst_cost(graded, parts, one, budgets)
         )
         for (measure, one), points in zip(of.items(), met, strict=True)
     }
-    unknown = _unknown(len(budgets))
-    return costs | {"seconds": Cost(mean_seconds(records, strategy, budgets), unknown.quantiles, unknown.worst)}
+
+
+def _of_timed(mean: np.ndarray, seconds: np.ndarray) -> Cost:
+    """Of the seconds of each timed item, ``[item, k]``."""
+    if not len(seconds):
+        unknown = _unknown(len(mean))
+        return Cost(mean, unknown.quantiles, unknown.worst)
+    return Cost(mean, _quantiles(seconds.T), seconds.max(axis=0))
 
 
 def _met(

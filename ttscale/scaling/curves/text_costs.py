@@ -8,13 +8,13 @@ score takes. The mean needs no choice of samples: n samples of a pool cost n tim
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ttscale.records.graded import Graded
-from ttscale.records.profiles import latest, seconds_of
+from ttscale.records.profiles import Rows, item_seconds_of, latest, seconds_of, timed_items
 from ttscale.records.records import Records
 from ttscale.scaling.curves.sampled_credits import Part, parts_of, samples_of_pool
 from ttscale.scaling.sampled import GREEDY, plain
@@ -141,17 +141,40 @@ def running(costs: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def mean_seconds(records: Records, strategy: Strategy, budgets: np.ndarray) -> np.ndarray:
-    """Seconds of each budget, as the latest profile has them: of the plain prompt, member after member."""
-    profiles = records.profiles()
-    if profiles is None or _score_flops(records, strategy) is not None:
-        return np.full(len(budgets), math.nan)
-    rows = latest(profiles)
+    """Seconds of each budget, ``float64 [k]``: the mean over the items of the latest profile."""
+    rows = _seconds_rows(records, strategy)
+    return _member_after_member(records, strategy, budgets, rows, seconds_of)
+
+
+def item_seconds(records: Records, strategy: Strategy, budgets: np.ndarray) -> np.ndarray:
+    """The same of each item that the latest profile timed, ``float64 [item, k]``; of no item where it keeps the mean
+    alone, or does not know the seconds.
+
+    Each is timed with its first samples as numbered; other items, and other samples of these, are not guessed at.
+    """
+    rows = _seconds_rows(records, strategy)
+    if not timed_items(rows):
+        return np.empty((0, len(budgets)))
+    seconds = _member_after_member(records, strategy, budgets, rows, item_seconds_of)
+    return seconds if np.isfinite(seconds).any() else seconds[:0]
+
+
+def _seconds_rows(records: Records, strategy: Strategy) -> Rows:
+    """The latest profile; nothing where the vote needs a score that was not timed."""
+    return latest(records.profiles()) if _score_flops(records, strategy) is None else []
+
+
+def _member_after_member(
+    records: Records, strategy: Strategy, budgets: np.ndarray, rows: Rows, of: Callable[..., np.ndarray]
+) -> np.ndarray:
+    """Sums over the pools of a strategy, ``[…, k]``; a prompt that is not the plain one was not timed."""
     total = np.zeros(len(budgets))
     for part in parts_of(records.graded(), strategy):
         member, variant, decoding = part.pool
         taken = part.taken(budgets)
-        seconds = seconds_of(rows, member, taken, decoding=decoding)
-        total += seconds if variant == records.variants[0] else np.where(taken > 0, math.nan, 0.0)
+        plain_prompt = variant == records.variants[0]
+        timed = of(rows, member, taken, decoding=decoding)
+        total = total + (timed if plain_prompt else np.where(taken > 0, math.nan, 0.0))
     return total
 
 

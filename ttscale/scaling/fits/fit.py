@@ -40,8 +40,9 @@ class Fit:
         backtest: error at budgets and items not seen; see :mod:`ttscale.scaling.fits.backtest`.
         forecast: the law with its parameters, and, made when first asked for, those of every resample.
         curve: what was fitted; it keeps the map from k to cost.
-        candidates: of a law chosen among several, every law's fit, best back-test first.
-        skipped: laws that could not be fitted, or not averaged, and why.
+        candidates: of a law chosen among several, every law's fit, best back-test first; also of the laws that may not
+            be chosen for such a curve.
+        skipped: laws that could not be fitted, or not averaged though they may be, and why.
         choice: of a law chosen among several, the back-test of the choosing: each fold is predicted by the law that the
             other splits choose. Its error over ``backtest``'s is the optimism of having taken the least of several.
         weights: of the stacked average, the share of each law.
@@ -209,7 +210,8 @@ class Fit:
     @cached_property
     def _others(self) -> list[tuple[Fitted | Stack, float]]:
         """The laws that it was chosen among or is an average of, as far as they hold, and their weights."""
-        held = [fit for fit in self.candidates if fit.usable and fit.point_status != "off_the_data"]
+        meant = _meant(self.candidates)
+        held = [fit for fit in meant if fit.usable and fit.point_status != "off_the_data"]
         return [(fit.forecast, weight) for fit, weight in zip(held, _weights(held), strict=True)]
 
     def _x(self, k: np.ndarray) -> np.ndarray:
@@ -228,13 +230,14 @@ def fit_of(fitted: Fitted, curve: Curve, tested: Backtest) -> Fit:
 def stacked_fit(candidates: Sequence[Fit], skipped: dict[str, str]) -> Fit | None:
     """The average of fits, best back-test first, weighted by their back-tests; None where none could be back-tested.
 
-    What did not converge has no part in it, unless nothing did.
+    What did not converge has no part in it, unless nothing did; nor have laws that may not be chosen for such a curve.
     """
     possible = [fit for fit in candidates if fit.backtest.possible]
     if not possible:
         return None
-    known = [fit for fit in possible if fit.usable] or possible
-    left = {fit.law: "did not converge, and has no part in the average" for fit in possible if fit not in known}
+    meant = _meant(possible)
+    known = [fit for fit in meant if fit.usable] or meant
+    left = {fit.law: "did not converge, and has no part in the average" for fit in meant if fit not in known}
     used = [(fit, weight) for fit, weight in zip(known, _weights(known), strict=True) if weight > 0]
     stack = Stack(tuple(part for fit, _ in used for part in fit.parts), np.array([weight for _, weight in used]))
     first, (r2, rmse) = known[0], _errors(stack)
@@ -249,12 +252,18 @@ def stacked_fit(candidates: Sequence[Fit], skipped: dict[str, str]) -> Fit | Non
 
 def choose(ranked: Sequence[Fit]) -> Fit:
     """The simplest of the fits that the back-test cannot tell from the best, with the back-test of this choice."""
-    known = [fit for fit in ranked if fit.usable] or [fit for fit in ranked if fit.backtest.possible]
+    meant = _meant(ranked)
+    known = [fit for fit in meant if fit.usable] or [fit for fit in meant if fit.backtest.possible]
     if not known:
         return ranked[0]
     errors = np.array([fit.backtest_gain_rmse for fit in known])
     chosen = known[pick(errors, _sizes(known), known[0].backtest.unsure)]
     return replace(chosen, choice=chosen_backtest([fit.backtest for fit in known], _sizes(known)))
+
+
+def _meant(fits: Sequence[Fit]) -> list[Fit]:
+    """Those whose laws may be chosen for curves of this kind; all where there are none."""
+    return [fit for fit in fits if fit.parts[0].forecasts] or list(fits)
 
 
 def _weights(fits: Sequence[Fit]) -> list[float]:
@@ -266,8 +275,8 @@ def _weights(fits: Sequence[Fit]) -> list[float]:
 
 
 def _sizes(fits: Sequence[Fit]) -> np.ndarray:
-    """How many parameters laws have, ``int [law]``."""
-    return np.array([fit.parts[0].n_parameters for fit in fits])
+    """How many parameters laws leave to the data, ``int [law]``."""
+    return np.array([fit.parts[0].n_free for fit in fits])
 
 
 def _errors(forecast: Fitted | Stack) -> tuple[float, float]:

@@ -24,7 +24,9 @@ def fit_law(
 
     The points are spaced evenly in log k; every bootstrap replicate of the curve is refitted for the intervals. The law
     chosen is the simplest of those whose back-test error of the gain cannot be told from the least (see
-    :mod:`ttscale.scaling.fits.choice`), and never one whose solver did not converge.
+    :mod:`ttscale.scaling.fits.choice`), never one whose solver did not converge, and only among those that hold for
+    forecasts of such a curve (``Law.forecasts``): coverage is asked for at a hundred times the samples, which no
+    back-test reaches, and there a law with a ceiling of its own, or a plain beta-binomial, is far off.
 
     Args:
         curve: from :func:`ttscale.scaling.curves.curve.accuracy_curve`, with at least 2 budgets.

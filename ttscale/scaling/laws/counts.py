@@ -21,21 +21,32 @@ from ttscale.scaling.laws.log_gamma import log_choices, log_rising, rising_slope
 Columns = tuple[np.ndarray, ...]
 
 
-def _beta_value(k: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return -np.expm1(log_rising(b, k) - log_rising(a + b, k))
+def beta_value(k: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Coverage where chances of success are ``B(a, b)``."""
+    return -np.expm1(_log_failure(k, a, b))
 
 
-def _beta_gradient(k: np.ndarray, a: np.ndarray, b: np.ndarray) -> Columns:
-    failure = np.exp(log_rising(b, k) - log_rising(a + b, k))
+def beta_gradient(k: np.ndarray, a: np.ndarray, b: np.ndarray) -> Columns:
+    """Derivatives of :func:`beta_value` in a and b."""
+    failure = np.exp(_log_failure(k, a, b))
     both = rising_slope(a + b, k)
     return failure * both, failure * (both - rising_slope(b, k))
 
 
-def _beta_log_pmf(n: np.ndarray, c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _log_failure(k: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``ln Γ(b + k)Γ(a + b)/(Γ(b)Γ(a + b + k))``, in which a and k may change places: the smaller one rises, so that
+    no large logarithms cancel."""
+    less, more = np.minimum(a, k), np.maximum(a, k)
+    return log_rising(b, less) - log_rising(b + more, less)
+
+
+def beta_log_pmf(n: np.ndarray, c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Log-probability of c right of n samples where chances of success are ``B(a, b)``."""
     return log_choices(n, c) + log_rising(a, c) + log_rising(b, n - c) - log_rising(a + b, n)
 
 
-def _beta_log_pmf_gradient(n: np.ndarray, c: np.ndarray, a: np.ndarray, b: np.ndarray) -> Columns:
+def beta_log_pmf_gradient(n: np.ndarray, c: np.ndarray, a: np.ndarray, b: np.ndarray) -> Columns:
+    """Derivatives of :func:`beta_log_pmf` in a and b."""
     both = rising_slope(a + b, n)
     return rising_slope(a, c) - both, rising_slope(b, n - c) - both
 
@@ -88,22 +99,22 @@ def _over_batch(
     return out.reshape(len(out), *shape)
 
 
-_TAIL = Parameter("a", 1e-3, 200.0, starts=(0.1, 0.4, 1.5))
-_HARD = Parameter("b", 1e-2, 1e6, starts=(0.2, 1.0, 8.0, 100.0))
+TAIL = Parameter("a", 1e-3, 200.0, starts=(0.1, 0.4, 1.5))
+HARD = Parameter("b", 1e-2, 1e6, starts=(0.2, 1.0, 8.0, 100.0))
 
 COUNT_LAWS: tuple[Law, ...] = (
     Law(
         "beta_binomial", "1 − B(a, b + k)/B(a, b)",
         "coverage from the spread of difficulty over problems (Schaeffer 2025)",
-        (_TAIL, _HARD), value=_beta_value, gradient=_beta_gradient, of=("coverage",),
+        (TAIL, HARD), value=beta_value, gradient=beta_gradient, of=("coverage",),
         limit=lambda a, b: np.ones_like(a),
-        log_pmf=_beta_log_pmf, log_pmf_gradient=_beta_log_pmf_gradient,
+        log_pmf=beta_log_pmf, log_pmf_gradient=beta_log_pmf_gradient, forecasts=(),
     ),
     Law(
         "scaled_beta_binomial", "1 − E (1 − m·x)^k, x ~ Beta(a, b)",
         "the same where even the easiest problem is solved with probability m only (Kazdan 2025)",
-        (_TAIL, _HARD, Parameter("m", 1e-4, 1.0, starts=(0.1, 0.5, 0.95))),
+        (TAIL, HARD, Parameter("m", 1e-4, 1.0, starts=(0.1, 0.5, 0.95))),
         value=_scaled_value, gradient=_scaled_gradient, of=("coverage",), limit=lambda a, b, m: np.ones_like(a),
-        log_pmf=_scaled_log_pmf, log_pmf_gradient=_scaled_log_pmf_gradient,
+        log_pmf=_scaled_log_pmf, log_pmf_gradient=_scaled_log_pmf_gradient, forecasts=(),
     ),
 )  # fmt: skip

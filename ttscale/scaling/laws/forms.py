@@ -17,6 +17,7 @@ Columns = tuple[np.ndarray, ...]
 
 _LEVEL = Parameter("A", 0.0, 1.0, linear=True)
 _FREE = Parameter("B", -math.inf, math.inf, linear=True)
+_OF_VOTES = ("accuracy",)  # what a free ceiling, or none, says of coverage is far off at a hundred times the samples
 
 
 def _nowhere(A: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -131,15 +132,15 @@ LAWS_IN_K: tuple[Law, ...] = (
     ),
     Law(
         "log_linear", "A + B·ln k", "each doubling adds the same, no ceiling in sight", (_LEVEL, _FREE),
-        value=lambda k, A, B: A + B * np.log(k), gradient=_log_gradient, limit=_nowhere,
+        value=lambda k, A, B: A + B * np.log(k), gradient=_log_gradient, limit=_nowhere, forecasts=_OF_VOTES,
     ),
     Law(
         "power_floor", "A − B·k^−c", "a ceiling approached as a power of k", (_LEVEL, _FREE, _POWER),
-        value=_power, gradient=_power_gradient, limit=lambda A, B, c: A,
+        value=_power, gradient=_power_gradient, limit=lambda A, B, c: A, forecasts=_OF_VOTES,
     ),
     Law(
         "saturating_exponential", "A − B·e^(−c(k−1))", "a ceiling reached quickly", (_LEVEL, _FREE, _RATE),
-        value=_exponential, gradient=_exponential_gradient, limit=lambda A, B, c: A,
+        value=_exponential, gradient=_exponential_gradient, limit=lambda A, B, c: A, forecasts=_OF_VOTES,
     ),
     Law(
         "logistic", "A − B/(1 + (k/m)^c)", "an S-curve in log k: slow, fast, slow, with its middle at m",
@@ -148,7 +149,7 @@ LAWS_IN_K: tuple[Law, ...] = (
             Parameter("c", 0.05, 10.0, starts=(0.15, 0.4, 0.8, 1.5, 3.0)),
             Parameter("m", 0.1, 1e4, starts=(0.5, 2.0, 6.0, 20.0, 100.0, 1000.0)),
         ),
-        value=_logistic, gradient=_logistic_gradient, limit=lambda A, B, c, m: A,
+        value=_logistic, gradient=_logistic_gradient, limit=lambda A, B, c, m: A, forecasts=_OF_VOTES,
     ),
     Law(
         "exponentiated_power", "e^(−a·k^−b)", "coverage of many problems: the failures' logarithm falls as a power",
@@ -166,7 +167,7 @@ LAWS_IN_K: tuple[Law, ...] = (
             Parameter("b", 1e-3, 1e6, starts=(0.05, 0.3, 1.0, 5.0, 50.0)),
             Parameter("s", 0.05, 10.0, starts=(0.1, 0.4, 1.0, 3.0)),
         ),
-        value=_m4, gradient=_m4_gradient, limit=lambda A, B, c, b, s: A,
+        value=_m4, gradient=_m4_gradient, limit=lambda A, B, c, b, s: A, forecasts=_OF_VOTES,
     ),
     Law(
         "bnsl", "A + B·k^−c0·(1 + (k/d)^(1/f))^(−c1·f)",
@@ -178,7 +179,7 @@ LAWS_IN_K: tuple[Law, ...] = (
             Parameter("d", 1.0, 1e4, starts=(2.0, 6.0, 20.0, 80.0, 300.0, 800.0)),
             Parameter("f", 0.02, 5.0, starts=(0.05, 0.2, 1.0)),
         ),
-        value=_broken, gradient=_broken_gradient, limit=_broken_limit,
+        value=_broken, gradient=_broken_gradient, limit=_broken_limit, forecasts=_OF_VOTES,
     ),
     Law(
         "two_powers", "A + B·k^−c + C·k^−(c+d)", "votes that rise and then fall, or fall and then rise",

@@ -26,6 +26,8 @@ class Parameter:
         linear: the law is linear (or affine) in it, given the parameters that are not.
         log: a nonlinear one is searched in its logarithm (``low`` is then above 0), else as it is.
         starts: values from which a nonlinear one is searched; none means evenly spaced between the bounds.
+        prior: median of one that is searched in its logarithm, and the standard deviation of that logarithm: a normal
+            prior, added to the likelihood of counts. No other loss knows it.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Parameter:
     linear: bool = False
     log: bool = True
     starts: tuple[float, ...] = ()
+    prior: tuple[float, float] | None = None
 
     @property
     def searched_in_log(self) -> bool:
@@ -54,6 +57,7 @@ class Law:
             ``[..., point]``. None takes central differences, good to about 1e-10.
         inputs: names of the inputs.
         of: kinds of curve on which ``law="auto"`` tries it: ``"accuracy"``, ``"coverage"``.
+        forecasts: kinds of curve of which it may be chosen, or averaged; None for all that it is tried on.
         limit: takes the parameters (``[...]`` each) and gives the value as the first input grows without end
             (``[...]``, NaN where there is none); None for a law that has no such value.
         log_pmf: log-likelihood of ``c`` right of ``n`` samples (each ``[..., pair]``) given the parameters.
@@ -71,6 +75,7 @@ class Law:
     limit: Callable[..., np.ndarray] | None = None
     log_pmf: Callable[..., np.ndarray] | None = None
     log_pmf_gradient: Callable[..., tuple[np.ndarray, ...]] | None = None
+    forecasts: tuple[str, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

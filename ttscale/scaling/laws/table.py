@@ -25,12 +25,13 @@ import numpy as np
 
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.scaling.laws.counts import COUNT_LAWS
+from ttscale.scaling.laws.easy_and_hard import EASY_AND_HARD
 from ttscale.scaling.laws.forms import LAWS_IN_K
 from ttscale.scaling.laws.law import Law, Parameter
 
 __all__ = ["LAWS", "Law", "Parameter", "check_law", "get_law"]
 
-LAWS: dict[str, Law] = {law.name: law for law in (*LAWS_IN_K, *COUNT_LAWS)}
+LAWS: dict[str, Law] = {law.name: law for law in (*LAWS_IN_K, *COUNT_LAWS, EASY_AND_HARD)}
 
 _CHECKED_AT = (1.0, 2.0, 5.0, 20.0)
 _CHECKED_BETWEEN = (0.5, 0.35, 0.65)  # of the parameters' ranges
@@ -65,8 +66,9 @@ def check_law(law: Law) -> None:
 
 
 def _table_problem(law: Law) -> str:
-    if isinstance(law.of, str) or not set(law.of) <= set(_KINDS):
-        return f"of={law.of!r}, which is not a tuple of {' and '.join(map(repr, _KINDS))}"
+    for name, kinds in (("of", law.of), ("forecasts", law.forecasts or ())):
+        if isinstance(kinds, str) or not set(kinds) <= set(_KINDS):
+            return f"{name}={kinds!r}, which is not a tuple of {' and '.join(map(repr, _KINDS))}"
     named = [name for name, one in LAWS.items() if one is law and name != law.name]
     return f"another name than its key {named[0]!r} in LAWS" if named else ""
 
@@ -89,9 +91,20 @@ def _bounds_problem(law: Law) -> str:
             return f"{p.name} searched in its logarithm from {p.low:g}"
         if any(not p.low <= start <= p.high for start in p.starts):
             return f"starts of {p.name} outside its bounds"
+        if problem := _prior_problem(p):
+            return problem
     if (law.log_pmf is None) != (law.log_pmf_gradient is None):
         return "only one of log_pmf and log_pmf_gradient"
     return ""
+
+
+def _prior_problem(p: Parameter) -> str:
+    if p.prior is None:
+        return ""
+    if not p.searched_in_log:
+        return f"a prior of {p.name}, which is not searched in its logarithm"
+    median, deviation = p.prior
+    return "" if p.low <= median <= p.high and 0 < deviation < np.inf else f"the prior {p.prior} of {p.name}"
 
 
 def _gradient_problem(law: Law, at: np.ndarray) -> str:

@@ -12,7 +12,7 @@ from ttscale.records.records import Records
 from ttscale.scaling import sampled
 from ttscale.scaling.curves.sampled_credits import vote_possible, weightless
 from ttscale.scaling.learning.learned import can_share, equal_compute, team, team_pools
-from ttscale.scaling.strategy import Strategy, by_size, ensemble, product, rivals, spread, tta
+from ttscale.scaling.strategy import Strategy, by_rung, ensemble, product, rivals, spread, tta
 from ttscale.voting.votes import AUTO, DEFAULT, AnswerVote, resolve
 
 MOST_IN_SUBSETS = 4  # members; the subsets of more are too many
@@ -22,10 +22,10 @@ PLAN_VOTES = ("mean", "log_mean")  # of images, unless the user names others
 def candidates(records: Records, *, votes: Sequence[str] | str = AUTO) -> tuple[Strategy, ...]:
     """The strategies that ``plan`` considers, under each vote.
 
-    Of images: per member its views; per size (``card["size"]``) with several members their ensemble, its product with
-    the views, and one view per member; the same of all members, cheapest first, where there are several sizes (those
-    made of another size at hand, such as its weights in fewer bits, are not among all members); and of at most 4 such
-    members every subset of two or more, as an ensemble and as its product with the views.
+    Of images: per member its views; per rung (size and training budget) with several members their ensemble,
+    its product with the views, and one view per member; the same of all members, cheapest first, where there are
+    several rungs (those made of another at hand, such as its weights in fewer bits, are not among all members); and of
+    at most 4 such members every subset of two or more, as an ensemble and as its product with the views.
 
     Of text: per member one greedy answer, the samples of each decoding, and where there are prompt variants one sample
     of each and their mixture; where there are several members their ensemble, and the one whose quotas spend as many
@@ -98,7 +98,7 @@ def _has_score(records: Records, strategy: Strategy) -> bool:
 def plain_members(records: Records) -> list[str]:
     """The members that were not made of another size at hand, cheapest first."""
     made = rivals(records.members)
-    plain = [member for size, some in by_size(records.members).items() if size not in made for member in some]
+    plain = [member for rung, some in by_rung(records.members).items() if rung not in made for member in some]
     return [member.name for member in sorted(plain, key=lambda member: member.flops)]
 
 
@@ -106,22 +106,22 @@ def mixed_subsets(records: Records) -> list[tuple[str, ...]]:
     """Every subset of two or more of the plain members, but for all of them and all of a size: where these are of
     several sizes and few enough; the members of each cheapest first."""
     names = plain_members(records)
-    if len(names) > MOST_IN_SUBSETS or not several_sizes(records):
+    if len(names) > MOST_IN_SUBSETS or not several_rungs(records):
         return []
-    sizes = [{member.name for member in members} for members in by_size(records.members).values()]
+    sizes = [{member.name for member in members} for members in by_rung(records.members).values()]
     several = (one for n in range(2, len(names)) for one in combinations(names, n))
     return [one for one in several if set(one) not in sizes]
 
 
-def several_sizes(records: Records) -> bool:
-    """Whether the plain members are of more than one size."""
-    return len(by_size(records.members)) - len(rivals(records.members)) > 1
+def several_rungs(records: Records) -> bool:
+    """Whether the plain members are of more than one rung: sizes, or training budgets."""
+    return len(by_rung(records.members)) - len(rivals(records.members)) > 1
 
 
 def _of_images(records: Records, votes: Sequence[str]) -> tuple[Strategy, ...]:
-    groups = by_size(records.members)
-    teams = [(size, [one.name for one in members]) for size, members in groups.items() if len(members) > 1]
-    if several_sizes(records):
+    groups = by_rung(records.members)
+    teams = [(rung, [one.name for one in members]) for rung, members in groups.items() if len(members) > 1]
+    if several_rungs(records):
         teams.append(("all", plain_members(records)))
     viewed = len(records.variants) > 1
     makers = (ensemble, product, spread) if viewed else (ensemble,)

@@ -1,8 +1,7 @@
-"""The ways to spend test-time compute on each size: groups of exchangeable strategies, and their mean curves."""
+"""The ways to spend test-time compute on each rung: groups of exchangeable strategies, and their mean curves."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,31 +18,40 @@ from ttscale.scaling.curves.combined import mean_curve
 from ttscale.scaling.curves.curve import Curve, accuracy_curve
 from ttscale.scaling.curves.member_subsets import members_curve
 from ttscale.scaling.planning.candidates import candidates
-from ttscale.scaling.strategy import Strategy, by_size, ensemble, is_subset, product, tta
+from ttscale.scaling.strategy import Strategy, by_rung, card_number, ensemble, is_subset, product, tta
 from ttscale.voting.votes import DEFAULT, resolve
 
 
 @dataclass(frozen=True, eq=False)
 class Option:
-    """A way to spend test-time compute on one size.
+    """A way to spend test-time compute on one rung.
 
     Attributes:
+        rung: its key (see :func:`ttscale.scaling.strategy.rung_of`).
         curve: the mean over exchangeable strategies (training seeds, subsets of members).
         train_flops: of the members among the first k draws, ``float64 [k]``.
         strategies: those that were averaged, each with the Records that it is of; of a team, its orders.
         parts: the curves of the views of single members; of a team, in its first order.
     """
 
-    size: str
+    rung: str
     curve: Curve
     train_flops: np.ndarray
     strategies: tuple[tuple[Records, Strategy], ...] = ()
     parts: tuple[Curve, ...] = ()
 
+    @property
+    def models(self) -> np.ndarray:
+        """How many different members the first k draws use, ``int64 [k]``."""
+        if not self.strategies:
+            return np.ones(len(self.curve.budgets), dtype=np.int64)
+        drawn = [draw[0] for draw in self.strategies[0][1].draws]
+        return np.array([len(set(drawn[:k])) for k in self.curve.budgets.tolist()])
+
 
 @dataclass(frozen=True)
 class Group:
-    """Exchangeable strategies of a size whose curves are averaged under one name.
+    """Exchangeable strategies of a rung whose curves are averaged under one name.
 
     Attributes:
         views: whether their first budget is the plain decision of an image: TTA.
@@ -51,7 +59,7 @@ class Group:
     """
 
     name: str
-    size: str
+    rung: str
     subject: str
     strategies: list[tuple[Records, Strategy]]
     views: bool
@@ -63,19 +71,19 @@ class Group:
 
 
 def groups(records: Sequence[Records], *, vote: str) -> dict[str, list[Group]]:
-    """What each size can do with test-time compute, cheapest size of the first Records first."""
+    """What each rung can do with test-time compute, cheapest rung of the first Records first."""
     parts: dict[str, list[tuple[Records, list[Member]]]] = {}
     vote = resolve(vote, records[0].vote_kind)
     marks = {id(one): f" (records {number})" if len(records) > 1 else "" for number, one in enumerate(records, 1)}
     for one in records:
         check_costs(one)
-        for size, members in by_size(one.members).items():
-            parts.setdefault(size, []).append((one, members))
-    return {size: [*_views(size, some, marks, vote), *_teams(size, some, marks, vote)] for size, some in parts.items()}
+        for rung, members in by_rung(one.members).items():
+            parts.setdefault(rung, []).append((one, members))
+    return {rung: [*_views(rung, some, marks, vote), *_teams(rung, some, marks, vote)] for rung, some in parts.items()}
 
 
 def _views(
-    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
+    rung: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
 ) -> list[Group]:
     by_views: dict[tuple[str, ...], list[tuple[Records, Strategy]]] = {}
     for one, members in parts:
@@ -85,7 +93,7 @@ def _views(
                 by_views.setdefault(views, []).append((one, strategy))
     several = Counter(kind for kind, *_ in by_views)
     return [
-        _group(kind, size, marks[id(group[0][0])] if several[kind] > 1 else "", group, views=kind in ("tta", "single"))
+        _group(kind, rung, marks[id(group[0][0])] if several[kind] > 1 else "", group, views=kind in ("tta", "single"))
         for (kind, *_), group in by_views.items()
     ]
 
@@ -100,7 +108,7 @@ def _alone(records: Records, member: str, vote: str) -> list[Strategy]:
 
 
 def _teams(
-    size: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
+    rung: str, parts: Sequence[tuple[Records, list[Member]]], marks: Mapping[int, str], vote: str
 ) -> list[Group]:
     several = [(one, [member.name for member in members]) for one, members in parts if len(members) > 1]
     out = []
@@ -110,23 +118,23 @@ def _teams(
         for make in [sampled.ensemble] if one.outcome == "text" else makers:
             strategies = [(one, make(one, turn, vote=vote)) for turn in turns]
             mark = marks[id(one)] if len(several) > 1 else ""
-            out.append(_group(strategies[0][1].kind, size, mark, strategies, views=False, turns=True))
+            out.append(_group(strategies[0][1].kind, rung, mark, strategies, views=False, turns=True))
     return out
 
 
 def _group(
-    kind: str, size: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool, turns: bool = False
+    kind: str, rung: str, mark: str, strategies: list[tuple[Records, Strategy]], *, views: bool, turns: bool = False
 ) -> Group:
     records, strategy = strategies[0]
-    subject = f"{size}{mark}"
+    subject = f"{rung}{mark}"
     sampled_by = [draw.decoding for draw in strategy.draws[:1] if isinstance(draw, TextDraw)]
     detail = [] if kind == "greedy" else sampled_by
     suffix = [strategy.vote] if strategy.vote != DEFAULT[records.vote_kind] else []
-    return Group("/".join([kind, subject, *detail, *suffix]), size, subject, strategies, views, turns)
+    return Group("/".join([kind, subject, *detail, *suffix]), rung, subject, strategies, views, turns)
 
 
 def averages(records: Records, *, vote: str, **settings: Any) -> list[Option]:
-    """The mean curves of everything that each size can do; ``settings`` as for :func:`average`."""
+    """The mean curves of everything that each rung can do; ``settings`` as for :func:`average`."""
     return [average(group, **settings) for several in groups([records], vote=vote).values() for group in several]
 
 
@@ -148,7 +156,7 @@ def average(group: Group, *, ci: float, budgets: Sequence[int] | None = None, **
     else:
         curve = mean_curve(curves, group.name, subject=group.subject)
     parts = tuple(curves if group.views else curves[:1])
-    return Option(group.size, curve, training[curve.budgets - 1], tuple(group.strategies), parts)
+    return Option(group.rung, curve, training[curve.budgets - 1], tuple(group.strategies), parts)
 
 
 def of_all(records: Records, vote: str) -> list[Strategy]:
@@ -164,10 +172,10 @@ def of_subsets(records: Records, vote: str) -> list[Strategy]:
 
 def beside_plain(curves: Sequence[Curve], made: Collection[str] = ()) -> list[tuple[Curve, Curve]]:
     """Each curve of more than one budget with the one whose first budget it is to beat: its own, or for all members
-    together one view of the costliest size, since more than test-time compute lies between these and the cheapest.
+    together one view of the costliest rung, since more than test-time compute lies between these and the cheapest.
 
     Args:
-        made: sizes made of others (see :func:`ttscale.scaling.strategy.rivals`), which the costliest is none of.
+        made: rungs made of others (see :func:`ttscale.scaling.strategy.rivals`), which the costliest is none of.
     """
     alone = [curve for curve in curves if curve.kind in ("tta", "single") and curve.subject not in made]
     costliest = max(alone, key=lambda curve: curve.reference_flops)
@@ -182,9 +190,3 @@ def _training_flops(records: Records, strategy: Strategy) -> np.ndarray:
         added.append(0.0 if member in seen else card_number(records.member(member), "train_flops"))
         seen.add(member)
     return np.cumsum(added)
-
-
-def card_number(member: Member, key: str) -> float:
-    """A positive number on a member's card; NaN where there is none."""
-    value = member.card.get(key)
-    return float(value) if isinstance(value, (int, float)) and value > 0 else math.nan

@@ -13,7 +13,7 @@ from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.intervals.bootstrap import bootstrap_means, count_units, mean_credit
 from ttscale.scaling.intervals.interval import Interval, difference_bounds, percentiles, wilson
 from ttscale.scaling.quality import scoring
-from ttscale.scaling.strategy import Strategy, by_size, kin, rivals
+from ttscale.scaling.strategy import Strategy, by_rung, kin, rivals
 
 MOST_CLASSES = 50
 _BY_OTHERS = ("all others right", "fewer than half wrong", "half or more wrong", "all others wrong")
@@ -61,7 +61,7 @@ def breakdown(records: Records, pairs: Sequence[tuple[Curve, Curve]]) -> list[Pa
     made = rivals(records.members)
     wrong = {
         member.name: 1 - prefix_credits(records, _plain(records, member.name), [1])[0]
-        for size, members in by_size(records.members).items() if size not in made for member in members
+        for size, members in by_rung(records.members).items() if size not in made for member in members
     }  # fmt: skip
     shared = [("class", _classes(records)), ("family", _families(records))]
     out = []

@@ -70,7 +70,7 @@ def comparisons_table(records: Records, trade: Tradeoff, measured: Sequence[Meas
 def _of_sizes(trade: Tradeoff, of: Mapping[str, Measured]) -> Iterator[tuple[Side, Side]]:
     for rung in trade.ladder:
         alone, team, both = (
-            next((one for one in of.values() if one.curve.kind in kinds and one.curve.subject == rung.size), None)
+            next((one for one in of.values() if one.curve.kind in kinds and one.curve.subject == rung.name), None)
             for kinds in (("tta", "single"), ("ensemble",), ("product",))
         )
         yield from ((Side(one, one.last), Side(one, 1)) for one in (alone, team) if one is not None and one.last > 1)
@@ -82,10 +82,10 @@ def _of_rivals(trade: Tradeoff, of: Mapping[str, Measured]) -> Iterator[tuple[Si
     plain = {one.curve.subject: Side(one, 1) for one in of.values() if one.curve.kind in ("tta", "single")}
     for rung in trade.rivals:
         if rung.of in plain:
-            yield plain[rung.size], plain[rung.of]
+            yield plain[rung.name], plain[rung.of]
     for one in of.values():
         if one.curve.subject == "all" and one.beside is None:
-            yield Side(one, one.last), plain[trade.ladder[-1].size]
+            yield Side(one, one.last), plain[trade.ladder[-1].name]
 
 
 def _of_learned(of: Mapping[str, Measured]) -> Iterator[tuple[Side, Side]]:

@@ -16,7 +16,7 @@ from ttscale.scaling.planning.candidates import MOST_IN_SUBSETS, plain_members
 from ttscale.scaling.quality.equivalent import METRICS, Equivalent, Ladder, equivalent
 from ttscale.scaling.quality.measured import Measured
 from ttscale.scaling.quality.quality import Quality, quality
-from ttscale.scaling.strategy import by_size, ensemble, rivals
+from ttscale.scaling.strategy import by_rung, ensemble, rivals
 from ttscale.scaling.summaries.words import members_words, option_words, sentence_start
 
 _OF_RUN = "members of the run"
@@ -62,7 +62,7 @@ def run_ladder(records: Records, measured: Sequence[Measured], *, vote: str, **s
     if len(names) <= MOST_IN_SUBSETS:
         return _of_subsets(records, names, measured, vote=vote, **settings) if len(names) > 1 else None
     made = rivals(records.members)
-    if all(len(members) > 1 for size, members in by_size(records.members).items() if size not in made):
+    if all(len(members) > 1 for size, members in by_rung(records.members).items() if size not in made):
         return None
     order = [names[i] for i in np.random.default_rng(settings["seed"]).permutation(len(names))]
     turns = [ensemble(records, order[i:] + order[:i], vote=vote, subject=_OF_RUN) for i in range(len(order))]

@@ -2,10 +2,13 @@
 
 Equal pairs are counted once with their weights added up. The curvature is the sum of products of scores (Berndt, Hall,
 Hall and Hausman 1974), which needs first derivatives only; the polish takes Newton's steps. The objective is minus the
-log-likelihood, and its gradient is measured in standard errors.
+log-likelihood, and its gradient is measured in standard errors. A prior of a parameter counts as one pair more, whose
+log-probability is that of the parameter's logarithm.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -35,6 +38,8 @@ class Likelihood(SearchSpace):
         self.flat = _CLOSE
         self.n, self.c, self.weights, self.root = n, c, weights, np.sqrt(weights)
         self.floor = np.full(len(weights), 1e-300)
+        priors = [(i, *p.prior) for i, p in enumerate(law.parameters) if p.prior is not None]
+        self.priors = [(i, math.log(median), deviation) for i, median, deviation in priors]
 
     def at(self, q: np.ndarray, rows: np.ndarray) -> State:
         parameters = self._from_search(q)
@@ -46,6 +51,12 @@ class Likelihood(SearchSpace):
         scores = scores * np.where(self.is_log, parameters, 1.0)[:, :, None]
         root = self.root[rows]
         objective = -(self.weights[rows] * log_pmf).sum(-1)
+        for i, median, deviation in self.priors:
+            off = (q[:, i] - median) / deviation
+            objective += 0.5 * off**2
+            score = np.zeros((len(q), q.shape[1], 1))
+            score[:, i, 0] = -off / deviation
+            scores, root = np.concatenate([scores, score], axis=2), np.pad(root, ((0, 0), (0, 1)), constant_values=1.0)
         bad = ~(np.isfinite(objective) & np.isfinite(scores).all(axis=(1, 2)))
         objective[bad] = np.inf
         tangent = np.where(bad[:, None, None], 0.0, scores * root[:, None, :])
@@ -57,6 +68,8 @@ class Likelihood(SearchSpace):
         with np.errstate(all="ignore"):
             log_pmf = self.law.log_pmf(self.n, self.c, *np.moveaxis(values, 1, 0)[..., None])
         height = -np.where(np.isfinite(log_pmf), log_pmf, -np.inf) @ self.weights[rows].T
+        for i, median, deviation in self.priors:
+            height += 0.5 * ((np.log(values[:, i]) - median) / deviation)[:, None] ** 2
         return np.where(np.isfinite(height), height, np.inf)
 
     def gradient_norm(self, state: State, rows: np.ndarray) -> np.ndarray:

@@ -87,7 +87,8 @@ def text_conventions(records: Records, curve: Curve) -> dict[str, str]:
         ),
         "seconds": (
             "of one item alone on the profiled device, from a profile by itself, never from the collection; not "
-            "measured for served models, where they depend on who else asks"
+            "measured for served models, where they depend on who else asks; mean, quantiles and the slowest are of "
+            "the items that were timed, each with its first samples"
         ),
         "samples": (
             "samples of one prompt and decoding are exchangeable: accuracy at k is the mean over which k of them are "

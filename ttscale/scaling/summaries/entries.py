@@ -14,8 +14,10 @@ from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.quality.breakdown import Part
 from ttscale.scaling.strategy import is_subset
 from ttscale.scaling.summaries.words import kind_words
+from ttscale.scaling.tradeoff.exchanges import Exchange
 from ttscale.scaling.tradeoff.pareto import pareto
-from ttscale.scaling.tradeoff.tradeoff import Exchange, Tradeoff, Verdict
+from ttscale.scaling.tradeoff.tradeoff import Tradeoff
+from ttscale.scaling.tradeoff.verdicts import Verdict
 
 
 def json_ready(value: Any) -> Any:
@@ -51,7 +53,7 @@ def curve_entry(curve: Curve) -> dict[str, Any]:
 def tradeoff_entry(trade: Tradeoff) -> dict[str, Any]:
     ladder = [
         {
-            "size": rung.size, "n_seeds": rung.n_seeds, "n_params": rung.n_params or None, "flops": rung.flops,
+            "size": rung.name, "n_seeds": rung.n_seeds, "n_params": rung.n_params or None, "flops": rung.flops,
             "train_flops": rung.train_flops, "weight_bytes": rung.weight_bytes, "seconds": rung.seconds,
             "accuracy": rung.accuracy.value, "low": rung.accuracy.low, "high": rung.accuracy.high,
         }
@@ -59,7 +61,7 @@ def tradeoff_entry(trade: Tradeoff) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "ladder": ladder, "verdicts": [_verdict(v) for v in trade.verdicts],
-        "exchange": [_exchange(e) for e in trade.exchange], "note": trade.note,
+        "exchange": [_exchange(e) for e in trade.exchange], "note": " ".join(trade.notes),
     }  # fmt: skip
 
 
@@ -73,9 +75,9 @@ def _verdict(v: Verdict) -> dict[str, Any]:
 
 def _exchange(e: Exchange) -> dict[str, Any]:
     return {
-        "small": e.small, "big": e.big, "curve": e.curve, "train_ratio": e.train_ratio, "test_ratio": e.test_ratio,
-        "rate": e.rate, "ten_x_training_equals": e.ten_x_training_equals, "crosses": e.crosses,
-        "share_crossing": e.share_crossing, "gap": e.gap, "text": e.text,
+        "small": e.small, "big": e.big, "curve": e.curve, "axis": e.axis, "train_ratio": e.train_ratio,
+        "test_ratio": e.test_ratio, "rate": e.rate, "ten_x_training_equals": e.ten_x_training_equals,
+        "crosses": e.crosses, "share_crossing": e.share_crossing, "gap": e.gap, "text": e.text,
     }  # fmt: skip
 
 

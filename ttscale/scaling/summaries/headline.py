@@ -47,7 +47,7 @@ def headline(
         worth: by the name of a curve, how many ensemble members its last budget is worth, in words.
         learned, shift: a sentence of what was learned, and of what shifts do; empty where nothing.
     """
-    made = {rung.size for rung in trade.rivals}
+    made = {rung.name for rung in trade.rivals}
     curves = [curve for curve in curves if curve.subject not in made]
     fits = [fit for fit in fits if fit.curve.subject not in made]
     base = {curve.name: plain for curve, plain in beside_plain(curves) if plain is not curve}
@@ -130,10 +130,10 @@ def ladder_words(trade: Tradeoff) -> str:
     if len(trade.ladder) == 1:
         cost = flops_words(first.flops)
         one = sentence_start(first.plain.unit)
-        return f"{one} of {first.size} scores {accuracy_words(first.accuracy)} at {cost} per item."
+        return f"{one} of {first.name} scores {accuracy_words(first.accuracy)} at {cost} per item."
     return (
-        f"{sentence_start(first.plain.unit)} scores from {accuracy_words(first.accuracy)} with {first.size} at "
-        f"{flops_words(first.flops)} per item to {accuracy_words(last.accuracy)} with {last.size} at "
+        f"{sentence_start(first.plain.unit)} scores from {accuracy_words(first.accuracy)} with {first.name} at "
+        f"{flops_words(first.flops)} per item to {accuracy_words(last.accuracy)} with {last.name} at "
         f"{flops_words(last.flops)}."
     )
 

@@ -12,7 +12,7 @@ from ttscale.records.records import Records
 from ttscale.scaling.curves.combined import mean_curve, paired_difference
 from ttscale.scaling.curves.curve import Curve, accuracy_curve
 from ttscale.scaling.intervals.interval import detectable
-from ttscale.scaling.planning.candidates import MOST_IN_SUBSETS, plain_members, several_sizes
+from ttscale.scaling.planning.candidates import MOST_IN_SUBSETS, plain_members, several_rungs
 from ttscale.scaling.quality.measured import Measured
 from ttscale.scaling.quality.quality import Metrics
 from ttscale.scaling.strategy import tta
@@ -52,7 +52,7 @@ def ensembles_table(records: Records, curves: Sequence[Curve], *, vote: str, **s
         and scored on the same items, which makes it look better than it is.
     """
     names = plain_members(records)
-    if len(names) > MOST_IN_SUBSETS or not several_sizes(records):
+    if len(names) > MOST_IN_SUBSETS or not several_rungs(records):
         return []
     alone = {name: accuracy_curve(records, tta(records, name, vote=vote), **settings) for name in names}
     teams = [
@@ -84,7 +84,7 @@ def rivals_table(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
     """What was made of a size without training, plainly used."""
     return [
         {
-            "size": rung.size, "of": rung.of, "what": rung.how, "n_seeds": rung.n_seeds, "flops": rung.flops,
+            "size": rung.name, "of": rung.of, "what": rung.how, "n_seeds": rung.n_seeds, "flops": rung.flops,
             "weight_bytes": rung.weight_bytes, "seconds": rung.seconds, "train_flops": rung.train_flops,
             "accuracy": rung.accuracy.value, "low": rung.accuracy.low, "high": rung.accuracy.high,
         }

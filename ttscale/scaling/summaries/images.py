@@ -28,7 +28,7 @@ from ttscale.scaling.quality.breakdown import breakdown
 from ttscale.scaling.quality.comparisons import comparisons_table
 from ttscale.scaling.quality.measured import Option, measure, measure_learned, pair_up
 from ttscale.scaling.quality.worth import find_worth, run_ladder, worth_of_views, worth_table
-from ttscale.scaling.strategy import by_size, rivals, tta
+from ttscale.scaling.strategy import by_rung, rivals, tta
 from ttscale.scaling.summaries.conventions import BREAKDOWN, image_conventions
 from ttscale.scaling.summaries.curve_extras import spending_entry
 from ttscale.scaling.summaries.entries import breakdown_entry, curve_entry, front_entry, tradeoff_entry
@@ -68,7 +68,9 @@ def image_parts(
     settings: dict[str, Any] = {"ci": ci, "n_boot": n_boot, "seed": seed}
     drawn = settings | {"ties": ties, "interval": interval}
     several = aligned({"clean": records, **shifts}) if shifts else {}
-    trade = tradeoff(records, vote=vote, on_progress=_part(on_progress, 0.0, _CURVES), interval=interval, **settings)
+    trade = tradeoff(
+        records, vote=vote, laws=False, on_progress=_part(on_progress, 0.0, _CURVES), interval=interval, **settings
+    )
     alone = trade.options if ties == "shared" else averages(records, vote=vote, **drawn)
     options: list[Option] = [(option.curve, tuple(one for _, one in option.strategies)) for option in alone]
     options += [(accuracy_curve(records, one, **drawn), (one,)) for one in of_all(records, vote)]
@@ -154,7 +156,7 @@ def _fits(curves: Sequence[Curve], law: LawOptions, on_progress: Progress) -> li
 
 def _run(records: Records, drawn: Mapping[str, Any]) -> dict[str, Any]:
     manifest = records.manifest
-    size_of = {m.name: size for size, members in by_size(records.members).items() for m in members}
+    size_of = {m.name: size for size, members in by_rung(records.members).items() for m in members}
     members = []
     for member in records.members:
         plain = accuracy_curve(records, tta(records, member.name), budgets=[1], **drawn)

@@ -66,7 +66,7 @@ def text_parts(
         curves.append(shown.curve)
         covered[shown.curve.name], found.interval[shown.curve.name] = shown.coverage, shown.ceiling
     known = known_costs(records)
-    trade = tradeoff(records, vote=vote, **untied(settings)) if known else None
+    trade = tradeoff(records, vote=vote, laws=False, **untied(settings)) if known else None
     on_progress(_UNTIL_TRADE)
     fitted = _fits([c for c in curves if c.vote == vote and c.kind != "greedy"], covered, law)
     on_progress(_UNTIL_FITS)

@@ -12,13 +12,13 @@ from ttscale.records.records import Records
 from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.curves.sampled_credits import ORDERS
 from ttscale.scaling.sampled import pools
-from ttscale.scaling.strategy import by_size
+from ttscale.scaling.strategy import by_rung
 
 
 def text_run(records: Records, plain: Mapping[str, Curve], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Its part ``run``. ``plain``: of every member the curve of its plain decision."""
     manifest, graded = records.manifest, records.graded()
-    size_of = {m.name: size for size, members in by_size(records.members).items() for m in members}
+    size_of = {m.name: size for size, members in by_rung(records.members).items() for m in members}
     members = []
     for member in records.members:
         curve, columns = plain[member.name], _columns(records, member.name)

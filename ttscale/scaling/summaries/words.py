@@ -12,7 +12,7 @@ from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.strategy import Draw, is_subset
 from ttscale.voting.votes import DEFAULT
 
-_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_PREFIXES = ((1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def flops_words(flops: float) -> str:

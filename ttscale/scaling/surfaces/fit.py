@@ -16,6 +16,7 @@ from ttscale.scaling.numbers import is_number
 from ttscale.scaling.surfaces.backtest import Backtest, HeldOut
 from ttscale.scaling.surfaces.isoquant import exchange_slope, solve_input, split_compute, value_at
 from ttscale.scaling.surfaces.points import Points
+from ttscale.scaling.surfaces.quantity import error_of, fitted_of
 
 FLOPS_PER_PARAMETER_AND_TOKEN = 6.0  # forward and backward pass (Kaplan et al. 2020); a multiply-add is 2 FLOPs
 
@@ -49,6 +50,7 @@ class SurfaceFit:
         backtest: the errors (ln y) in cells left out: ``held_out``, one by one; ``backtest_rmse``, of those at either
             end of an input, NaN when none could be left out.
         candidates: with ``law="auto"``, every law's fit, best back-test first.
+        quantity: what was fitted, see :mod:`ttscale.scaling.surfaces.quantity`; every answer is in errors.
         level: of every interval. points: what was fitted. replicates: parameters ``float64 [boot, parameter]``.
     """
 
@@ -74,6 +76,10 @@ class SurfaceFit:
     candidates: tuple[SurfaceFit, ...] = field(default=(), repr=False)
 
     @property
+    def quantity(self) -> str:
+        return self.points.quantity
+
+    @property
     def held_out(self) -> tuple[HeldOut, ...]:
         return self.backtest.cells
 
@@ -81,7 +87,38 @@ class SurfaceFit:
     def backtest_rmse(self) -> float:
         return self.backtest.rmse
 
-    def predict(self, n: float, d: float, k: float | None = None) -> Interval:
+    def errors(
+        self, n: np.ndarray | float | None = None, d: np.ndarray | float | None = None,
+        k: np.ndarray | float | None = None, *, refits: bool = False,
+    ) -> np.ndarray:  # fmt: skip
+        """Errors at many points, without intervals: inputs that broadcast to ``[...]`` (k may be ∞) give ``[...]``, and
+        those of the refits ``[boot, ...]``. Inputs that the law does not depend on may be left out.
+
+        Raises:
+            TtscaleError: an input of the law that is missing.
+        """
+        given = {"n": n, "d": d, "k": k}
+        shape = np.broadcast_shapes(*(np.shape(x) for x in given.values() if x is not None))
+        parameters = self.best
+        if refits:
+            parameters = self.replicates.reshape(len(self.replicates), *[1] * len(shape), -1)
+        return self.errors_at(parameters, **given)
+
+    def errors_at(
+        self, parameters: np.ndarray, n: np.ndarray | float | None = None, d: np.ndarray | float | None = None,
+        k: np.ndarray | float | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Errors for ``parameters [..., p]``, with which the inputs broadcast element by element: ``[...]``; otherwise
+        as :meth:`errors`."""
+        given = {"n": n, "d": d, "k": k}
+        if missing := [name for name in self.definition.inputs if given[name] is None]:
+            raise TtscaleError(missing[0], expected=f"given: {self.law} depends on it", got="None", fix="Give it.")
+        shape = np.broadcast_shapes(parameters.shape[:-1], *(np.shape(x) for x in given.values() if x is not None))
+        at = [np.asarray(given[name], dtype=np.float64)[..., None] for name in self.definition.inputs]
+        values = self.definition.at(at, parameters)[..., 0]
+        return np.broadcast_to(error_of(self.quantity, values), shape)
+
+    def predict(self, n: float | None = None, d: float | None = None, k: float | None = None) -> Interval:
         """Error of a model of size ``n`` trained on ``d``, at ``k`` draws.
 
         The interval is for a new measurement, with the scatter that the points have. It adds in quadrature, in ln y,
@@ -98,7 +135,7 @@ class SurfaceFit:
         outside = self._outside(point)
         warn_far(self.law, outside)
         at = [np.array([point[name]]) for name in self.definition.inputs]
-        value = math.log(float(self.definition.at(at, self._best)[0]))
+        value = math.log(float(self.definition.at(at, self.best)[0]))
         low, high = percentiles(np.log(self.definition.at(at, self.replicates)[..., 0]), self.level)
         share = min(math.log2(outside), 1.0)
         missed = (1 - share) * self.backtest.inside_rmse + share * self.backtest_rmse
@@ -108,7 +145,8 @@ class SurfaceFit:
             value + math.hypot(max(float(high) - value, 0.0), misfit),
         )
         method = f"refits to resampled {self.points.grouping} and back-test error"
-        return Interval(math.exp(value), math.exp(bounds[0]), math.exp(bounds[1]), self.level, method)
+        error, least, most = (float(error_of(self.quantity, math.exp(one))) for one in (value, *bounds))
+        return Interval(error, least, most, self.level, method)
 
     def optimum(self, flops: float, k: float | None = None, *, per: float = FLOPS_PER_PARAMETER_AND_TOKEN) -> Split:
         """The size and data of least error for a training budget ``per · n · d`` (6ND by default) at ``k`` draws.
@@ -123,13 +161,14 @@ class SurfaceFit:
         per = _number("per", per)
         flops = _number("flops", flops, above=per)
         fixed = {name: value for name, value in self._point(n=1.0, d=1.0, k=k).items() if name == "k"}
-        best = self._best[None]
+        best = self.best[None]
         n, d = split_compute(self.definition, best, flops, fixed, per)
         ns, ds = split_compute(self.definition, self.replicates, flops, fixed, per)
         error, errors = (
             value_at(self.definition, p, {**fixed, "n": a, "d": b})
             for a, b, p in ((n, d, best), (ns, ds, self.replicates))
         )
+        error, errors = error_of(self.quantity, error), error_of(self.quantity, errors)
         pairs = ((n, ns), (d, ds), (d / n, ds / ns), (error, errors))
         return Split(flops, *(self._interval(float(one[0]), many) for one, many in pairs))
 
@@ -147,13 +186,15 @@ class SurfaceFit:
             raise TtscaleError(
                 name, expected="not to be given: it is asked for", got=repr(fixed[name]), fix="Leave it out."
             )
-        y, point = _number("y", y), self._point(**fixed | {name: 1.0})
+        y, point = float(fitted_of(self.quantity, _number("y", y))), self._point(**fixed | {name: 1.0})
         middle = math.exp(float(np.log(self.points.inputs[self.points.names.index(name)]).mean()))
         del point[name]
-        found = solve_input(self.definition, self._best[None], name, y, point, middle)
+        found = solve_input(self.definition, self.best[None], name, y, point, middle)
         return self._interval(float(found[0]), solve_input(self.definition, self.replicates, name, y, point, middle))
 
-    def exchange(self, of: str, against: str, n: float, d: float, k: float | None = None) -> Interval:
+    def exchange(
+        self, of: str, against: str, n: float | None = None, d: float | None = None, k: float | None = None
+    ) -> Interval:
         """``d ln against / d ln of`` along the line of equal error through a point.
 
         −0.5 of ``of="n", against="k"`` says that a model 1 % smaller needs 0.5 % more draws.
@@ -162,11 +203,12 @@ class SurfaceFit:
         for name in (of, against):
             if name not in point:
                 raise unknown_name("input", name, point)
-        one = exchange_slope(self.definition, self._best[None], of, against, point)
+        one = exchange_slope(self.definition, self.best[None], of, against, point)
         return self._interval(float(one[0]), exchange_slope(self.definition, self.replicates, of, against, point))
 
     @property
-    def _best(self) -> np.ndarray:
+    def best(self) -> np.ndarray:
+        """The parameters, ``float64 [parameter]``, as the law orders them."""
         return np.array([p.value for p in self.params.values()])
 
     def _interval(self, value: float, replicates: np.ndarray) -> Interval:

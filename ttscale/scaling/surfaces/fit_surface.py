@@ -15,75 +15,115 @@ import numpy as np
 
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.scaling.fits.choice import pick
-from ttscale.scaling.fits.fitted import CONVERGED
+from ttscale.scaling.fits.fitted import CONVERGED, DELTA
 from ttscale.scaling.fits.status import Status
 from ttscale.scaling.intervals.bootstrap import check_resampling
 from ttscale.scaling.intervals.interval import Interval, check_level
 from ttscale.scaling.laws.law import Law
 from ttscale.scaling.laws.table import check_law
-from ttscale.scaling.solving.losses import Huber
+from ttscale.scaling.solving.losses import Huber, terms
+from ttscale.scaling.solving.solution import Solution
 from ttscale.scaling.solving.solver import solve, solve_many
+from ttscale.scaling.solving.starts import grid, most_promising
 from ttscale.scaling.surfaces.backtest import Refit, refits_of, score
 from ttscale.scaling.surfaces.fit import SurfaceFit, refit_interval
-from ttscale.scaling.surfaces.laws import SURFACES, to_units
+from ttscale.scaling.surfaces.laws import SURFACES, form_of, laws_of, to_units, unit_of
 from ttscale.scaling.surfaces.points import Points, check_points
+from ttscale.scaling.surfaces.quantity import QUANTITIES, error_of
 
+_FOLLOWED = 2  # starts of a refit without a cell
+_STRICT = 1e-3  # Huber's δ of ln y where nothing is known of the noise (Hoffmann et al. 2022)
 _WIDE = 100.0  # an exponent whose interval spans more than this factor is not known
 
 
 def fit_surface(
-    n: Sequence[float] | np.ndarray, d: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray,
-    k: Sequence[float] | np.ndarray | None = None, *, law: str | Law = "auto", delta: float = 1e-3,
-    groups: Sequence[object] | np.ndarray | None = None, ci: float = 0.95, n_boot: int = 500, seed: int = 0,
+    n: Sequence[float] | np.ndarray | None, d: Sequence[float] | np.ndarray | None,
+    y: Sequence[float] | np.ndarray, k: Sequence[float] | np.ndarray | None = None, *, law: str | Law = "auto",
+    delta: float | None = None, groups: Sequence[object] | np.ndarray | None = None, ci: float = 0.95,
+    n_boot: int = 500, seed: int = 0, replicates: np.ndarray | None = None, quantity: str = "error",
 ) -> SurfaceFit:  # fmt: skip
     """Fit error over size and data, and over draws, with intervals and a back-test.
 
     Args:
-        n: model sizes, ``[point]``: parameters, or FLOPs of a forward pass.
-        d: training data, ``[point]``: tokens, images, or steps.
+        n: model sizes, ``[point]``: parameters, or FLOPs of a forward pass. None where there is one only.
+        d: training data, ``[point]``: tokens, images, or steps. None where there is one amount only.
         y: loss or error rate above 0, ``[point]``.
         k: test-time draws, ``[point]``; None for a law of n and d.
         law: ``"auto"`` (``chinchilla``; with k the law with the least back-test error), a name in ``SURFACES``, or a
             :class:`~ttscale.scaling.laws.law.Law` of your own whose inputs are among n, d, k.
-        delta: Huber's δ for residuals of ln y.
+        delta: Huber's δ for residuals of ln y; by default 1e-3, with ``replicates`` 1.345 of their standard errors.
         groups: which points are resampled together, ``[point]``. By default single points; with k, those of one
             model (the same n and d).
         ci, n_boot, seed: of the bootstrap.
+        replicates: errors of resamples that you made, such as of items and training seeds together, ``[boot, point]``:
+            the refits are to these (``n_boot`` plays no part), and each point counts by the inverse of their variance.
+        quantity: what is fitted: ``"error"``; ``"log_accuracy"``, −ln(1 − y); or ``"auto"``, the one whose best law is
+            less off in held-out cells, in the error's own unit. Whatever it is, the fit predicts errors.
 
     Raises:
         TtscaleError: values that are not above 0 or of unlike lengths, an input that never varies, fewer points than
-            the law has parameters, an unknown law.
+            the law has parameters, an unknown law or quantity, too few replicates.
     """
     level = check_level(ci)
-    check_resampling(n_boot, level, seed)
-    points = check_points(n, d, y, k, groups)
-    loss, laws = Huber(delta, log=True), _laws(law, points)
+    points = check_points(n, d, y, k, groups, replicates)
+    check_resampling(n_boot if replicates is None else len(points.replicates), level, seed)  # type: ignore[arg-type]
+    if quantity not in (*QUANTITIES, "auto"):
+        raise unknown_name("quantity", quantity, (*QUANTITIES, "auto"))
+    laws = _laws(law, points)
     without = refits_of(points, max(len(one.parameters) for one in laws), seed)
-    weights = _resampled(points, n_boot, seed)
-    fits = [_fit(one, points, loss, level, weights, without) for one in laws]
+    weights = _resampled(points, n_boot, seed) if replicates is None else None
+    every = [points.fitted_as(one) for one in ([quantity] if quantity != "auto" else QUANTITIES)]
+    fits = [
+        _fit(one, some, Huber(_delta(delta, some), log=True), level, weights, without) for some in every for one in laws
+    ]
     if len(fits) == 1:
         return fits[0]
-    ranked = sorted(fits, key=_error)
+    missed = {id(fit): _error(fit, quantity == "auto") for fit in fits}
+    ranked = sorted(fits, key=lambda fit: missed[id(fit)])
     sound = [fit for fit in ranked if fit.status != "not_converged" and fit.backtest.converged >= CONVERGED] or ranked
-    at = pick(np.array([_error(fit) for fit in sound]), np.array([len(fit.params) for fit in sound]))
+    errors = np.array([missed[id(fit)] for fit in sound])
+    at = pick(errors, np.array([len(fit.params) for fit in sound]), _unsure(sound[0], float(errors[0])))
     return replace(sound[at], candidates=tuple(ranked))
 
 
-def _error(fit: SurfaceFit) -> float:
-    return fit.backtest_rmse if math.isfinite(fit.backtest_rmse) else math.inf
+def _unsure(best: SurfaceFit, error: float) -> float:
+    """Standard error of the best law's squared back-test error by the scatter of what it is scored on: of the part of
+    it that is scatter, the residuals of the fit, √(2/m) with m units that vary by themselves."""
+    missed = best.backtest.ranking
+    scatter = min(1.0, (best.rmse / missed) ** 2) if missed > 0 else 0.0
+    return error**2 * scatter * math.sqrt(2 / best.points.n_units) if math.isfinite(error) else 0.0
+
+
+def _error(fit: SurfaceFit, plain: bool) -> float:
+    """What a law is ranked by: its back-test; where no cell could be left out, its residuals by the degrees of freedom
+    that it leaves, in the error's own unit; without any the last."""
+    error = fit.backtest.error_ranking if plain else fit.backtest.ranking
+    if fit.backtest.cells:
+        return error if math.isfinite(error) else math.inf
+    free = len(fit.points.y) - len(fit.params)
+    n, d, k = (dict(zip(fit.points.names, fit.points.inputs, strict=True)).get(name) for name in ("n", "d", "k"))
+    residual = fit.errors(n, d, k) - error_of(fit.quantity, fit.points.y)
+    return math.sqrt(float((residual**2).sum()) / free) if free > 0 else math.inf
+
+
+def _delta(delta: float | None, points: Points) -> float:
+    """Huber's δ of ln y: as given, or what :func:`fit_surface` says."""
+    if delta is not None:
+        return delta
+    return _STRICT if points.spread is None else DELTA * float(np.median(points.spread))
 
 
 def _laws(law: str | Law, points: Points) -> list[Law]:
     """The laws to fit; TtscaleError for an unknown one, one of other inputs, or one that needs more points."""
     if law == "auto":
-        chosen = [one for one in SURFACES.values() if set(one.inputs) <= set(points.names)]
+        chosen = list(laws_of(points.names).values())
         fitting = [one for one in chosen if len(one.parameters) <= len(points.y)]
         chosen = fitting or chosen[:1]
     elif isinstance(law, Law):
         check_law(law)
         chosen = [law]
     elif isinstance(law, str) and law in SURFACES:
-        chosen = [SURFACES[law]]
+        chosen = [laws_of(points.names).get(law, SURFACES[law])]
     else:
         raise unknown_name("law", law, SURFACES, fix='Or "auto".')
     for one in chosen:
@@ -106,17 +146,26 @@ def _laws(law: str | Law, points: Points) -> list[Law]:
 
 
 def _fit(
-    law: Law, points: Points, loss: Huber, level: float, weights: np.ndarray, without: list[Refit]
+    law: Law, points: Points, loss: Huber, level: float, weights: np.ndarray | None, without: list[Refit]
 ) -> SurfaceFit:  # fmt: skip
-    """One law with its refits: to resamples, of ``weights [boot, point]``, and without cells."""
-    raw = [points.inputs[points.names.index(name)] for name in law.inputs]
-    known = law.name in SURFACES
-    scales = tuple(math.exp(float(np.log(x).mean())) if known and i < 2 else 1.0 for i, x in enumerate(raw))
-    unit = math.exp(float(np.log(points.y).mean())) if known else 1.0
-    inputs, y = [x / scale for x, scale in zip(raw, scales, strict=True)], points.y / unit
-    solution = solve(law, inputs, y, loss)
-    refits = solve_many(law, inputs, y, loss, solution, weights=weights)
-    backtest = score(without, *_errors_without(law, inputs, y, loss, without))
+    """One law with its refits: to resamples, of ``weights [boot, point]`` or the caller's, and without cells."""
+    known, unit = bool(form_of(law)), unit_of(law, points.y)
+    scales, inputs = [], []
+    for name in law.inputs:
+        x = points.inputs[points.names.index(name)]
+        scales.append(math.exp(float(np.log(x).mean())) if known and name != "k" else 1.0)
+        inputs.append(x / scales[-1])
+    y, exact = points.y / unit, _exactness(points)
+    solution = solve(law, inputs, y, loss, weights=exact)
+    if points.replicates is None:
+        refits = solve_many(law, inputs, y, loss, solution, weights=weights)
+    else:
+        ys = points.replicates / unit
+        refits = solve_many(law, inputs, ys, loss, solution, weights=np.broadcast_to(exact, ys.shape))
+    without_cells = _refits_without(law, inputs, y, loss, without, exact, solution)
+    log_errors = np.log(without_cells[0]) - np.log(y)
+    plain = _missed(points, unit * without_cells[0])
+    backtest = score(without, log_errors, plain, without_cells[1])
     share = float(refits.converged.mean())
     residual = np.log(law.at(inputs, solution.parameters)) - np.log(y)
     parameters, replicates = (to_units(law, p, scales, unit) for p in (solution.parameters, refits.parameters))
@@ -140,16 +189,49 @@ def _fit(
     )  # fmt: skip
 
 
-def _errors_without(
-    law: Law, inputs: list[np.ndarray], y: np.ndarray, loss: Huber, without: list[Refit]
+def _missed(points: Points, fitted: np.ndarray) -> np.ndarray:
+    """Predicted − measured error ``[refit, point]``; where all that is measured is rates, no rate is above 1."""
+    measured = error_of(points.quantity, points.y)
+    predicted = error_of(points.quantity, fitted)
+    return (np.minimum(predicted, 1.0) if measured.max() <= 1 else predicted) - measured
+
+
+def _exactness(points: Points) -> np.ndarray:
+    """What each point counts, ``float64 [point]``: the inverse of its variance where resamples tell it, in units of
+    that of the median."""
+    spread = points.spread
+    return np.ones(len(points.y)) if spread is None else (np.median(spread) / spread) ** 2
+
+
+def _refits_without(
+    law: Law, inputs: list[np.ndarray], y: np.ndarray, loss: Huber, without: list[Refit], exact: np.ndarray,
+    solution: Solution,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Errors of ln y ``[refit, point]`` of fits to parts of the points, each searched from the law's whole start grid
-    and not from the solution, which has seen all points; and whether each converged, ``bool [refit]``."""
+    """Values ``[refit, point]`` of fits to parts of the points, each searched from the law's start grid and not from
+    the solution, which has seen all points; and whether each converged, ``bool [refit]``."""
     if not without:
         return np.empty((0, len(y))), np.empty(0, dtype=bool)
-    seen = np.stack([one.seen for one in without]).astype(np.float64)
-    refits = solve_many(law, inputs, y, loss, weights=seen)
-    return np.log(law.at(inputs, refits.parameters)) - np.log(y), refits.converged
+    seen = np.stack([one.seen for one in without]) * exact
+    if law.n_linear:
+        found = solve_many(law, inputs, y, loss, weights=seen)
+        return law.at(inputs, found.parameters), found.converged
+    starts = _best_starts(law, inputs, y, loss, seen)
+    ends = [solve_many(law, inputs, y, loss, replace(solution, parameters=start), weights=seen) for start in starts]
+    at, every = np.argmin([end.objective for end in ends], axis=0), np.arange(len(seen))
+    parameters, converged = (
+        np.stack([getattr(end, of) for end in ends])[at, every] for of in ("parameters", "converged")
+    )
+    return law.at(inputs, parameters), converged
+
+
+def _best_starts(law: Law, inputs: list[np.ndarray], y: np.ndarray, loss: Huber, weights: np.ndarray) -> np.ndarray:
+    """The most promising starts of the law's grid for each refit, ``[start, refit, parameter]``.
+
+    The refits differ in the weights of the points alone, so that one table of losses serves all of them.
+    """
+    values, shape = grid(law)
+    losses = terms(loss, np.log(law.at(inputs, values)), np.log(y))[0]
+    return values[most_promising(losses @ weights.T, shape, _FOLLOWED)].swapaxes(0, 1)
 
 
 def _unclear(law: Law, params: dict[str, Interval], identified: np.ndarray, n_points: int) -> tuple[str, ...]:

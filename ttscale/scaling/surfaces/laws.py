@@ -1,9 +1,9 @@
 """Laws of error over model size N and training data D, and over N, D and test-time draws k.
 
-``chinchilla`` is the form of Hoffmann et al. 2022 ("Training compute-optimal large language models", eq. 2). The laws
-with k ask the question of Train-to-Test scaling (Roberts et al. 2026, "Test-time scaling makes overtraining
-compute-optimal": which N, D and k for one budget) with three answers to what a draw buys, of which a back-test
-chooses:
+``chinchilla`` is the form of Hoffmann et al. 2022 ("Training compute-optimal large language models", eq. 2): a floor
+and a term each for size and data, L = E + T with T = A/N^α + B/D^β. The laws with k ask the question of Train-to-Test
+scaling (Roberts et al. 2026, "Test-time scaling makes overtraining compute-optimal": which N, D and k for one budget)
+with several answers to what a draw buys, of which a back-test chooses:
 
 - ``additive_draws``: draws remove an error of their own, G/k^γ, which neither size nor data touches. The part that
   more training cannot remove may so fall with k, as Schaeffer et al. 2026 find of pass@k.
@@ -11,12 +11,24 @@ chooses:
   draws of a small model with a 14 times larger one).
 - ``draws_as_compute``: every reducible error shrinks as k^−γ, that is k draws act like more of both size and data.
   Lines of equal error then have a constant slope in log test against log training compute (Jones 2021).
+- ``draws_share``: draws remove a share g of the reducible error, and most of it soon: augmentation saturates.
+- ``draws_shrink``: all error shrinks as k^−γ, the floor too. Fitted to −ln(accuracy) it is the power law in k of
+  −ln(pass@k) of Schaeffer et al. 2025 ("How do large language monkeys get their power (laws)?").
+- ``draws_power``: L is raised to a power that grows with k towards 1 + g, so that draws do little where nearly all is
+  wrong and much where little is: what a vote does.
 
-With inputs and values divided by constants each form keeps its shape, so fits run in units in which all numbers are
-near 1 (``to_units`` turns the parameters back).
+A share or power g below 0 says that draws do harm. Where all points have the same data, or the same size, the term of
+that input is left out: ``reduced``.
+
+With inputs and values divided by constants each form keeps its shape (``draws_power`` only with its inputs), so fits
+run in units in which all numbers are near 1 (``to_units`` turns the parameters back).
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,8 +36,10 @@ from ttscale.scaling.laws.law import Law, Parameter
 
 Columns = tuple[np.ndarray, ...]
 
+TRAINED = {"n": ("A", "alpha", "A/N^α"), "d": ("B", "beta", "B/D^β")}
 _FLOOR = Parameter("E", 1e-9, 10.0, starts=(1e-4, 0.3, 0.8))
 _GAMMA = Parameter("gamma", 1e-4, 10.0, starts=(0.1, 0.5, 1.5))
+_ABSOLUTE = ("draws_power",)  # laws whose values may not be divided by a constant
 
 
 def _share(name: str) -> Parameter:
@@ -37,101 +51,157 @@ def _exponent(name: str) -> Parameter:
     return Parameter(name, 1e-3, 10.0, starts=(0.1, 0.4, 1.2))
 
 
-def _terms(*pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, Columns]:
-    """Σ coefficient · input^−exponent, and its derivatives by each coefficient and then by each exponent."""
-    powers = [x**-exponent for x, _, exponent in pairs]
-    values = [coefficient * power for (_, coefficient, _), power in zip(pairs, powers, strict=True)]
-    slopes = [-np.log(x) * value for (x, _, _), value in zip(pairs, values, strict=True)]
-    total = values[0]
-    for value in values[1:]:
-        total = total + value
-    return total, (*powers, *slopes)
+@dataclass(frozen=True)
+class _Draws:
+    """What draws do to a floor e and a reducible error t.
+
+    Attributes:
+        formula: with ``{T}`` for the terms of training. coefficient, exponent: the parameters that it adds.
+        value: of ``(e, t, k, *parameters)``. slopes: of the same: derivatives by e, by t and by each parameter.
+    """
+
+    formula: str
+    purpose: str
+    value: Callable[..., np.ndarray]
+    slopes: Callable[..., Columns]
+    coefficient: tuple[Parameter, ...] = ()
+    exponent: tuple[Parameter, ...] = (_GAMMA,)
+
+    @property
+    def draws(self) -> bool:
+        return bool(self.exponent)
 
 
-def _chinchilla(*x: np.ndarray) -> np.ndarray:
-    n, d, e, a, b, alpha, beta = x
-    return e + _terms((n, a, alpha), (d, b, beta))[0]
+def _share_slopes(e: np.ndarray, t: np.ndarray, k: np.ndarray, g: np.ndarray, gamma: np.ndarray) -> Columns:
+    left = k**-gamma
+    return np.ones(1), 1 - g * (1 - left), -t * (1 - left), -g * t * np.log(k) * left
 
 
-def _chinchilla_gradient(*x: np.ndarray) -> Columns:
-    n, d, _, a, b, alpha, beta = x
-    return np.ones(1), *_terms((n, a, alpha), (d, b, beta))[1]
+def _power_slopes(e: np.ndarray, t: np.ndarray, k: np.ndarray, g: np.ndarray, gamma: np.ndarray) -> Columns:
+    left = k**-gamma
+    power = 1 + g * (1 - left)
+    by_base, by_power = power * (e + t) ** (power - 1), np.log(e + t) * (e + t) ** power
+    return by_base, by_base, by_power * (1 - left), by_power * g * np.log(k) * left
 
 
-def _additive(*x: np.ndarray) -> np.ndarray:
-    n, d, k, e, a, b, g, alpha, beta, gamma = x
-    return e + _terms((n, a, alpha), (d, b, beta), (k, g, gamma))[0]
-
-
-def _additive_gradient(*x: np.ndarray) -> Columns:
-    n, d, k, _, a, b, g, alpha, beta, gamma = x
-    return np.ones(1), *_terms((n, a, alpha), (d, b, beta), (k, g, gamma))[1]
-
-
-def _as_size(*x: np.ndarray) -> np.ndarray:
-    n, d, k, e, a, b, alpha, beta, gamma = x
-    return e + _terms((n * k**gamma, a, alpha), (d, b, beta))[0]
-
-
-def _as_size_gradient(*x: np.ndarray) -> Columns:
-    n, d, k, _, a, b, alpha, beta, gamma = x
-    grown = n * k**gamma
-    return np.ones(1), *_terms((grown, a, alpha), (d, b, beta))[1], -alpha * np.log(k) * a * grown**-alpha
-
-
-def _as_compute(*x: np.ndarray) -> np.ndarray:
-    n, d, k, e, a, b, alpha, beta, gamma = x
-    return e + _terms((n, a, alpha), (d, b, beta))[0] * k**-gamma
-
-
-def _as_compute_gradient(*x: np.ndarray) -> Columns:
-    n, d, k, _, a, b, alpha, beta, gamma = x
-    total, slopes = _terms((n, a, alpha), (d, b, beta))
-    shrunk = k**-gamma
-    return np.ones(1), *(slope * shrunk for slope in slopes), -np.log(k) * total * shrunk
-
-
-_TRAINED = (_FLOOR, _share("A"), _share("B"))
-_EXPONENTS = (_exponent("alpha"), _exponent("beta"))
-
-SURFACES: dict[str, Law] = {
-    law.name: law
-    for law in (
-        Law(
-            "chinchilla", "E + A/N^α + B/D^β", "loss or error over model size and training data",
-            (*_TRAINED, *_EXPONENTS), _chinchilla, _chinchilla_gradient, inputs=("n", "d"), of=("surface",),
-        ),
-        Law(
-            "additive_draws", "E + A/N^α + B/D^β + G/k^γ", "draws remove an error of their own",
-            (*_TRAINED, _share("G"), *_EXPONENTS, _GAMMA), _additive, _additive_gradient,
-            inputs=("n", "d", "k"), of=("surface",),
-        ),
-        Law(
-            "draws_as_size", "E + A/(N·k^γ)^α + B/D^β", "draws act like a larger model",
-            (*_TRAINED, *_EXPONENTS, _GAMMA), _as_size, _as_size_gradient, inputs=("n", "d", "k"), of=("surface",),
-        ),
-        Law(
-            "draws_as_compute", "E + (A/N^α + B/D^β)/k^γ", "draws act like more training compute",
-            (*_TRAINED, *_EXPONENTS, _GAMMA), _as_compute, _as_compute_gradient,
-            inputs=("n", "d", "k"), of=("surface",),
-        ),
-    )
+_DRAWS: dict[str, _Draws] = {
+    "chinchilla": _Draws(
+        "E + {T}", "loss or error over model size and training data", lambda e, t: e + t,
+        lambda e, t: (np.ones(1), np.ones(1)), exponent=(),
+    ),
+    "additive_draws": _Draws(
+        "E + {T} + G/k^γ", "draws remove an error of their own", lambda e, t, k, g, c: e + t + g * k**-c,
+        lambda e, t, k, g, c: (np.ones(1), np.ones(1), k**-c, -np.log(k) * g * k**-c), coefficient=(_share("G"),),
+    ),
+    "draws_as_size": _Draws(
+        "E + A/(N·k^γ)^α + B/D^β", "draws act like a larger model", lambda e, t, k, c: e + t,
+        lambda e, t, k, c: (np.ones(1), np.ones(1), np.zeros(1)),
+    ),
+    "draws_as_compute": _Draws(
+        "E + ({T})/k^γ", "draws act like more training compute", lambda e, t, k, c: e + t * k**-c,
+        lambda e, t, k, c: (np.ones(1), k**-c, -np.log(k) * t * k**-c),
+    ),
+    "draws_share": _Draws(
+        "E + ({T})·(1 − g·(1 − k^−γ))", "draws remove a share of the reducible error",
+        lambda e, t, k, g, c: e + t * (1 - g * (1 - k**-c)), _share_slopes,
+        coefficient=(Parameter("g", -1.0, 1.0, log=False, starts=(0.1, 0.4, 0.8)),),
+    ),
+    "draws_shrink": _Draws(
+        "(E + {T})/k^γ", "draws shrink all error", lambda e, t, k, c: (e + t) * k**-c,
+        lambda e, t, k, c: (k**-c, k**-c, -np.log(k) * (e + t) * k**-c),
+    ),
+    "draws_power": _Draws(
+        "(E + {T})^(1 + g·(1 − k^−γ))", "draws raise the error to a power, as a vote does",
+        lambda e, t, k, g, c: (e + t) ** (1 + g * (1 - k**-c)), _power_slopes,
+        coefficient=(Parameter("g", -0.9, 10.0, log=False, starts=(0.1, 0.5, 2.0)),),
+    ),
 }  # fmt: skip
 
 
-def to_units(law: Law, parameters: np.ndarray, scales: tuple[float, ...], unit: float) -> np.ndarray:
+def _law(name: str, axes: Sequence[str]) -> Law:
+    """One form with the terms of these training inputs."""
+    draws, as_size, n_axes = _DRAWS[name], name == "draws_as_size", len(axes)
+    n_inputs, n_coefficients = n_axes + draws.draws, len(draws.coefficient)
+
+    def parts(x: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], list[np.ndarray]]:
+        """The training inputs as they act, the floor, coefficients and exponents of training; and the draws' own."""
+        inputs, (e, *p) = list(x[:n_axes]), x[n_inputs:]
+        own = [*p[n_axes : n_axes + n_coefficients], *p[2 * n_axes + n_coefficients :]]
+        if as_size:
+            inputs[0] = inputs[0] * x[n_axes] ** own[0]
+        return inputs, e, [*p[:n_axes], *p[n_axes + n_coefficients : 2 * n_axes + n_coefficients]], own
+
+    def total(inputs: Sequence[np.ndarray], p: Sequence[np.ndarray]) -> np.ndarray:
+        terms = [a * i**-c for i, a, c in zip(inputs, p[:n_axes], p[n_axes:], strict=True)]
+        return terms[0] if n_axes == 1 else terms[0] + terms[1]
+
+    def value(*x: np.ndarray) -> np.ndarray:
+        inputs, e, p, own = parts(x)
+        return draws.value(e, total(inputs, p), *x[n_axes:n_inputs], *own)
+
+    def gradient(*x: np.ndarray) -> Columns:
+        inputs, e, p, own = parts(x)
+        by_floor, by_terms, *by_own = draws.slopes(e, total(inputs, p), *x[n_axes:n_inputs], *own)
+        powers = [i**-c for i, c in zip(inputs, p[n_axes:], strict=True)]
+        by_coefficient = [by_terms * power for power in powers]
+        by_exponent = [-np.log(i) * a * column for i, a, column in zip(inputs, p[:n_axes], by_coefficient, strict=True)]
+        if as_size:
+            by_own = [-p[n_axes] * np.log(x[n_axes]) * p[0] * by_coefficient[0]]
+        return by_floor, *by_coefficient, *by_own[:n_coefficients], *by_exponent, *by_own[n_coefficients:]
+
+    names = [TRAINED[axis] for axis in axes]
+    words = " + ".join(term for *_, term in names)
+    return Law(
+        name if n_axes == 2 else f"{name}_{axes[0]}",
+        draws.formula.replace("{T}", words) if not as_size or n_axes == 2 else "E + A/(N·k^γ)^α", draws.purpose,
+        (
+            _FLOOR, *(_share(coefficient) for coefficient, *_ in names), *draws.coefficient,
+            *(_exponent(exponent) for _, exponent, _ in names), *draws.exponent,
+        ),
+        value, gradient, inputs=(*axes, *(["k"] if draws.draws else [])), of=("surface",),
+    )  # fmt: skip
+
+
+SURFACES: dict[str, Law] = {name: _law(name, ("n", "d")) for name in _DRAWS}
+_REDUCED = {
+    (name, axis): _law(name, (axis,)) for name in _DRAWS for axis in TRAINED if axis == "n" or name != "draws_as_size"
+}
+
+
+def laws_of(inputs: Sequence[str]) -> dict[str, Law]:
+    """The laws of no other inputs than these, by the name of their form: without size or data the reduced ones."""
+    axes = [name for name in inputs if name in TRAINED]
+    some = SURFACES if len(axes) == 2 else {name: law for (name, axis), law in _REDUCED.items() if [axis] == axes}
+    return {name: law for name, law in some.items() if set(law.inputs) <= set(inputs)}
+
+
+def form_of(law: Law) -> str:
+    """The name of the form in ``SURFACES`` that a law is of, whole or reduced; empty for a law of a user's own."""
+    known = (*((name, one) for name, one in SURFACES.items()), *((name, one) for (name, _), one in _REDUCED.items()))
+    return next((name for name, one in known if one is law), "")
+
+
+def unit_of(law: Law, y: np.ndarray) -> float:
+    """By what values are divided in a fit: their geometric mean, 1 where the form would not keep its shape."""
+    form = form_of(law)
+    return math.exp(float(np.log(y).mean())) if form and form not in _ABSOLUTE else 1.0
+
+
+def to_units(law: Law, parameters: np.ndarray, scales: Sequence[float], unit: float) -> np.ndarray:
     """Parameters ``[..., p]`` fitted to ``y / unit`` over inputs divided by ``scales``, as they are for y itself.
 
     Values grow by ``unit``; the coefficient of ``(N/N₀)^−α`` becomes that of ``N^−α`` when multiplied by N₀^α. k is
     never scaled.
     """
-    if law.name not in SURFACES:
+    if not form_of(law):
         return parameters
     at = {parameter.name: i for i, parameter in enumerate(law.parameters)}
     out = parameters.copy()
     for name in ("E", "A", "B", "G"):
         if name in at:
             out[..., at[name]] *= unit
-    for name, exponent, scale in (("A", "alpha", scales[0]), ("B", "beta", scales[1])):
-        out[..., at[name]] *= scale ** parameters[..., at[exponent]]
+    for axis, scale in zip(law.inputs, scales, strict=False):
+        if axis in TRAINED:
+            coefficient, exponent, _ = TRAINED[axis]
+            out[..., at[coefficient]] *= scale ** parameters[..., at[exponent]]
     return out

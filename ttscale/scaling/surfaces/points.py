@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from ttscale.errors import TtscaleError
+from ttscale.scaling.surfaces.quantity import fitted_of
 
 BUDGET = "n·d"  # the training budget but for a constant
 _SAME = 0.01  # relative: sizes or data that differ by less are one cell
+_LEAST_SPREAD = 0.25  # a point that resamples hardly move may not outweigh all others
 _MOST_CELLS = 12  # of one axis; a finer one is cut into ranges of equally many points
 
 
@@ -19,11 +22,14 @@ class Points:
     """Errors measured at some sizes, amounts of data and, for a surface with draws, budgets.
 
     Attributes:
-        names: ``("n", "d")`` or ``("n", "d", "k")``.
+        names: ``("n", "d")``, or with ``"k"`` at the end; ``("n", "k")`` and ``("d", "k")`` where the other never
+            varied.
         inputs: one ``float64 [point]`` per name, above 0 (k at least 1).
-        y: error or loss, ``float64 [point]``, above 0.
+        y: what is fitted: error or loss, or −ln(accuracy) as ``quantity`` says; ``float64 [point]``, above 0.
         units: ``int [point]``, which points are resampled together, as an index from 0.
         grouping: what a unit is, in words.
+        quantity: see :mod:`ttscale.scaling.surfaces.quantity`.
+        replicates: y of resamples that the caller made, ``float64 [boot, point]``, in place of resampled units.
     """
 
     names: tuple[str, ...]
@@ -31,6 +37,8 @@ class Points:
     y: np.ndarray
     units: np.ndarray
     grouping: str
+    quantity: str = "error"
+    replicates: np.ndarray | None = None
 
     @property
     def n_units(self) -> int:
@@ -39,7 +47,28 @@ class Points:
     @property
     def axes(self) -> tuple[str, ...]:
         """What cells are made by: each input, and the training budget n·d."""
-        return (*self.names, BUDGET)
+        return (*self.names, *([BUDGET] if {"n", "d"} <= set(self.names) else []))
+
+    @cached_property
+    def spread(self) -> np.ndarray | None:
+        """Standard error of ln y by the caller's resamples, ``float64 [point]``, not below a quarter of its median;
+        None without such."""
+        if self.replicates is None:
+            return None
+        spread = np.log(self.replicates).std(axis=0)
+        return np.maximum(spread, _LEAST_SPREAD * np.median(spread))
+
+    def fitted_as(self, quantity: str) -> Points:
+        """The same errors by another quantity; TtscaleError where it is not above 0 and finite."""
+        if quantity == "error":
+            return self
+        again = None if self.replicates is None else fitted_of(quantity, self.replicates)
+        return replace(
+            self,
+            y=_numbers("y", fitted_of(quantity, self.y)),
+            quantity=quantity,
+            replicates=None if again is None else _of_points("replicates", again, len(self.y)),
+        )
 
     def cells(self, axis: str) -> tuple[tuple[str, ...], np.ndarray]:
         """Labels of the cells along one of the ``axes``, smallest first, and which one each point is in,
@@ -59,12 +88,17 @@ def _label(name: str, low: float, high: float) -> str:
 
 
 def check_points(
-    n: object, d: object, y: object, k: object | None = None, groups: Sequence[object] | np.ndarray | None = None
+    n: object, d: object, y: object, k: object | None = None, groups: Sequence[object] | np.ndarray | None = None,
+    replicates: np.ndarray | None = None,
 ) -> Points:  # fmt: skip
     """The points, or TtscaleError: not numbers, of unlike lengths, not finite or not above 0, k below 1, one value
-    only of an input, or fewer than two groups."""
-    named = {"n": n, "d": d, **({} if k is None else {"k": k})}
-    inputs = {name: _numbers(name, values) for name, values in named.items()}
+    only of an input, neither size nor data, or fewer than two groups."""
+    inputs = {name: _numbers(name, values) for name, values in {"n": n, "d": d, "k": k}.items() if values is not None}
+    if ("n" not in inputs and "d" not in inputs) or len(inputs) < 2:
+        raise TtscaleError(
+            "n, d, k", expected="two of them at least, n or d among them", got=", ".join(inputs) or "none",
+            fix="ttscale.fit_law fits laws of draws alone.",
+        )  # fmt: skip
     target = _numbers("y", y)
     for name, values in inputs.items():
         if len(values) != len(target):
@@ -86,7 +120,27 @@ def check_points(
     if "k" in inputs and inputs["k"].min() < 1:
         raise TtscaleError("k", expected="draws of at least 1", got=f"{inputs['k'].min():g}", fix="Count from 1.")
     units, grouping = _units(inputs, len(target), groups)
-    return Points(tuple(inputs), tuple(inputs.values()), target, units, grouping)
+    again = None
+    if replicates is not None:
+        again, grouping = _of_points("replicates", replicates, len(target)), "items and seeds"
+    return Points(tuple(inputs), tuple(inputs.values()), target, units, grouping, replicates=again)
+
+
+def _of_points(name: str, values: object, n_points: int) -> np.ndarray:
+    """``float64 [boot, point]``; TtscaleError for another shape, or what is not above 0 and finite."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != n_points:
+        raise TtscaleError(
+            name, expected=f"one row a resample of {n_points} values, as many as y has",
+            got=f"an array of shape {array.shape}", fix="Give the errors of every resample at every point.",
+        )  # fmt: skip
+    bad = np.argwhere(~(np.isfinite(array) & (array > 0)))
+    if bad.size:
+        raise TtscaleError(
+            name, expected="numbers above 0", got=f"{array[tuple(bad[0])]:g} at {tuple(map(int, bad[0]))}",
+            fix="Leave out points whose resamples may have no error at all, or keep them above 0.",
+        )  # fmt: skip
+    return array
 
 
 def _numbers(name: str, values: object) -> np.ndarray:
@@ -116,7 +170,7 @@ def _units(
             )  # fmt: skip
         units, grouping = np.unique(labels.astype(str), return_inverse=True)[1], "groups"
     elif "k" in inputs:  # the budgets of one model share its draws
-        pairs = np.stack([inputs["n"], inputs["d"]], axis=-1)
+        pairs = np.stack([values for name, values in inputs.items() if name != "k"], axis=-1)
         units, grouping = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1), "models"
     else:
         units, grouping = np.arange(n_points), "points"

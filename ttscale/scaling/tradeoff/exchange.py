@@ -59,5 +59,6 @@ def exchange_rate(test_ratio: np.ndarray, train_ratio: np.ndarray) -> np.ndarray
 
 
 def ten_x_training_equals(rate: float) -> float:
-    """How many times the test compute replaces ten times the training: ``10^rate``."""
-    return float(10.0**rate)
+    """How many times the test compute replaces ten times the training: ``10^rate``, ∞ beyond what a number holds."""
+    with np.errstate(over="ignore"):
+        return float(np.float_power(10.0, rate))

@@ -1,0 +1,185 @@
+"""Lines of equal error: brute force on dense grids, closed forms, intervals of the refits, what was not measured."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+from ttscale.errors import TtscaleError
+from ttscale.scaling.surfaces.fit_surface import fit_surface
+from ttscale.scaling.surfaces.laws import SURFACES
+from ttscale.scaling.tradeoff.contours import contours, slice_contours
+from ttscale.scaling.tradeoff.costs import Costs
+from ttscale.scaling.tradeoff.published import published
+from ttscale.scaling.tradeoff.search import falling_root, least
+
+TRUE = {
+    "additive_draws": {"E": 0.02, "A": 2.0, "B": 6.0, "G": 0.1, "alpha": 0.35, "beta": 0.4, "gamma": 0.7},
+    "draws_as_size": {"E": 0.03, "A": 3.0, "B": 8.0, "alpha": 0.35, "beta": 0.4, "gamma": 0.6},
+    "draws_as_compute": {"E": 0.03, "A": 3.0, "B": 8.0, "alpha": 0.35, "beta": 0.4, "gamma": 0.3},
+}
+ENDS = [(1 - 0.95) / 2, 1 - (1 - 0.95) / 2]
+SIZES = np.geomspace(1e3, 1e5, 5)
+RANGES = {"n": (1e3, 1e5), "d": (1e3, 1e6), "k": (1.0, 16.0)}
+
+
+def costs(most=1.0, prompt=1.0):
+    """Forward passes that grow a little slower than parameters do, and a first draw that may cost more."""
+    return Costs(SIZES, prompt * 200 * SIZES**0.9, 200 * SIZES**0.9, 600 * SIZES**0.9, most)
+
+
+def surface(name="draws_as_compute", *, refits=0, spread=0.05, **changes):
+    rng = np.random.default_rng(3)
+    true = TRUE[name] | changes
+    others = [{key: x * math.exp(spread * rng.standard_normal()) for key, x in true.items()} for _ in range(refits)]
+    return published(name, true, **RANGES, others=others)
+
+
+def brute(law, parameters, spent, error, budgets, points=(240, 200)):
+    """The least test FLOPs at training budgets over a dense grid of sizes and draws within the ranges."""
+    n, k = (np.geomspace(*RANGES[name], count) for name, count in zip("nk", points, strict=True))
+    n, k = n[:, None], k[None]
+    tests = spent.test_flops(n, k)
+    out = []
+    for budget in budgets:
+        d = spent.data(n, budget, k)
+        errors = SURFACES[law].value(n, np.minimum(d, RANGES["d"][1]), k, *parameters)
+        out.append(np.where((errors <= error * (1 + 1e-9)) & (d >= RANGES["d"][0]), tests, np.inf).min())
+    return np.array(out)
+
+
+@pytest.mark.parametrize(("most", "prompt"), [(1.0, 1.0), (math.inf, 1.0), (3.0, 1.0), (1.0, 4.0)])
+@pytest.mark.parametrize("name", TRUE)
+def test_frontier_against_brute_force(name, most, prompt):
+    one, spent = surface(name), costs(most, prompt)
+    budgets = np.geomspace(1e9, 1e13, 37)
+    error = {"additive_draws": 0.2, "draws_as_size": 0.25, "draws_as_compute": 0.25}[name]
+    (line,) = contours(one, spent, [error], train_flops=budgets)
+    expected = brute(name, one.best, spent, error, line.train_flops)
+    assert len(line.train_flops) >= 4 and np.isfinite(expected).all()
+    np.testing.assert_allclose(line.test_flops, expected, rtol=0.04)
+    assert (line.test_flops <= expected * 1.003).all()  # the grid can only miss the least
+    np.testing.assert_allclose(SURFACES[name].value(line.n, line.d, line.k, *one.best), error, rtol=2e-3)
+    np.testing.assert_allclose(spent.test_flops(line.n, line.k), line.test_flops, rtol=1e-6)
+    np.testing.assert_allclose(spent.train_flops(line.n, line.d, line.k), line.train_flops, rtol=1e-6)
+    assert line.inside.all() and (np.diff(line.test_flops) < 0).all()
+    too_little, too_much = budgets[budgets < line.train_flops[0]], budgets[budgets > line.train_flops[-1] * 1.01]
+    assert np.isinf(brute(name, one.best, spent, error, too_little)[:-1]).all()
+    saved = brute(name, one.best, spent, error, too_much)
+    assert saved.max() < saved.min() * 1.005  # more training saves nothing there
+
+
+def test_frontier_from_end_to_end():
+    one, spent, error = surface(), costs(), 0.25
+    (line,) = contours(one, spent, [error])
+    e, a, b, alpha, beta, gamma = one.best
+    n, k = np.geomspace(*RANGES["n"], 400)[:, None], np.geomspace(*RANGES["k"], 400)[None]
+    rest = (error - e) * k**gamma - a / n**alpha
+    d = np.maximum((b / np.where(rest > 0, rest, np.nan)) ** (1 / beta), RANGES["d"][0])
+    possible = d <= RANGES["d"][1]
+    assert line.train_flops[0] == pytest.approx(spent.train_flops(n, d, k)[possible].min(), rel=0.01)
+    assert line.test_flops[-1] == pytest.approx(spent.test_flops(n, k)[possible].min(), rel=0.03)
+    assert len(line.k) > 30 and (np.diff(line.train_flops) > 0).all() and (np.diff(line.test_flops) < 0).all()
+
+
+def test_frontier_intervals_against_brute_force_of_every_refit():
+    one, spent, error = surface(refits=30, spread=0.03), costs(), 0.3
+    (line,) = contours(one, spent, [error], train_flops=np.geomspace(3e9, 3e11, 5))
+    several = np.stack([brute(one.law, p, spent, error, line.train_flops, (90, 400)) for p in one.replicates])
+    low, high = np.quantile(several, ENDS, axis=0, method="inverted_cdf")
+    np.testing.assert_allclose(line.low, low, rtol=0.03)
+    np.testing.assert_allclose(line.high, high, rtol=0.03)
+    assert (line.low < line.test_flops).all() and (line.test_flops < line.high).all()
+
+
+def test_slices_against_the_closed_form():
+    one, spent, error = surface(refits=40), costs(), 0.25
+    (along_d, along_n) = slice_contours(one, spent, [error], n=[1e4], d=[2e4])
+
+    def draws(n, d, p):
+        e, a, b, alpha, beta, gamma = p
+        return np.maximum(((a / n**alpha + b / d**beta) / (error - e)) ** (1 / gamma), 1.0)
+
+    assert (along_d.along, along_d.fixed, along_n.along, along_n.fixed) == ("d", 1e4, "n", 2e4)
+    assert (along_d.n == 1e4).all() and (along_n.d == 2e4).all()
+    for line in (along_d, along_n):
+        assert len(line.k) > 5 and (np.diff(line.train_flops) > 0).all()
+        np.testing.assert_allclose(line.k, draws(line.n, line.d, one.best), rtol=1e-6)
+        several = np.stack([draws(line.n, line.d, p) for p in one.replicates])
+        several = np.where(several > RANGES["k"][1], np.inf, several)
+        expected = np.quantile(spent.test_flops(line.n, several), ENDS, axis=0, method="inverted_cdf")
+        np.testing.assert_allclose([line.low, line.high], expected, rtol=1e-6)
+    assert np.isinf(along_d.high[0])  # little data: some refits do not get there with 16 draws
+
+
+def test_more_training_saves_test_flops_along_data_and_costs_them_along_size():
+    """The two axes may differ in sign: draws that barely help are saved by data, while a larger model costs more."""
+    one = surface(gamma=1.5, A=0.3)
+    along_d, along_n = slice_contours(one, costs(), [0.15], n=[1e4], d=[3e4])
+    assert along_d.test_flops[-1] < along_d.test_flops[0] and along_n.test_flops[-1] > along_n.test_flops[0]
+
+
+def test_an_error_below_the_floor_is_reached_nowhere():
+    low, some = contours(surface(refits=5), costs(), [0.02, 0.3])
+    assert not low.reached and not len(low.high) and "reached nowhere" in low.text and some.reached
+    assert not slice_contours(surface(refits=5), costs(), [0.02], n=[1e4])[0].reached
+
+
+def test_only_what_was_measured_unless_asked_for():
+    one, spent = surface(refits=5, gamma=0.1), costs()
+    inside = contours(one, spent, [0.12])[0]
+    assert inside.inside.all() and inside.d.max() <= 1e6 * (1 + 1e-3)
+    with pytest.warns(UserWarning, match="extrapolates"):
+        (far,) = contours(one, spent, [0.12], train_flops=np.geomspace(1e11, 1e15, 9), beyond=10)
+    assert not far.inside.all() and "outside of what was measured" in far.text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert contours(one, spent, [0.12], beyond=10, warn=False)[0].reached
+
+
+def test_levels_lie_between_the_measured_errors():
+    lines = contours(surface(refits=2), costs())
+    ends = [float(SURFACES["draws_as_compute"].value(*at, *surface().best)) for at in ((1e5, 1e6, 16), (1e3, 1e3, 1))]
+    assert len(lines) >= 2 and all(ends[0] < line.error < ends[1] for line in lines)
+
+
+def test_a_fitted_surface_serves_as_well():
+    n, d, k = (x.ravel() for x in np.meshgrid(SIZES, np.geomspace(1e3, 1e6, 4), [1.0, 4.0, 16.0], indexing="ij"))
+    fit = fit_surface(n, d, SURFACES["draws_as_compute"].value(n, d, k, *surface().best), k, law="draws_as_compute",
+                      n_boot=20, ci=0.9)  # fmt: skip
+    budgets = np.geomspace(1e10, 1e12, 4)
+    (got,), (expected,) = (contours(one, costs(), [0.2], train_flops=budgets) for one in (fit, surface()))
+    np.testing.assert_allclose(got.test_flops, expected.test_flops, rtol=1e-4)
+
+
+def test_refused():
+    one, spent = surface(), costs()
+    for name, bad in (("errors", [0.1, -0.2]), ("errors", [math.nan]), ("errors", []), ("errors", ["a"])):
+        with pytest.raises(TtscaleError, match=name):
+            contours(one, spent, bad)
+    with pytest.raises(TtscaleError, match="train_flops"):
+        contours(one, spent, train_flops=[math.inf])
+    with pytest.raises(TtscaleError, match="beyond"):
+        contours(one, spent, beyond=0.5)
+    with pytest.raises(TtscaleError, match="known training FLOPs"):
+        contours(one, Costs(SIZES, SIZES, SIZES, SIZES * math.nan))
+
+
+def test_roots_of_falling_functions():
+    at = np.array([0.3, -2.0, 7.0, 4.999])
+    found = falling_root(lambda x, i: np.expm1(3 * (at[i] - x)), 0.0, 5.0, 4)
+    np.testing.assert_allclose(found, [0.3, 0.0, np.inf, 4.999], rtol=1e-9)
+
+
+def test_the_least_of_valleys_that_run_aslant():
+    """Rosenbrock's curved valley in logarithms, moved for each of the batch; the least on an end of the box."""
+    centre = np.array([[0.3, 0.2], [1.1, 1.3], [5.0, 0.4]])
+
+    def cost(x):
+        u, v = np.moveaxis(x - centre[:, None], -1, 0)
+        return u**2 + 30 * (v - 0.8 * u) ** 2
+
+    where, value = least(cost, np.zeros((3, 2)), np.full((3, 2), 2.0))
+    np.testing.assert_allclose(where[:2], centre[:2], atol=1e-5)
+    assert where[2, 0] == 2.0 and value[2] == pytest.approx(9 + 30 * (where[2, 1] - 0.4 + 2.4) ** 2)

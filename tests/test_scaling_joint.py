@@ -1,0 +1,303 @@
+"""Joint laws: recovery of a simulated grid, exchange rates by hand, ceilings, and what a poor grid does not tell."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from simulated_grid import FIRST, PER_EPOCH, TRUTH, simulate, true_error
+from text_example import make_text_records
+
+from ttscale.errors import TtscaleError
+from ttscale.scaling.curves.curve import accuracy_curve, curve_of_credits
+from ttscale.scaling.planning.options import Option
+from ttscale.scaling.sampled import samples
+from ttscale.scaling.surfaces.fit_surface import fit_surface
+from ttscale.scaling.surfaces.isoquant import exchange_slope
+from ttscale.scaling.surfaces.laws import SURFACES
+from ttscale.scaling.surfaces.quantity import error_of, fitted_of
+from ttscale.scaling.tradeoff.axes import amount, slice_along
+from ttscale.scaling.tradeoff.ceilings import stops_paying
+from ttscale.scaling.tradeoff.costs import Costs
+from ttscale.scaling.tradeoff.exchange import ten_x_training_equals
+from ttscale.scaling.tradeoff.joint import joint_fits, left_out
+from ttscale.scaling.tradeoff.ladder import Rung
+from ttscale.scaling.tradeoff.local_exchange import local_exchange
+from ttscale.scaling.tradeoff.measured import measure, rows_of
+
+MIDDLE = {"n": 1.6e4, "d": 4.0, "k": math.sqrt(8)}
+N = np.array([1e3, 2.56e5])
+COSTS = Costs(N, FIRST * N, FIRST * N, PER_EPOCH * N)
+
+
+def true_slopes():
+    """Exchange rates along size and data at the middle, from the law's own derivatives."""
+    at, truth = dict(MIDDLE), np.array([list(TRUTH.values())])
+    by_n, by_d = (float(exchange_slope(SURFACES["draws_share"], truth, of, "k", at)[0]) for of in ("n", "d"))
+    return 1 + by_n, by_d  # test FLOPs are n·k, training FLOPs n·d
+
+
+@pytest.fixture(scope="module")
+def joint():
+    found = simulate(1)
+    (one,) = joint_fits(found.rungs, found.options, ci=0.9, limits=False)
+    return one
+
+
+def test_intervals_of_a_simulated_grid_cover_the_truth_at_their_rate():
+    hits = []
+    for seed in range(8):
+        found = simulate(200 + seed, n_items=600, n_boot=100)
+        points = measure(found.rungs, [option.curve for option in found.options], "epochs", seed=seed)
+        fit = fit_surface(
+            points.n, points.d, points.error, points.k, law="draws_share", ci=0.9, replicates=points.replicates
+        )
+        for along, truth in zip("nd", true_slopes(), strict=True):
+            slope = local_exchange(fit, COSTS, along, tuple(MIDDLE.values()), axis="epochs").slope
+            hits.append(slope.low <= truth <= slope.high)
+        for at in ((1e3, 1.0, 1.0), (1.6e4, 4.0, 4.0), (2.56e5, 16.0, 8.0)):
+            low, high = np.quantile(fit.errors(*at, refits=True), [0.05, 0.95])
+            hits.append(low <= true_error(*at)[0] <= high)
+        assert fit.params["gamma"].method == "refits to resampled items and seeds, percentiles"
+    assert 0.75 <= np.mean(hits) <= 1.0  # 40 at level 0.9, about half of them independent
+
+
+def test_the_joint_law_of_a_simulated_grid(joint):
+    assert (joint.kind, joint.axis, joint.fixed, len(joint.rungs)) == ("tta", "epochs", 55_000.0, 15)
+    assert joint.surface.law in ("draws_share", "draws_as_compute") and joint.surface.quantity == "error"
+    for (largest, every), bound in zip(left_out(joint.surface).values(), (2.5, 3.0, 2.5, 2.5), strict=True):
+        assert largest < bound and every < bound
+    truths = true_slopes()
+    assert [one.along for one in joint.exchange] == ["d", "n", "d", "d", "n", "n"]
+    for one, truth in zip(joint.exchange, (truths[1], truths[0]), strict=False):
+        assert one.slope.low <= truth <= one.slope.high
+        assert one.ten_x.value == pytest.approx(10**-one.slope.value) and one.laws[0] <= one.slope.value <= one.laws[1]
+        assert one.at == pytest.approx(tuple(MIDDLE.values()))
+    assert joint.exchange[0].valid_from == pytest.approx(PER_EPOCH * 1.6e4)
+    assert joint.exchange[0].valid_to == pytest.approx(PER_EPOCH * 1.6e4 * 16)
+    reached = 1 - true_error(np.repeat((1e3, 4e3, 1.6e4, 6.4e4, 2.56e5), 3), [1.0, 4.0, 16.0] * 5, np.inf)
+    assert np.mean([c.law.low <= t <= c.law.high for c, t in zip(joint.ceilings, reached, strict=True)]) >= 0.7
+    assert "the largest size is missed by" in joint.text
+
+
+def test_two_kinds_of_noise_are_resampled():
+    found = simulate(3, n_seeds=3, seed_sd=0.2)
+    curves = [option.curve for option in found.options]
+    with_seeds = measure(found.rungs, curves, "epochs", seed=0)
+    items = measure([replace(rung, seed_sd=0.0) for rung in found.rungs], curves, "epochs", seed=0)
+    rung = found.rungs[7]
+    here = slice(28, 32)  # its four budgets
+    np.testing.assert_allclose(items.replicates[:, here], 1 - curves[7].replicates)
+    odds = [np.log(one.replicates[:, here] / (1 - one.replicates[:, here])) for one in (with_seeds, items)]
+    shift = odds[0] - odds[1]
+    np.testing.assert_allclose(shift, shift[:, :1] * np.ones(4), atol=1e-12)  # one luck for all budgets
+    accuracy = rung.accuracy.value
+    assert shift[:, 0].std() == pytest.approx(rung.seed_sd / math.sqrt(3) / (accuracy * (1 - accuracy)), rel=0.2)
+
+
+@pytest.fixture(scope="module")
+def as_compute():
+    """A law of constant exchange along data: β / γ = 1.2, and size that hardly matters (Jones 2021; Pythia)."""
+    n, d, k = (x.ravel() for x in np.meshgrid(np.geomspace(1e3, 1e6, 5), np.geomspace(1, 1e3, 5), [1.0, 2, 4, 8]))
+    truth = np.array([0.001, 0.05, 0.5, 0.15, 0.36, 0.3])
+    y = SURFACES["draws_as_compute"].at([n, d, k], truth)
+    fit = fit_surface(n, d, y, k, law="draws_as_compute", n_boot=40, ci=0.9)
+    assert fit.best == pytest.approx(truth, rel=1e-4)
+    return fit
+
+
+def test_rates_along_size_and_data_differ_in_sign(as_compute):
+    n, d, _ = at = (3e4, 30.0, 2.0)
+    by_size, by_data = 0.05 * n**-0.15, 0.5 * d**-0.36
+    share = by_size / (by_size + by_data)
+    along_data = local_exchange(as_compute, COSTS, "d", at, axis="tokens", subject="Votes")
+    along_size = local_exchange(as_compute, COSTS, "n", at, axis="tokens")
+    assert along_data.slope.value == pytest.approx(-1.2 * (1 - share), rel=1e-4)
+    assert along_size.slope.value == pytest.approx(1 - 0.15 / 0.3 * share, rel=1e-4) and along_size.slope.value > 0.5
+    assert along_data.text.startswith("Votes, along training tokens at 3e+04 parameters, about 2 draws: 10 × train")
+    assert "not less" in along_size.text and "dearer draws outweigh" in along_size.text
+
+
+def test_the_rate_of_jones(as_compute):
+    only_data = replace(as_compute, params={k: replace(v, value=1e-9 if k in "EA" else v.value)
+                                            for k, v in as_compute.params.items()})  # fmt: skip
+    one = local_exchange(only_data, COSTS, "d", (3e4, 30.0, 2.0), axis="unique")
+    assert one.slope.value == pytest.approx(-1.2, rel=1e-4)
+    assert one.ten_x.value == pytest.approx(15.848931924611133, rel=1e-3)
+
+
+def test_of_an_ensemble_every_model_is_trained(as_compute):
+    ensemble = replace(COSTS, most_models=math.inf)
+    at = (3e4, 30.0, 2.0)
+    s = local_exchange(as_compute, COSTS, "d", at, axis="unique").slope.value
+    dear = local_exchange(as_compute, ensemble, "d", at, axis="unique")
+    assert s < -1 and math.isnan(dear.slope.value) and "less training in all" in dear.text  # 1 + s < 0
+    steep = replace(as_compute, params=dict(as_compute.params, gamma=replace(as_compute.params["gamma"], value=0.9)))
+    s = local_exchange(steep, COSTS, "d", at, axis="unique").slope.value
+    assert local_exchange(steep, ensemble, "d", at, axis="unique").slope.value == pytest.approx(s / (1 + s), rel=1e-6)
+
+
+def test_a_steep_rate_is_told_the_other_way_round(as_compute):
+    flat = replace(as_compute, replicates=as_compute.replicates * [1, 1, 1, 1, 1, 0.1],
+                   params=dict(as_compute.params, gamma=replace(as_compute.params["gamma"], value=0.03)))  # fmt: skip
+    one = local_exchange(flat, COSTS, "d", (3e4, 30.0, 2.0), axis="unique")
+    x = 10 ** (-1 / one.slope.value)
+    assert one.ten_x.value > 100 and f"10 × test compute = {x:.3g} × training" in one.text
+    never = replace(as_compute, params=dict(as_compute.params, gamma=replace(as_compute.params["gamma"], value=0.0)))
+    one = local_exchange(never, COSTS, "d", (3e4, 30.0, 2.0), axis="unique")
+    assert one.slope.value == -math.inf and "do not lower the error" in one.text
+    assert ten_x_training_equals(400.0) == math.inf
+
+
+def test_each_axis_of_data_holds_the_other_fixed():
+    found = simulate(0, n_items=50)
+    fewer = [
+        replace(rung, name=f"{rung.size}-u{unique}", epochs=16.0, unique=float(unique))
+        for rung in found.rungs if rung.budget == "e16" for unique in (550, 3437, 13750)
+    ]  # fmt: skip
+    rungs = [*found.rungs, *fewer]
+    epochs, unique = slice_along(rungs, "epochs"), slice_along(rungs, "unique")
+    assert (epochs.fixed, epochs.n_sizes, epochs.n_amounts, len(epochs.rungs)) == (55_000.0, 5, 3, 15)
+    assert (unique.fixed, unique.n_sizes, unique.n_amounts, len(unique.rungs)) == (16.0, 5, 4, 20)
+    assert {amount(rung, "unique") for rung in unique.rungs} == {550.0, 3437.0, 13750.0, 55_000.0}
+    unknown = [replace(rung, epochs=math.nan) for rung in found.rungs]
+    assert slice_along(unknown, "epochs") is None and slice_along(unknown, "unique").n_amounts == 1
+
+
+def test_a_poor_grid_says_what_it_does_not_tell():
+    one_budget = simulate(2, epochs=(16.0,), n_items=400, n_boot=60)
+    (found,) = joint_fits(one_budget.rungs, one_budget.options, ci=0.9)
+    assert found.surface.definition.inputs == ("n", "k") and {one.along for one in found.exchange} == {"n"}
+    assert "nothing can be said along" in found.text and found.exchange[0].valid_to == pytest.approx(16 * 300 * 2.56e5)
+    one_size = simulate(2, sizes=(1.6e4,), n_items=400, n_boot=60)
+    (found,) = joint_fits(one_size.rungs, one_size.options, ci=0.9)
+    assert found.surface.definition.inputs == ("d", "k") and {one.along for one in found.exchange} == {"d"}
+    assert any("one model size only" in why for why in found.cannot)
+    alone = simulate(2, sizes=(1.6e4,), epochs=(4.0,), n_items=100)
+    assert joint_fits(alone.rungs, alone.options, ci=0.9) == ()
+    untrained = simulate(
+        2, sizes=(1e3, 6.4e4), epochs=(1.0, 16.0), draws=(1, 8), n_items=400, n_seeds=1, n_boot=60, trained=False
+    )
+    (found,) = joint_fits(untrained.rungs, untrained.options, ci=0.9)
+    assert found.exchange == () and found.surface.status == "not_identified"
+    told = " ".join(found.cannot)
+    for words in ("Training FLOPs are not known", "Two sizes", "Two amounts", "leave the noise of training out"):
+        assert words in told
+
+
+def test_the_quantity_whose_law_is_less_off_is_fitted():
+    n, d, k = (x.ravel() for x in np.meshgrid(np.geomspace(1e3, 1e6, 5), np.geomspace(1, 100, 4), [1.0, 4, 16, 64]))
+    fitted = SURFACES["draws_shrink"].at([n, d, k], np.array([0.1, 30.0, 2.0, 0.4, 0.5, 0.45]))
+    error = error_of("log_accuracy", fitted * np.exp(0.005 * np.random.default_rng(0).standard_normal(len(n))))
+    assert error.min() < 0.15 and error.max() > 0.9
+    laws = [fit_surface(n, d, error, k, law=law, quantity="auto", n_boot=40, ci=0.9, delta=0.01)
+            for law in ("draws_shrink", "draws_as_size")]  # fmt: skip
+    found = laws[0]
+    assert found.quantity == "log_accuracy" and {one.quantity for one in found.candidates} == {"error", "log_accuracy"}
+    assert found.backtest.error_ranking < 0.02 < laws[1].backtest.error_ranking
+    np.testing.assert_allclose(found.errors(n, d, k), error, atol=0.02)
+    predicted = found.predict(1e4, 10.0, 4.0)
+    assert float(found.errors(1e4, 10.0, 4.0)) == pytest.approx(predicted.value)
+    assert predicted.low < predicted.value < predicted.high < 1
+    assert found.predict(1e4, 10.0, found.solve("k", 0.3, n=1e4, d=10.0).value).value == pytest.approx(0.3)
+    assert found.errors(n[:3], d[:3], k[:3], refits=True).shape == (40, 3)
+    with pytest.raises(TtscaleError, match="k: expected given: draws_shrink depends on it"):
+        found.errors(n, d)
+
+
+def test_quantities_are_inverse():
+    error = np.array([1e-9, 0.2, 0.9999])
+    for quantity in ("error", "log_accuracy"):
+        np.testing.assert_allclose(error_of(quantity, fitted_of(quantity, error)), error, rtol=1e-12)
+    assert fitted_of("log_accuracy", 0.5) == pytest.approx(math.log(2)) and fitted_of("log_accuracy", 1.0) == np.inf
+
+
+def test_points_that_resamples_move_much_count_little():
+    n, d = (x.ravel() for x in np.meshgrid(np.geomspace(1e3, 1e6, 4), np.geomspace(1, 100, 4)))
+    y = 0.05 + 2 * n**-0.3 + 0.2 * d**-0.5
+    off = y * np.where(np.arange(16) == 5, 1.3, 1.0)
+    spread = np.where(np.arange(16) == 5, 0.3, 0.003)
+    again = off * np.exp(spread * np.random.default_rng(0).standard_normal((60, 16)))
+    errors = [np.abs(fit_surface(n, d, off, ci=0.9, replicates=r).errors(n, d) / y - 1)[np.arange(16) != 5].max()
+              for r in (again, off * np.exp(0.1 * np.random.default_rng(0).standard_normal((60, 16))))]  # fmt: skip
+    assert errors[0] < 0.002 < errors[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"replicates": np.ones((60, 3))}, "replicates: expected one row a resample of 16 values"),
+        ({"replicates": np.zeros((60, 16))}, "replicates: expected numbers above 0, got 0 at"),
+        ({"replicates": np.ones((5, 16))}, "n_boot: expected a whole number of at least"),
+        ({"quantity": "loss"}, "quantity: expected a known name"),
+        ({"y": np.linspace(0.5, 1.0, 16), "quantity": "log_accuracy"}, "y: expected numbers above 0.*got inf"),
+        ({"d": None}, "n, d, k: expected two of them"),
+    ],
+)
+def test_refusals(change, message):
+    n, d = (x.ravel() for x in np.meshgrid(np.geomspace(1e3, 1e6, 4), np.geomspace(1, 100, 4)))
+    with pytest.raises(TtscaleError, match=message):
+        fit_surface(**{"n": n, "d": d, "y": 0.1 + n**-0.3, "ci": 0.9, **change})
+
+
+def test_where_doublings_stop_paying():
+    def curve(right, budgets=(1, 2, 4, 8)):
+        credit = np.array([np.arange(400) < r for r in right], dtype=float)
+        return curve_of_credits(credit, item_ids=np.arange(400).astype(str), budgets=np.array(budgets),
+                                flops=np.array(budgets, dtype=float), name="tta/a", n_boot=200)  # fmt: skip
+
+    assert stops_paying(curve([200, 240, 241, 241]))[0] == 2
+    stops, last = stops_paying(curve([200, 201, 240, 280]))  # the first doubling is weak, the later ones are not
+    assert stops is None and last.value == pytest.approx(0.1)
+    assert stops_paying(curve([200, 200, 200, 200]))[0] == 1
+    assert math.isnan(stops_paying(curve([200, 240], (1, 3)))[1].value)
+
+
+def test_budgets_that_a_law_is_fitted_to():
+    records = make_text_records(40, members=("small",), variants=("plain",), samples=20)
+    votes = accuracy_curve(records, samples(records, "small"), n_boot=40)
+    assert votes.budgets[rows_of(votes)].tolist() == [1, 3, 5, 9, 17, 19]
+    weighed = accuracy_curve(records, samples(records, "small", vote="best:judge"), n_boot=40)
+    assert weighed.budgets[rows_of(weighed)].tolist() == [1, 2, 4, 8, 16, 20]
+
+
+def test_what_cannot_be_fitted_is_said():
+    found = simulate(4, sizes=(1e3, 6.4e4), epochs=(1.0, 16.0), draws=(1, 8), n_items=50, n_boot=40)
+    alike = [
+        replace(option, curve=curve_of_credits(
+            np.tile(np.arange(50) < 40, (2, 1)).astype(float), item_ids=option.curve.item_ids,
+            budgets=option.curve.budgets, flops=option.curve.flops, name=option.curve.name, kind="tta", n_boot=40,
+        )) for option in found.options
+    ]  # fmt: skip
+    (joint,) = joint_fits(found.rungs, alike, ci=0.9)
+    assert joint.surface is None and joint.exchange == () and joint.ceilings == ()
+    assert "at least 2 different values" in joint.text
+
+
+def test_held_out_points_are_told_one_by_one(joint):
+    for cell in joint.surface.held_out:
+        assert math.sqrt(np.mean(np.square(cell.off))) == pytest.approx(cell.error_rmse)
+        assert cell.n_points == len(cell.off) and sorted(set(cell.at)) == list(cell.at)
+    (largest,) = [cell for cell in joint.surface.held_out if cell.cell == "n = 2.56e+05"]
+    assert (joint.surface.points.inputs[0][list(largest.at)] == 2.56e5).all() and largest.n_points == 12
+
+
+def test_votes_and_coverage_of_sampled_answers():
+    records = make_text_records(60, members=("a", "b", "c"), variants=("plain",), samples=16, greedy=False)
+    parameters = {"a": 1e4, "b": 1e5, "c": 1e6}
+    rungs, options = [], []
+    for i, (name, n) in enumerate(parameters.items()):
+        strategy = samples(records, name)
+        curve = accuracy_curve(records, strategy, n_boot=60, ci=0.9)
+        options.append(Option(name, curve, np.full(len(curve.budgets), 1e9 * 10**i), ((records, strategy),)))
+        rungs.append(
+            Rung(name, (name,), n, curve.flops[0], 1e9 * 10**i, curve.at(1), curve, size=name, unique=1e6, epochs=1.0)
+        )
+    votes, coverage = joint_fits(rungs, options, ci=0.9, n_boot=60)
+    assert (votes.kind, coverage.kind, votes.axis) == ("samples", "coverage", "tokens")
+    for limit in votes.ceilings:
+        assert limit.vote is not None and "the vote ends at" in limit.text and limit.vote.low < limit.vote.value
+    assert all(one.vote is None for one in coverage.ceilings)
+    at = {"n": 1e5, "d": 1e6}
+    assert float(coverage.surface.errors(**at, k=15.0)) < float(votes.surface.errors(**at, k=15.0))
+    assert "No rung has two training seeds" in votes.text

@@ -1,0 +1,202 @@
+"""The page of a tradeoff: train or buy a bigger model, or spend more at test time?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ttscale.records.files import write_atomic
+from ttscale.reporting import canvas, words
+from ttscale.reporting.document import MADE_BY, document, section
+from ttscale.reporting.embed import figure
+from ttscale.reporting.figures import Drawing
+from ttscale.reporting.markup import Cell, Markup, Missing, bullets, facts, fold, joined, paragraph
+from ttscale.reporting.palette import stylesheet
+from ttscale.reporting.sections.cells import NOT_RECORDED
+from ttscale.reporting.tradeoffs import tables
+from ttscale.reporting.tradeoffs.drawings import FIGURES, drawings_of
+from ttscale.reporting.tradeoffs.grid import Grid, Row
+
+_TITLE = "Train a bigger model, or spend more at test time?"
+_FOOTER = f"{MADE_BY}; the figures are in figures/ as PNG and SVG."
+_RATES = (
+    "Along one axis of training the other is held fixed, and the line of equal error is followed. Along the data a "
+    "draw costs the same, so that fewer draws are what training saves. Along the size every draw gets dearer as well: "
+    "where dearer draws outweigh their smaller number, more training takes more test compute, not less."
+)
+_LIVES = (
+    "A model costs its training once, and its test-time compute with every query. A few queries are best answered by "
+    "many draws of a cheap model, very many by few draws of a well-trained one."
+)
+_CEILINGS = (
+    "From the budget in the table on, twice as many draws are not surely better on these items: the paired interval of "
+    "the difference reaches 0. More items could show smaller gains."
+)
+_RIVALS = (
+    "Other uses of training: their FLOPs count all that went into them, teachers and starting points too. They answer "
+    "with one plain decision, and take part in the comparison at matched FLOPs above."
+)
+
+
+def write_tradeoff_page(folder: Path, summary: Row) -> None:
+    """Write ``report.html`` and the figures; those of an older page that there are no data for now are removed.
+
+    Args:
+        summary: as ``scaling.summaries.tradeoffs.tradeoff_summary`` gives it, with the ``command`` that made it.
+    """
+    drawings = drawings_of(summary)
+    for name in FIGURES:
+        for ending, render in (("png", canvas.png), ("svg", canvas.svg)):
+            file = folder / "figures" / f"{name}.{ending}"
+            if name in drawings:
+                _write(file, render(drawings[name].wide))
+            else:
+                file.unlink(missing_ok=True)
+    _write(folder / "report.html", tradeoff_page(summary, drawings).encode("utf-8"))
+
+
+def tradeoff_page(summary: Row, drawings: Mapping[str, Drawing]) -> str:
+    """The whole page."""
+    n, laws, plain = len(Grid(summary).sizes), summary["laws"], summary["plain"]
+
+    def drawn(name: str) -> Markup:
+        return figure(drawings.get(name), n)
+
+    parts = [
+        _header(summary),
+        section("tradeoff", "Training and test-time compute on the same axes", drawn("tradeoff")),
+        section("matched", "At the same test FLOPs", _matched(summary["matched"])),
+        section("exchange", "What training is worth in test-time compute", _exchange(summary)),
+        section("contours", "Equal accuracy", joined([drawn("contours"), _contours(laws)])),
+        section("lifetimes", "Over a model's life", _lifetimes(summary, drawn("lifetimes"))),
+        section("ceilings", "Where test-time compute stops paying", _ceilings(laws)),
+        section("ladder", "The training ladder", joined([drawn("ladder"), tables.ladder(summary["ladder"], plain)])),
+        section("rivals", "Other uses of training", _rivals(summary)),
+        section("laws", "The joint laws, and what they did not see", _laws(laws, drawn("held_out"))),
+        section("families", "Beside published models", _families(summary, drawn("families"))),
+        section("unsaid", "What could not be said", _unsaid(summary)),
+        section("method", "How it was measured", _method(summary)),
+    ]  # fmt: skip
+    return document(_TITLE, joined(parts), colours=stylesheet(max(n, 4)), footer=_FOOTER)
+
+
+def _header(summary: Row) -> Markup:
+    run = summary["run"]
+    told = (
+        words.clean(run["dataset"] or "unnamed data", 120), words.plural(run["n_items"], "item"),
+        words.plural(run["n_members"], "member"), words.plural(len(summary["ladder"]), "rung"),
+    )  # fmt: skip
+    lead, *more = summary["text"] or ["Nothing can be compared."]
+    return joined([
+        Markup("<header>\n<h1>"), _TITLE, Markup("</h1>\n"), paragraph(" · ".join(told), "facts-line"),
+        paragraph(words.clean(lead), "lead"), bullets((words.clean(one) for one in more), "headline"),
+        Markup("</header>\n"),
+    ])  # fmt: skip
+
+
+def _texts(rows: Iterable[Row], most: int) -> Markup:
+    """The sentences of some rows; those beyond ``most`` on demand."""
+    said = [words.clean(text) for text in dict.fromkeys(str(row["text"]) for row in rows) if text]
+    more = fold(f"{words.plural(len(said) - most, 'more sentence')}", bullets(said[most:])) if said[most:] else ""
+    return joined([bullets(said[:most]), more])
+
+
+def _matched(rows: Sequence[Row]) -> Markup:
+    return joined([_texts(rows, 10), tables.matched(rows)]) if rows else Markup("")
+
+
+def _laws(laws: Sequence[Row], drawn: Markup) -> Markup:
+    return joined([tables.laws(laws), drawn, tables.held_out(laws)])
+
+
+def _exchange(summary: Row) -> Markup:
+    laws = summary["laws"]
+    texts = [one for law in laws for one in law["exchange"]]
+    return joined([
+        paragraph(_RATES) if texts else "", _texts(texts, 4), tables.rates(laws),
+        tables.measured_rates(summary["exchange"], summary["axis_words"]),
+        fold(f"In sentences, the rungs at matched FLOPs ({len(summary['verdicts'])})",
+             bullets(words.clean(one["text"]) for one in summary["verdicts"])) if summary["verdicts"] else "",
+    ])  # fmt: skip
+
+
+def _contours(laws: Sequence[Row]) -> Markup:
+    parts = [(law["names"], [line["text"] for line in law["contours"]]) for law in laws if law["contours"]]
+    return joined(
+        fold(f"{words.clean(names, 60)}, in sentences", bullets(words.clean(text) for text in texts))
+        for names, texts in parts
+    )
+
+
+def _lifetimes(summary: Row, drawn: Markup) -> Markup:
+    texts = [(life["whole"] or life) for law in summary["laws"][:1] for life in law["lifetimes"]]
+    evens = [even for one in summary["lives"] for even in one["break_evens"]]
+    if not (drawn or texts or evens):
+        return Markup("")
+    heading = Markup("<h3>Break-even between measured options</h3>\n") if evens else ""
+    return joined(
+        [paragraph(_LIVES), drawn, _texts(texts, 4), tables.lifetimes(summary["laws"]), heading, _texts(evens, 8)]
+    )
+
+
+def _ceilings(laws: Sequence[Row]) -> Markup:
+    found = [tables.ceilings(law) for law in laws]
+    return joined([paragraph(_CEILINGS), *found]) if any(found) else Markup("")
+
+
+def _rivals(summary: Row) -> Markup:
+    shown = tables.rivals(summary["rivals"], summary["plain"])
+    return joined([paragraph(_RIVALS), shown]) if shown else Markup("")
+
+
+def _families(summary: Row, drawn: Markup) -> Markup:
+    reference = summary["reference"]
+    if not reference:
+        return Markup("")
+    texts = [{"text": text} for text in reference["text"]]
+    notes = paragraph(words.clean(" ".join(reference["notes"])), "why")
+    return joined([drawn, notes, _texts(texts, 4), tables.references(reference["models"])])
+
+
+def _unsaid(summary: Row) -> Markup:
+    cannot = [f"{law['names']}: {one}" for law in summary["laws"] for one in law["cannot"]]
+    outside = [
+        f"{law['names']}: {line['text']}"
+        for law in summary["laws"] for line in law["contours"] if not all(line["inside"]) or not line["inside"]
+    ]  # fmt: skip
+    said = [*summary["notes"], *cannot, *outside]
+    return bullets(words.clean(one) for one in said) if said else paragraph("Nothing was left open.")
+
+
+def _method(summary: Row) -> Markup:
+    run = summary["run"]
+    pairs: list[tuple[str, Cell]] = [
+        ("Data", words.clean(run["dataset"] or words.DASH, 200)),
+        ("Items", words.count(run["n_items"])),
+        ("Training counted in", words.clean(summary["axis_words"], 120)),
+        *((words.capital(name), words.clean(text)) for name, text in summary["conventions"].items()),
+        ("Interval", words.clean(run["interval"], 120)),
+        ("Seed of the draws", _recorded(run["seed"])),
+        ("Seed of the analysis", _recorded(run["analysis_seed"])),
+        ("Resamples", words.count(run["n_boot"])),
+        ("Device", _recorded(run["device"])),
+        ("Versions", ", ".join(f"{words.clean(a, 60)} {words.clean(b, 60)}" for a, b in run["versions"].items())
+         or Missing(NOT_RECORDED)),
+        ("Collected by", _code(run["command"])),
+        ("Command", _code(summary.get("command"))),
+    ]  # fmt: skip
+    return facts(pairs)
+
+
+def _recorded(value: object) -> Cell:
+    return Missing(NOT_RECORDED) if value is None or value == "" else words.clean(value, 200)
+
+
+def _code(command: object) -> Cell:
+    if not command:
+        return Missing("made from Python")
+    return joined([Markup("<code>"), words.clean(command, 600), Markup("</code>")])
+
+
+def _write(file: Path, data: bytes) -> None:
+    write_atomic(file, lambda stream: stream.write(data))

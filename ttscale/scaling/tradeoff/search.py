@@ -1,0 +1,249 @@
+"""Searches over a surface: the data that an error takes, and the size, data and draws of least cost, for all refits.
+
+Sizes, data and draws are searched in their logarithms, inside a box about what was measured: a law of logarithms says
+something about every size, and nothing that can be trusted about one far from those it was fitted to.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ttscale.errors import TtscaleError
+from ttscale.scaling.intervals.interval import Interval
+from ttscale.scaling.numbers import is_number
+from ttscale.scaling.surfaces.fit import refit_interval
+from ttscale.scaling.surfaces.points import Points
+from ttscale.scaling.tradeoff.costs import Costs
+
+INPUTS = ("n", "d", "k")
+BEYOND = 1.0  # how many times outside of what was measured is searched: no extrapolation unless asked for
+_REFITS = 200  # of them intervals are made: enough for the percentiles of a 95 % interval
+_CLOSE = 1e-10  # of ln error
+_STEPS = 60
+_STAR = (-1.0, -0.5, 0.0, 0.5, 1.0)
+_LONGEST = 20.0  # of a step to the least point of a quadratic, in widths of the star
+
+
+class Surface(Protocol):
+    """What the searches need of a fitted surface (or of a published law).
+
+    ``errors_at`` takes parameters ``[..., p]`` and n, d, k that broadcast against ``[...]``, element by element.
+    """
+
+    @property
+    def best(self) -> np.ndarray: ...
+    @property
+    def replicates(self) -> np.ndarray: ...
+    @property
+    def level(self) -> float: ...
+    @property
+    def points(self) -> Points: ...
+    def errors_at(self, parameters: np.ndarray, n: np.ndarray, d: np.ndarray, k: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where is searched and what was measured: the logarithms of n, d and k, each ``float64 [3]``."""
+
+    low: np.ndarray
+    high: np.ndarray
+    measured_low: np.ndarray
+    measured_high: np.ndarray
+
+    def inside(self, n: np.ndarray, d: np.ndarray, k: np.ndarray) -> np.ndarray:
+        """Whether all three lie within what was measured."""
+        logs = np.log(np.stack(np.broadcast_arrays(n, d, k), axis=-1))
+        return ((logs >= self.measured_low - 1e-6) & (logs <= self.measured_high + 1e-6)).all(axis=-1)
+
+    def at_end(self, n: float, d: float, k: float) -> tuple[str, ...]:
+        """Which of them lie on an end of what was searched: n, d or k would have gone on (k = 1 is a true end)."""
+        logs = np.log([n, d, k])
+        free = self.high > self.low
+        ends = free & ((logs >= self.high - 1e-3) | ((logs <= self.low + 1e-3) & (np.arange(3) < 2)))
+        return tuple(name for name, is_end in zip(INPUTS, ends, strict=True) if is_end)
+
+
+def box_of(surface: Surface, costs: Costs, beyond: float = BEYOND) -> Box:
+    """The box about the measured points of a surface, ``beyond`` times to either side; k from 1 on.
+
+    Without a k among the points there is one draw. Without an n there is one size, that of the costs.
+
+    Raises:
+        TtscaleError: a surface without d, costs of several sizes where the surface knows one, unknown training FLOPs,
+            or a ``beyond`` below 1.
+    """
+    if not is_number(beyond) or not 1 <= beyond < math.inf:
+        raise TtscaleError(
+            "beyond", expected="a finite number of at least 1", got=repr(beyond), fix="1 is what was measured."
+        )
+    known = dict(zip(surface.points.names, surface.points.inputs, strict=True))
+    if "d" not in known or ("n" not in known and len(costs.n) > 1):
+        raise TtscaleError(
+            "surface", expected="a law of size and data", got=f"one of {', '.join(known)}",
+            fix="Measure at least two training budgets of at least two sizes.",
+        )  # fmt: skip
+    if np.isnan(costs.train).any():
+        raise TtscaleError(
+            "costs", expected="known training FLOPs of every size", got="unknown ones",
+            fix="Name train_flops on the models' cards.",
+        )  # fmt: skip
+    known = {"n": costs.n, "k": np.ones(1), **known}
+    low, high = (np.log([reduce(known[name]) for name in INPUTS]) for reduce in (np.min, np.max))
+    out = np.where(high > low, math.log(beyond), 0.0)
+    searched = low - out
+    searched[2] = 0.0
+    return Box(searched, high + out, low, high)
+
+
+def refits(surface: Surface) -> np.ndarray:
+    """The refits that intervals are made of, ``[boot, p]``."""
+    return surface.replicates[:_REFITS]
+
+
+def interval_of(surface: Surface, value: float, replicates: np.ndarray) -> Interval:
+    """A value with the percentiles of what the refits say, see
+    :func:`ttscale.scaling.surfaces.fit.refit_interval`."""
+    return refit_interval(value, replicates, surface.level, surface.points.grouping)
+
+
+def data_for(
+    surface: Surface, parameters: np.ndarray, n: np.ndarray, k: np.ndarray, error: float, box: Box
+) -> np.ndarray:  # fmt: skip
+    """The least data, within the box, that reach an error with models of size n asked for k draws, ``[...]``; ∞ where
+    none do."""
+    shape, p, (n, k) = _flat(parameters, n, k)
+
+    def missing(log_d: np.ndarray, at: np.ndarray) -> np.ndarray:
+        return np.log(surface.errors_at(p[at], n[at], np.exp(log_d), k[at])) - math.log(error)
+
+    return np.exp(falling_root(missing, box.low[1], box.high[1], len(n))).reshape(shape)
+
+
+def draws_for(
+    surface: Surface, parameters: np.ndarray, n: np.ndarray, d: np.ndarray, error: float, box: Box
+) -> np.ndarray:  # fmt: skip
+    """The least draws k, not rounded, within the box, that reach an error, ``[...]``; ∞ where none do."""
+    shape, p, (n, d) = _flat(parameters, n, d)
+
+    def missing(log_k: np.ndarray, at: np.ndarray) -> np.ndarray:
+        return np.log(surface.errors_at(p[at], n[at], d[at], np.exp(log_k))) - math.log(error)
+
+    return np.exp(falling_root(missing, box.low[2], box.high[2], len(n))).reshape(shape)
+
+
+def _flat(parameters: np.ndarray, *inputs: np.ndarray) -> tuple[tuple[int, ...], np.ndarray, list[np.ndarray]]:
+    """The common shape, and parameters ``[element, p]`` and inputs ``[element]`` of all its elements in a row."""
+    shape = np.broadcast_shapes(parameters.shape[:-1], *(np.shape(x) for x in inputs))
+    rows = np.broadcast_to(parameters, (*shape, parameters.shape[-1])).reshape(-1, parameters.shape[-1])
+    return shape, rows, [np.broadcast_to(x, shape).reshape(-1) for x in inputs]
+
+
+def falling_root(
+    f: Callable[[np.ndarray, np.ndarray], np.ndarray], low: float, high: float, count: int
+) -> np.ndarray:  # fmt: skip
+    """Where falling functions reach 0, ``[count]``: ``low`` where they are there at once, ∞ where they stay above 0 (or
+    are NaN) up to ``high``.
+
+    False position as modified by Anderson and Björck (BIT 13, 1973), which keeps a bracket and converges faster than
+    linearly; those that are done drop out.
+
+    Args:
+        f: takes places ``[some]`` and which functions they are of, ``int [some]``.
+    """
+    everyone = np.arange(count)
+    a, b = np.full(count, low), np.full(count, high)
+    fa, fb = f(a, everyone), f(b, everyone)
+    out = np.where(fa <= 0, low, np.where(fb <= 0, high, np.inf))
+    at = np.flatnonzero((fa > 0) & (fb < 0))
+    a, b, fa, fb, last = a[at], b[at], fa[at], fb[at], np.zeros(len(at), dtype=np.int8)
+    for _ in range(_STEPS):
+        if not len(at):
+            break
+        x = (a * fb - b * fa) / (fb - fa)
+        x = np.where((x > a) & (x < b), x, (a + b) / 2)
+        fx = f(x, at)
+        out[at] = x
+        above = fx > 0
+        side = np.where(above, 1, -1).astype(np.int8)
+        shrink = 1 - fx / np.where(above, fa, fb)
+        shrink = np.where(side != last, 1.0, np.where(shrink > 0, shrink, 0.5))
+        fa, fb = np.where(above, fx, fa * shrink), np.where(above, fb * shrink, fx)
+        a, b = np.where(above, x, a), np.where(above, b, x)
+        going = (np.abs(fx) > _CLOSE) & (b - a > _CLOSE)
+        at, a, b, fa, fb, last = (y[going] for y in (at, a, b, fa, fb, side))
+    return out
+
+
+def least(
+    cost: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray, *, grid: int = 17, rounds: int = 30
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The smallest value of positive functions of a few variables in boxes, all of a batch at once.
+
+    A grid, then a star of points about the best so far, and the least point of the quadratic through the star before;
+    the star halves whenever its best lies well within it. NaN counts as ∞.
+
+    Args:
+        cost: takes ``[batch, point, variable]`` and gives ``[batch, point]``.
+        low, high: ends of the boxes, ``[batch, variable]``; where they are equal a variable is fixed.
+        grid: points of the grid along each variable. rounds: of the star.
+
+    Returns:
+        Where, ``[batch, variable]``, and the values ``[batch]``; ∞ where no point has one.
+    """
+    free = [bool((high[:, i] > low[:, i]).any()) for i in range(high.shape[1])]
+    first = _product([np.linspace(0, 1, grid) if moves else np.zeros(1) for moves in free])
+    star = _product([np.array(_STAR) if moves else np.zeros(1) for moves in free])
+    x = low[:, None] + first * (high - low)[:, None]
+    x, value = _best_of(x, _finite(cost(x)))
+    width, guess = (high - low) / (grid - 1), x
+    for _ in range(rounds if any(free) else 0):
+        around = np.concatenate([x[:, None] + star * width[:, None], guess[:, None]], axis=1)
+        around = np.clip(around, low[:, None], high[:, None])
+        values = _finite(cost(around))
+        near, found = _best_of(around, values)
+        guess = x + width * _valley(star, values[:, :-1])
+        better = found < value
+        moved = np.where(better[:, None], np.abs(near - x), 0.0)
+        x, value = np.where(better[:, None], near, x), np.where(better, found, value)
+        width = np.where((moved > 0.75 * width).any(axis=1)[:, None], width, width / 2)
+    return x, value
+
+
+def _valley(star: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Where the quadratic that fits ln of the values ``[batch, point]`` at a star is least, in its units and not far
+    from it; 0 where it has no least point. ``[batch, variable]``."""
+    free = np.flatnonzero(np.ptp(star, axis=0) > 0)
+    pairs = list(itertools.combinations_with_replacement(range(len(free)), 2))
+    u = star[:, free]
+    columns = [np.ones(len(u)), *u.T, *(u[:, i] * u[:, j] for i, j in pairs)]
+    usable = np.isfinite(values).all(axis=1) & (values > 0).all(axis=1)
+    fitted = np.log(np.where(usable[:, None], values, 1.0)) @ np.linalg.pinv(np.stack(columns, axis=1)).T
+    slope, bent = fitted[:, 1 : 1 + len(free)], np.zeros((len(values), len(free), len(free)))
+    for at, (i, j) in enumerate(pairs):
+        bent[:, i, j] += fitted[:, 1 + len(free) + at]
+        bent[:, j, i] += fitted[:, 1 + len(free) + at]
+    usable &= (np.linalg.eigvalsh(bent) > 0).all(axis=1)
+    step = np.linalg.solve(np.where(usable[:, None, None], bent, np.eye(len(free))), -slope[..., None])[..., 0]
+    out = np.zeros((len(values), star.shape[1]))
+    out[:, free] = np.where(usable[:, None], np.clip(step, -_LONGEST, _LONGEST), 0.0)
+    return out
+
+
+def _product(axes: list[np.ndarray]) -> np.ndarray:
+    return np.array(list(itertools.product(*axes)))
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(values), np.inf, values)
+
+
+def _best_of(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best of some points ``[batch, point, variable]`` each: where and how much."""
+    at, rows = values.argmin(axis=1), np.arange(len(x))
+    return x[rows, at], values[rows, at]

@@ -1,0 +1,169 @@
+"""Distillation: a student learns what an ensemble, or one model on several views, says of the training images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ttscale.collecting.collect import collect
+from ttscale.data.dataset import Dataset
+from ttscale.data.paths import to_path
+from ttscale.draws.grammar import views as parse_views
+from ttscale.draws.views import ViewSet
+from ttscale.errors import TtscaleError
+from ttscale.models.load import expand_specs
+from ttscale.models.model import Model
+from ttscale.records.records import Records
+from ttscale.training.images import split_ranks, training_rows
+from ttscale.training.ladder import budgets_of, check_name, rung_name
+from ttscale.training.recipe import Recipe
+from ttscale.training.rung import Job, Rung, Spent, spent_on, total
+from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_numbers, make_job, train_rungs
+from ttscale.training.soups import load_member
+from ttscale.training.teaching import Teaching, check_teaching
+
+LABELS = "labels"  # folder of the Records of the teacher's draws
+
+
+@dataclass(frozen=True)
+class _Teacher:
+    """Members whose mean probabilities over all of their views are the soft labels."""
+
+    members: tuple[Model, ...]
+    views: ViewSet
+
+    @property
+    def how(self) -> str:
+        """``distilled from 5 x resnet8-w28, 1 view``."""
+        names = Counter(str(model.card.get("size") or model.name) for model in self.members)
+        said = [name if n == 1 else f"{n} x {name}" for name, n in names.items()]
+        return f"distilled from {' + '.join(said)}, {len(self.views)} view{'' if len(self.views) == 1 else 's'}"
+
+    def run(self) -> dict[str, Any]:
+        return {
+            "teachers": {model.name: model.fingerprint() for model in self.members},
+            "views": list(self.views.names),
+        }
+
+
+def distill(
+    teachers: str | Sequence[str],
+    data: Dataset,
+    out: str | Path,
+    *,
+    views: str | ViewSet = "identity",
+    widths: Sequence[int] = (4, 8, 16, 28),
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    recipe: Recipe | Mapping[str, Recipe] | None = None,
+    temperature: float = 2.0,
+    hard: float = 0.0,
+    label: str = "distilled",
+    labels: str | Path | None = None,
+    n_validation: int = 5000,
+    image_size: int | Sequence[int] | None = None,
+    processes: int = 1,
+    device: str = "cpu",
+    command: str | None = None,
+    on_start: OnStart = lambda flops: None,
+    on_epoch: OnEpoch = lambda rung, epoch, loss: None,
+    on_rung: OnRung = lambda card: None,
+) -> tuple[dict[str, Any], ...]:
+    """Train students on a teacher's soft labels; returns their cards, by width, budget and seed.
+
+    Source: Hinton, Vinyals and Dean 2015. The soft label of an image is the mean of the probabilities that all members
+    give to all views of it, collected once; the student sees it shifted and mirrored as ever. A
+    card counts the training of all teachers, their forwards for the labels and the student's own training, each by
+    itself and in sum.
+
+    Args:
+        teachers: specs of trained models, globs of the zoo included; several are an ensemble.
+        data, out: as of :func:`ttscale.training.ladder.train_ladder`.
+        views: of the teacher, as :func:`ttscale.views` takes them.
+        widths, seeds, recipe: of the students; as of ``train_ladder``.
+        temperature: of both sides of the soft loss. hard: weight of the labels in the loss, in [0, 1).
+        label: stands in the names of the students and their size, so that those of several teachers stay apart.
+        labels: folder of the Records of the teacher's draws, so that several runs share them; None: ``out/labels``.
+        n_validation, image_size, processes, device, command, on_start, on_epoch, on_rung: as of ``train_ladder``.
+
+    Raises:
+        TtscaleError: what ``train_ladder`` raises, or teachers that do not fit the data.
+    """
+    check_teaching(temperature, hard)
+    check_name("label", label)
+    job = make_job(
+        data, out, n_validation=n_validation, image_size=image_size, processes=processes, device=device, command=command
+    )
+    check_numbers(widths=(widths, 1), seeds=(seeds, 0))
+    budgets = budgets_of(recipe, len(data) - n_validation)
+    teacher = _Teacher(tuple(load_member(spec) for spec in expand_specs(teachers)), parse_views(views))
+    _check_classes(teacher.members, int(data.labels.max()) + 1)
+    run = {**teacher.run(), "temperature": temperature, "hard": hard}
+    rungs = [
+        Rung(
+            rung_name(f"resnet8-w{width}-{label}", name, seed), f"resnet8-w{width} {label}", name, seed, width, budget,
+            run=run, facts={"of": f"resnet8-w{width}", "how": teacher.how},
+        )
+        for width in sorted(widths)
+        for name, budget in budgets.items()
+        for seed in seeds
+    ]  # fmt: skip
+    if not all([job.is_finished(rung) for rung in rungs]):
+        folder = job.folder / LABELS if labels is None else to_path("labels", labels)
+        rungs = _taught(rungs, teacher, data, job, folder, temperature, hard)
+    return train_rungs(job, rungs, data, processes, on_start, on_epoch, on_rung)
+
+
+def _taught(
+    rungs: Sequence[Rung], teacher: _Teacher, data: Dataset, job: Job, labels: Path, temperature: float, hard: float
+) -> list[Rung]:
+    """The rungs with their soft labels, and what these cost."""
+    ranks, n_validation = split_ranks(data), job.run["n_validation"]
+    most = max((rung.recipe.n_train or len(ranks) for rung in rungs), default=0)
+    labelled = training_rows(ranks, n_validation, min(most, len(ranks) - n_validation))
+    records = collect(
+        list(teacher.members), data.subset(np.flatnonzero(labelled)), draws=teacher.views, out=labels,
+        device=job.device, threads=1 if job.device == "cpu" else None, log_probs_dtype="float32", dtype="float32",
+        progress=False,
+        command=job.command,
+    )  # fmt: skip
+    soft = torch.full((len(ranks), records.n_classes), np.nan)
+    soft[torch.from_numpy(labelled)] = torch.from_numpy(mean_log_probs(records))
+    training = total([spent_on(model.card) for model in teacher.members])
+    out = []
+    for rung in rungs:
+        rows = training_rows(ranks, n_validation, rung.recipe.n_train)
+        spent = {"teachers": training, "labelling": _labelling(records, int(rows.sum()))}
+        out.append(replace(rung, teaching=Teaching(soft[torch.from_numpy(rows)], temperature, hard), spent=spent))
+    return out
+
+
+def mean_log_probs(records: Records) -> np.ndarray:
+    """Log of the mean probability over all members and views, float32 ``[item, class]``."""
+    out = np.empty((records.n_items, records.n_classes), np.float32)
+    for block in records.blocks():
+        draws = [records.log_probs(member.name, block).astype(np.float64) for member in records.members]
+        every = np.concatenate(draws, axis=1)
+        out[block] = np.logaddexp.reduce(every, axis=1) - np.log(every.shape[1])
+    return out
+
+
+def _labelling(records: Records, n_items: int) -> Spent:
+    """Of the teacher's forwards on the images that a student learns from."""
+    flops = sum(records.draw_flops(member.name, view) for member in records.members for view in records.variants)
+    by_2nd = sum(2.0 * member.n_params for member in records.members) * len(records.variants)
+    return Spent(flops * n_items, by_2nd * n_items)
+
+
+def _check_classes(members: Sequence[Model], n_classes: int) -> None:
+    for model in members:
+        if model.n_classes != n_classes:
+            raise TtscaleError(
+                "teachers", expected=f"models of the {n_classes} classes of the data",
+                got=f"{model.name} of {model.n_classes}", fix="Give teachers that were trained on this set.",
+            )  # fmt: skip

@@ -1,0 +1,97 @@
+"""Rungs trained one after another or side by side, told as they go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ttscale.collecting.environment import pick_device
+from ttscale.data.dataset import Dataset
+from ttscale.data.paths import to_path
+from ttscale.errors import TtscaleError
+from ttscale.training.images import load_split, sides
+from ttscale.training.pool import train_all
+from ttscale.training.recipe import Recipe, check_recipe, is_integer
+from ttscale.training.rung import Job, Rung
+
+OnStart = Callable[[Mapping[str, float]], None]
+OnEpoch = Callable[[Rung, int, float], None]
+OnRung = Callable[[dict[str, Any]], None]
+
+
+def make_job(
+    data: Dataset,
+    out: Any,
+    *,
+    n_validation: int,
+    image_size: int | Sequence[int] | None,
+    processes: int,
+    device: str,
+    command: str | None,
+) -> Job:
+    """What the rungs share, checked.
+
+    Raises:
+        TtscaleError: an unusable argument, or no such device.
+    """
+    if not isinstance(data, Dataset):
+        raise TtscaleError("data", expected="a Dataset", got=type(data).__name__, fix="Make it with load_data.")
+    check_numbers(processes=([processes], 1), n_validation=([n_validation], 1))
+    run: dict[str, Any] = {"data_sha256": data.digest(), "n_validation": n_validation}
+    if image_size is not None:
+        run["image_size"] = list(sides(image_size))
+    return Job(to_path("out", out), data.name, data.class_names, str(pick_device(device)), run, command)
+
+
+def train_rungs(
+    job: Job,
+    rungs: Sequence[Rung],
+    data: Dataset,
+    processes: int,
+    on_start: OnStart = lambda flops: None,
+    on_epoch: OnEpoch = lambda rung, epoch, loss: None,
+    on_rung: OnRung = lambda card: None,
+) -> tuple[dict[str, Any], ...]:
+    """Train every rung that the folder does not hold yet; returns the cards of all, in their order.
+
+    Raises:
+        TtscaleError: what :func:`ttscale.training.images.load_split` raises, or rungs in the folder of another run.
+    """
+    missing = [rung for rung in rungs if not job.is_finished(rung)]
+    if missing:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        split = load_split(data, job.run["n_validation"], job.run.get("image_size"))
+        flops = {rung.name: rung.planned_flops(split) for rung in missing}
+        on_start(flops)
+        order = sorted(missing, key=lambda rung: -flops[rung.name]) if processes > 1 else missing
+        train_all(partial(job.train, split), {rung.name: rung for rung in order}, processes, on_epoch, on_rung)
+    return tuple(json.loads((job.folder / f"{rung.name}.json").read_text()) for rung in rungs)
+
+
+def check_numbers(**lists: tuple[Sequence[int], int]) -> None:
+    """TtscaleError unless each is a list of different integers, none below its least one."""
+    for name, (values, least) in lists.items():
+        listed = isinstance(values, Sequence) and len(values) > 0 and all(is_integer(value, least) for value in values)
+        if not listed or len(set(values)) < len(values):
+            raise TtscaleError(
+                name, expected=f"integers of at least {least}, each once", got=repr(values), fix="Give at least one."
+            )
+
+
+def check_images(recipe: Recipe, n_available: int) -> None:
+    """TtscaleError unless the recipe can be done with so many training images."""
+    check_recipe(recipe)
+    n_train = n_available if recipe.n_train is None else recipe.n_train
+    if n_train > n_available:
+        raise TtscaleError(
+            "recipe.n_train", expected=f"at most {n_available} images", got=str(n_train),
+            fix="Lower it or n_validation, or give more training images.",
+        )  # fmt: skip
+    if n_train < recipe.batch_size:
+        raise TtscaleError(
+            "n_validation" if recipe.n_train is None else "recipe.n_train",
+            expected=f"at least one batch of {recipe.batch_size} images to train on", got=str(max(n_train, 0)),
+            fix="Lower n_validation or the batch size, or give more training images.",
+        )  # fmt: skip
