@@ -55,6 +55,15 @@ def test_every_dependency_is_imported_somewhere():
     assert [name for name in needed if names.get(name, name) not in imported] == []
 
 
+def test_what_ships_is_small():
+    """The package as it is tracked, or as it lies there where there is no git: below 15 MB."""
+    listed = subprocess.run(["git", "ls-files", "-z", "ttscale"], cwd=ROOT, capture_output=True, text=True)
+    tracked = [ROOT / name for name in listed.stdout.split("\0") if name] if listed.returncode == 0 else []
+    files = tracked or [path for path in (ROOT / "ttscale").rglob("*") if "__pycache__" not in path.parts]
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    assert 1e6 < size < 15e6
+
+
 def test_wheel_holds_configs_and_zoo_and_nothing_of_the_checkout(wheel: Path):
     names = set(zipfile.ZipFile(wheel).namelist())
     configs = {f"ttscale/configs/{path.relative_to(ROOT / 'configs')}" for path in (ROOT / "configs").rglob("*.yaml")}

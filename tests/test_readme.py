@@ -47,6 +47,13 @@ def test_views_example(tmp_path: Path):
     run([sys.executable, "-c", code], tmp_path)
 
 
+def test_tradeoff_example(tmp_path: Path):
+    code = example(r"Train a bigger model, or spend more at test time\?", "python")
+    assert lines_of_code(code) <= 10
+    said = run([sys.executable, "-c", code], tmp_path)
+    assert "257.75" in said and (tmp_path / "runs/grid/tradeoff/report.html").exists()
+
+
 def test_language_example(tmp_path: Path):
     """With a tiny model of random weights in place of the fetched one."""
     tiny = tiny_language_model()

@@ -177,3 +177,9 @@ def test_records_side_by_side_take_the_order_of_the_first(runs):
     one, two = on_same_items([read_records(run) for run in runs])
     assert one.item_ids.tolist() == two.item_ids.tolist() == IDS
     assert np.array_equal(two.log_probs("c"), outcomes(2)) and np.array_equal(two.labels, LABELS)
+
+
+@pytest.mark.parametrize("one", [lambda path: path, str, read_records], ids=["Path", "str", "Records"])
+def test_one_run_alone_is_merged_too(tmp_path, runs, one):
+    made = merge_records(one(runs[0]), tmp_path / "out")
+    assert [member.name for member in made.members] == [member.name for member in read_records(runs[0]).members]

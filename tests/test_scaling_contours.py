@@ -11,8 +11,9 @@ from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.laws import SURFACES
 from ttscale.scaling.tradeoff.contours import contours, slice_contours
 from ttscale.scaling.tradeoff.costs import Costs
+from ttscale.scaling.tradeoff.minimum import least
 from ttscale.scaling.tradeoff.published import published
-from ttscale.scaling.tradeoff.search import falling_root, least
+from ttscale.scaling.tradeoff.search import falling_root
 
 TRUE = {
     "additive_draws": {"E": 0.02, "A": 2.0, "B": 6.0, "G": 0.1, "alpha": 0.35, "beta": 0.4, "gamma": 0.7},

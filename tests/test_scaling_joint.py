@@ -9,6 +9,7 @@ from simulated_grid import FIRST, PER_EPOCH, TRUTH, simulate, true_error
 from text_example import make_text_records
 
 from ttscale.errors import TtscaleError
+from ttscale.records.records import Records
 from ttscale.scaling.curves.curve import accuracy_curve, curve_of_credits
 from ttscale.scaling.planning.options import Option
 from ttscale.scaling.sampled import samples
@@ -17,13 +18,15 @@ from ttscale.scaling.surfaces.isoquant import exchange_slope
 from ttscale.scaling.surfaces.laws import SURFACES
 from ttscale.scaling.surfaces.quantity import error_of, fitted_of
 from ttscale.scaling.tradeoff.axes import amount, slice_along
-from ttscale.scaling.tradeoff.ceilings import stops_paying
+from ttscale.scaling.tradeoff.ceilings import ceiling, stops_paying
 from ttscale.scaling.tradeoff.costs import Costs
-from ttscale.scaling.tradeoff.exchange import ten_x_training_equals
+from ttscale.scaling.tradeoff.crossing import ten_x_training_equals
 from ttscale.scaling.tradeoff.joint import joint_fits, left_out
-from ttscale.scaling.tradeoff.ladder import Rung
-from ttscale.scaling.tradeoff.local_exchange import local_exchange
+from ttscale.scaling.tradeoff.ladder import Rung, climb
+from ttscale.scaling.tradeoff.local_exchange import _words, local_exchange
 from ttscale.scaling.tradeoff.measured import measure, rows_of
+from ttscale.scaling.tradeoff.recipes import recipe_words
+from ttscale.scaling.tradeoff.teams import of_equal_teams
 
 MIDDLE = {"n": 1.6e4, "d": 4.0, "k": math.sqrt(8)}
 N = np.array([1e3, 2.56e5])
@@ -44,29 +47,31 @@ def joint():
     return one
 
 
-def test_intervals_of_a_simulated_grid_cover_the_truth_at_their_rate():
-    hits = []
-    for seed in range(8):
-        found = simulate(200 + seed, n_items=600, n_boot=100)
-        points = measure(found.rungs, [option.curve for option in found.options], "epochs", seed=seed)
-        fit = fit_surface(
-            points.n, points.d, points.error, points.k, law="draws_share", ci=0.9, replicates=points.replicates
-        )
-        for along, truth in zip("nd", true_slopes(), strict=True):
-            slope = local_exchange(fit, COSTS, along, tuple(MIDDLE.values()), axis="epochs").slope
-            hits.append(slope.low <= truth <= slope.high)
-        for at in ((1e3, 1.0, 1.0), (1.6e4, 4.0, 4.0), (2.56e5, 16.0, 8.0)):
-            low, high = np.quantile(fit.errors(*at, refits=True), [0.05, 0.95])
-            hits.append(low <= true_error(*at)[0] <= high)
-        assert fit.params["gamma"].method == "refits to resampled items and seeds, percentiles"
-    assert 0.75 <= np.mean(hits) <= 1.0  # 40 at level 0.9, about half of them independent
+def test_intervals_of_a_simulated_grid_cover_the_truth_whatever_law_is_chosen():
+    """At level 0.9, the law chosen by the back-test. By the chosen law's refits alone 18 of these 24 slopes were."""
+    slopes, reached, laws = [], [], set()
+    for seed in range(300, 312):
+        found = simulate(seed, n_items=600, n_boot=60)
+        (one,) = joint_fits(found.rungs, found.options, ci=0.9, limits=False)
+        laws.add(one.surface.law)
+        by_n, by_d = true_slopes()
+        slopes += [e.slope.low <= truth <= e.slope.high for e, truth in zip(one.exchange, (by_d, by_n), strict=False)]
+        for rung, limit in zip(found.rungs, one.ceilings, strict=True):
+            if math.isfinite(limit.law.value):
+                truth = 1 - true_error(rung.n_params, rung.epochs, np.inf)[0]
+                reached.append(limit.law.low <= truth <= limit.law.high)
+        assert one.surface.params["alpha"].method == "refits to resampled items and seeds, percentiles"
+    assert len(laws) > 2 and len(slopes) == 24 and np.mean(slopes) >= 0.85
+    assert len(reached) >= 20 and np.mean(reached) >= 0.85
 
 
 def test_the_joint_law_of_a_simulated_grid(joint):
     assert (joint.kind, joint.axis, joint.fixed, len(joint.rungs)) == ("tta", "epochs", 55_000.0, 15)
     assert joint.surface.law in ("draws_share", "draws_as_compute") and joint.surface.quantity == "error"
-    for (largest, every), bound in zip(left_out(joint.surface).values(), (2.5, 3.0, 2.5, 2.5), strict=True):
-        assert largest < bound and every < bound
+    missed = left_out(joint.surface)
+    assert list(missed) == ["the largest size", "the largest training budget", "the largest number of draws"]
+    assert all(largest < 2.5 and every < 2.5 for largest, every in missed.values())
+    assert "With one of 3 amounts of epochs left out the law is not determined" in joint.text  # two are left
     truths = true_slopes()
     assert [one.along for one in joint.exchange] == ["d", "n", "d", "d", "n", "n"]
     for one, truth in zip(joint.exchange, (truths[1], truths[0]), strict=False):
@@ -75,8 +80,6 @@ def test_the_joint_law_of_a_simulated_grid(joint):
         assert one.at == pytest.approx(tuple(MIDDLE.values()))
     assert joint.exchange[0].valid_from == pytest.approx(PER_EPOCH * 1.6e4)
     assert joint.exchange[0].valid_to == pytest.approx(PER_EPOCH * 1.6e4 * 16)
-    reached = 1 - true_error(np.repeat((1e3, 4e3, 1.6e4, 6.4e4, 2.56e5), 3), [1.0, 4.0, 16.0] * 5, np.inf)
-    assert np.mean([c.law.low <= t <= c.law.high for c, t in zip(joint.ceilings, reached, strict=True)]) >= 0.7
     assert "the largest size is missed by" in joint.text
 
 
@@ -114,7 +117,8 @@ def test_rates_along_size_and_data_differ_in_sign(as_compute):
     along_size = local_exchange(as_compute, COSTS, "n", at, axis="tokens")
     assert along_data.slope.value == pytest.approx(-1.2 * (1 - share), rel=1e-4)
     assert along_size.slope.value == pytest.approx(1 - 0.15 / 0.3 * share, rel=1e-4) and along_size.slope.value > 0.5
-    assert along_data.text.startswith("Votes, along training tokens at 3e+04 parameters, about 2 draws: 10 × train")
+    assert along_data.text.startswith("Votes, along training tokens at 3e+04 parameters, about 2 draws: 2 × test c")
+    assert "measured with 1 to 8 draws and from" in along_data.text
     assert "not less" in along_size.text and "dearer draws outweigh" in along_size.text
 
 
@@ -137,16 +141,39 @@ def test_of_an_ensemble_every_model_is_trained(as_compute):
     assert local_exchange(steep, ensemble, "d", at, axis="unique").slope.value == pytest.approx(s / (1 + s), rel=1e-6)
 
 
-def test_a_steep_rate_is_told_the_other_way_round(as_compute):
+def test_a_rate_that_the_draws_measured_do_not_reach_is_told_by_what_fits(as_compute):
     flat = replace(as_compute, replicates=as_compute.replicates * [1, 1, 1, 1, 1, 0.1],
                    params=dict(as_compute.params, gamma=replace(as_compute.params["gamma"], value=0.03)))  # fmt: skip
     one = local_exchange(flat, COSTS, "d", (3e4, 30.0, 2.0), axis="unique")
-    x = 10 ** (-1 / one.slope.value)
-    assert one.ten_x.value > 100 and f"10 × test compute = {x:.3g} × training" in one.text
+    assert one.ten_x.value > one.test_span == 8.0 and (one.k_from, one.k_to) == (1.0, 8.0)
+    assert f"2 × test compute = {2 ** (-1 / one.slope.value):.3g} × training" in one.text
+    assert "10 × training is worth more than the 8 × of the draws measured" in one.text
+    by_hand = replace(
+        one, slope=replace(one.slope, value=-2.0, low=-4.0, high=-1e-4), ten_x=replace(one.ten_x, value=100.0)
+    )
+    assert "1.41 × training (90% interval 1.19 × to no upper limit)" in _words(by_hand, "unique", "")
+    unsure = replace(by_hand, slope=replace(by_hand.slope, low=math.nan, high=math.nan))
+    assert "unknown" not in _words(unsure, "unique", "") and "too many for an interval" in _words(unsure, "unique", "")
     never = replace(as_compute, params=dict(as_compute.params, gamma=replace(as_compute.params["gamma"], value=0.0)))
     one = local_exchange(never, COSTS, "d", (3e4, 30.0, 2.0), axis="unique")
     assert one.slope.value == -math.inf and "do not lower the error" in one.text
     assert ten_x_training_equals(400.0) == math.inf
+
+
+def test_what_other_laws_say_widens_the_interval(as_compute):
+    other = replace(as_compute, law="another", replicates=as_compute.replicates * [1, 1, 1, 1, 1, 0.5],
+                    params=dict(as_compute.params, gamma=replace(as_compute.params["gamma"], value=0.15)))  # fmt: skip
+    far = replace(other, backtest=replace(other.backtest, ranking=1.0))
+    as_good = replace(other, backtest=as_compute.backtest)
+    lost = replace(as_good, status="not_converged")
+    at = (3e4, 30.0, 2.0)
+    alone, *found = (
+        local_exchange(replace(as_compute, candidates=some), COSTS, "d", at, axis="unique").slope
+        for some in ((), (as_compute, far, lost), (as_compute, as_good))
+    )
+    theirs = local_exchange(as_good, COSTS, "d", at, axis="unique").slope
+    assert found[0] == alone and (found[1].low, found[1].high) == (theirs.low, alone.high)
+    assert theirs.high < alone.low and "of 2 laws together" in found[1].method
 
 
 def test_each_axis_of_data_holds_the_other_fixed():
@@ -301,3 +328,80 @@ def test_votes_and_coverage_of_sampled_answers():
     at = {"n": 1e5, "d": 1e6}
     assert float(coverage.surface.errors(**at, k=15.0)) < float(votes.surface.errors(**at, k=15.0))
     assert "No rung has two training seeds" in votes.text
+
+
+def team_grid(seeds):
+    """Two sizes on three amounts of data, with so many seeds of each amount."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 120)
+    log_probs, flops, cards = {}, {}, {}
+    for size, better in ((10, 0.0), (100, 0.7)):
+        for amount_, n_seeds in zip((100, 400, 1600), seeds, strict=True):
+            for seed in range(n_seeds):
+                x = rng.standard_normal((120, 2, 3))
+                x[np.arange(120), :, labels] += better + amount_**0.1
+                name = f"w{size}-u{amount_}-s{seed}"
+                log_probs[name] = (x - np.log(np.exp(x).sum(axis=-1, keepdims=True))).astype(np.float32)
+                flops[name] = float(size)
+                cards[name] = {
+                    "size": f"w{size}", "budget": f"u{amount_}", "seed": seed, "n_params": size, "n_train": amount_,
+                    "train_flops": 3.0 * size * amount_,
+                    "recipe": {"n_train": amount_, "batch_size": 32 if amount_ < 400 else 128, "momentum": 0.9},
+                    "epochs": 1,
+                }  # fmt: skip
+    return climb(
+        [Records.from_arrays(log_probs, labels, flops=flops, cards=cards)], vote="mean", n_boot=40, ci=0.9, seed=0
+    )
+
+
+@pytest.fixture
+def without_law(monkeypatch):
+    """Everything but the fit, which takes long where all is noise."""
+
+    def refuse(*_):
+        raise TtscaleError("y", expected="no fit", got="one", fix="None.")
+
+    monkeypatch.setattr("ttscale.scaling.tradeoff.joint._surface", refuse)
+
+
+def test_teams_are_of_as_many_models_on_every_rung(without_law):
+    rungs, options = team_grid((2, 3, 3))
+    found = {one.kind: one for one in joint_fits(rungs, options, ci=0.9, n_boot=40)}
+    assert found["product"].costs.most_models == 2.0
+    for kind in ("ensemble", "product"):
+        assert "Teams are of 2 models on every rung" in found[kind].text
+    assert "Teams" not in found["tta"].text
+    of_three = next(one for one in options if one.curve.kind == "ensemble" and one.rung == "w10-u400")
+    two = of_equal_teams([next(one for one in options if one.curve.kind == "ensemble"), of_three])[1]
+    np.testing.assert_allclose(two.curve.credit, of_three.curve.credit[:2])  # each two of the three
+    assert two.train_flops.tolist() == [1.2e4, 2.4e4]
+    alike = {one.kind: one for one in joint_fits(*team_grid((2, 2, 2)), ci=0.9, n_boot=40)}
+    assert "Teams" not in alike["product"].text
+
+
+def test_recipes_that_differ_are_told(without_law):
+    rungs, options = team_grid((1, 1, 1))
+    shares = []
+    (found,) = joint_fits(rungs, options, ci=0.9, n_boot=40, on_progress=shares.append)
+    assert "Recipes differ between the rungs in batch size (32 or 128): size and data act together" in found.text
+    assert "momentum" not in found.text and shares == sorted(shares) and shares[-1] == 1.0
+    assert recipe_words({"a": ["1", "2", "3"], "b_c": ["4", "5"]}).startswith(
+        "Recipes differ between the rungs in a (1, 2 or 3) and b c (4 or 5): "
+    )
+
+
+def test_a_limit_by_the_law_is_told_only_where_it_is_near(joint):
+    found = simulate(305, n_items=600, n_boot=60)
+    (one,) = joint_fits(found.rungs, found.options, ci=0.9, limits=False)
+    assert one.surface.law == "draws_share" and one.surface.backtest.error_ranking > 0
+    for limit, option in zip(one.ceilings, found.options, strict=True):
+        if limit.stops is not None:
+            assert math.isnan(limit.law.value) and "by the law" not in limit.text
+        if math.isfinite(limit.law.value):
+            assert abs(limit.law.value - option.curve.accuracy[-1]) <= one.surface.backtest.error_ranking
+            assert "beyond the 8 draws measured, by the law, no more than" in limit.text
+    as_size = fit_surface(*(one.surface.points.inputs[i] for i in (0, 1)), one.surface.points.y,
+                          one.surface.points.inputs[2], law="draws_as_size", n_boot=40, ci=0.9)  # fmt: skip
+    rung = found.rungs[0]
+    limit = ceiling(rung, found.options[0].curve, as_size, rung.epochs)
+    assert limit.by_form and math.isnan(limit.law.value) and "by the law" not in limit.text

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.laws import SURFACES
 from ttscale.scaling.tradeoff.breakeven import Priced, break_even, equal_cost_multiplier
 from ttscale.scaling.tradeoff.costs import Costs, token_costs
-from ttscale.scaling.tradeoff.exchange import ten_x_training_equals
+from ttscale.scaling.tradeoff.crossing import ten_x_training_equals
 from ttscale.scaling.tradeoff.formulas import optimal_tokens, sardana_optimum, snell_exchange
-from ttscale.scaling.tradeoff.lifetime import best, cheapest
+from ttscale.scaling.tradeoff.lifetime import Question, _words, best, cheapest
 from ttscale.scaling.tradeoff.published import published
 
 TRUE = {"E": 0.03, "A": 3.0, "B": 8.0, "alpha": 0.35, "beta": 0.4, "gamma": 0.2}
@@ -84,9 +85,78 @@ def test_cheapest_against_scipy(queries, error, most):
     assert one.whole.k.value == tried[int(np.argmin(by_k))] and one.whole.whole is None
 
 
+NARROW = {"n": (1e3, 2.56e5), "d": (1.0, 16.0), "k": (1.0, 8.0)}
+GRID = np.geomspace(1e3, 2.56e5, 5)
+STEEP = {"E": 0.03, "A": 1.3, "B": 0.13, "alpha": 0.28, "beta": 0.55, "gamma": 0.2}
+
+
+def narrow(most):
+    return Costs(GRID, 500 * GRID**0.9, 300 * GRID**0.9, 4e6 * GRID**0.9, most)
+
+
+def brute(one, spent, queries, *, error=None, total=None, draws=None, points=150):
+    """The least of a dense grid of sizes and draws within ``NARROW``: total FLOPs at an error, with the data found by
+    bisection, or error at total FLOPs."""
+    n = np.geomspace(*NARROW["n"], points)[:, None]
+    k = np.geomspace(*NARROW["k"], points)[None] if draws is None else np.array([[draws]])
+    low, high = (np.full((points, k.size), math.log(end)) for end in NARROW["d"])
+    if total is not None:
+        d = spent.data(n, total - queries * spent.test_flops(n, k), k)
+        errors = one.errors_at(one.best, n, np.clip(d, *NARROW["d"]), k)
+        return np.where(d >= NARROW["d"][0], errors, np.inf).min()
+    reached = one.errors_at(one.best, n, np.exp(high), k) <= error
+    for _ in range(50):
+        middle = (low + high) / 2
+        enough = one.errors_at(one.best, n, np.exp(middle), k) <= error
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    totals = spent.train_flops(n, np.exp(high), k) + queries * spent.test_flops(n, k)
+    return np.where(reached, totals, np.inf).min()
+
+
+@pytest.mark.parametrize("most", [1.0, math.inf, 3.0])
+@pytest.mark.parametrize("queries", [1e3, 1e6, 1e9])
+def test_where_data_and_draws_end_against_a_dense_grid(queries, most):
+    """The answer then lies on a curved edge of what was measured, more often than not."""
+    one, spent = published("draws_as_compute", STEEP, **NARROW), narrow(most)
+    for error in (0.1, 0.14):
+        found = cheapest(one, spent, queries, error)
+        expected = brute(one, spent, queries, error=error)
+        assert expected * 0.95 <= found.total_flops.value <= expected * (1 + 1e-9)
+        assert found.total_flops.value <= found.whole.total_flops.value
+        by_k = [brute(one, spent, queries, error=error, draws=k, points=1500) for k in range(1, 9)]
+        assert min(by_k) * 0.995 <= found.whole.total_flops.value <= min(by_k) * (1 + 1e-9)
+        other = best(one, spent, queries, found.total_flops.value * 1.1)
+        least = brute(one, spent, queries, total=found.total_flops.value * 1.1)
+        assert least * 0.98 <= other.error.value <= least * (1 + 1e-9)
+        assert other.error.value <= other.whole.error.value
+
+
+def test_intervals_where_data_end_are_of_searches_that_found_the_least():
+    rng = np.random.default_rng(5)
+    others = [{key: x * math.exp(0.05 * rng.standard_normal()) for key, x in STEEP.items()} for _ in range(20)]
+    one = published("draws_as_compute", STEEP, others=others, **NARROW)
+    found = cheapest(one, narrow(1.0), 1e6, 0.14).total_flops
+    each = [brute(published("draws_as_compute", p, **NARROW), narrow(1.0), 1e6, error=0.14) for p in others]
+    low, high = np.quantile(each, ENDS, method="inverted_cdf")
+    assert (found.low, found.high) == pytest.approx((low, high), rel=0.03)
+    assert found.low <= low * (1 + 1e-9) and found.high <= high * (1 + 1e-9)
+
+
 def test_many_queries_want_less_compute_each_and_more_training():
     few, many = (cheapest(surface(), costs(), queries, 0.15) for queries in (1e4, 1e9))
     assert few.test_flops.value > many.test_flops.value and few.train_flops.value < many.train_flops.value
+
+
+def test_one_draw_by_the_number_that_is_printed_and_no_interval_that_is_not_known():
+    one = cheapest(published("draws_as_compute", STEEP | {"gamma": 0.01}, **NARROW), narrow(1.0), 1e9, 0.14)
+    assert f"{one.k.value:.3g}" == "1" and " 1 draw a query" in one.text and "interval" not in one.text
+    near = replace(one.k, value=1.00004)
+    parts = [one.n, one.d, near, one.train_flops, one.test_flops, one.total_flops, one.error]
+    assert " 1 draw a query" in _words(Question(1e9, 0.14, math.nan, ""), parts, True, ())
+    assert math.isnan(one.total_flops.low) and math.isnan(one.error.high)
+    several = cheapest(surface(refits=25), costs(), 1e6, 0.15)
+    assert "(95% interval by this law " in several.text
+    assert "unknown" not in cheapest(surface(refits=25), costs(), 1e6, 0.0305).whole.text
 
 
 def test_a_share_of_training_that_is_next_to_nothing_is_not_called_none():
@@ -291,6 +361,8 @@ def test_break_even_intervals_over_resamples():
     found = break_even(A, small, level=0.9)
     assert found.share_never == pytest.approx(2 / 7) and found.queries.high == math.inf
     assert found.queries.low == 0.0 and "29% of the resamples never" in found.text  # ∞: b does not get there, a does
+    unknown = break_even(A, Priced("b", 4e11, 40.0, test_replicates=np.array([30.0, math.nan])))
+    assert math.isnan(unknown.queries.low) and "interval" not in unknown.text and unknown.queries.value == 2e10
     both = break_even(Priced("a", 1e12, 10.0, train_replicates=np.full(3, 7e11)), Priced("b", 4e11, 40.0), level=0.9)
     assert (both.queries.value, both.queries.low, both.queries.high) == pytest.approx((2e10, 1e10, 1e10))
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scaling_example import correlated_credits, curve_with
-from scipy.stats import beta, binom, hypergeom
+from scipy.stats import beta, binom, hypergeom, t
 
 from ttscale.scaling.fits.backtest import Backtest
 from ttscale.scaling.fits.choice import pick
+from ttscale.scaling.fits.doubt import Doubt, doubt_of
 from ttscale.scaling.fits.fit import stacked_fit
 from ttscale.scaling.fits.fit_law import fit_law
 from ttscale.scaling.fits.prediction import growth, times_outside
@@ -26,16 +27,46 @@ def quick_laws(monkeypatch):
     monkeypatch.setattr("ttscale.scaling.fits.fit_law.LAWS", few)
 
 
-def test_weights_fall_with_standard_errors_behind_the_best_and_with_parameters():
-    unsure = 1e-4  # .02² is 3 of them behind .01²
-    got = weights_of(np.array([0.01, 0.02, math.nan, 0.01]), np.array([2, 2, 1, 4]), unsure)
-    np.testing.assert_allclose(got, np.array([1, math.exp(-3), 0, math.exp(-2)]) / (1 + math.exp(-3) + math.exp(-2)))
-    np.testing.assert_allclose(weights_of(np.array([0.0, 0.02, 0.0]), np.array([3, 1, 3]), 0.0), [0.5, 0.0, 0.5])
+def test_weights_are_the_odds_of_erring_less_and_fall_with_parameters():
+    doubt = Doubt(np.full((4, 4), 1e-4), 4)  # .02² is 3 of them behind .01²
+    got = weights_of(np.array([0.01, 0.02, math.nan, 0.01]), np.array([2, 2, 1, 4]), doubt)
+    raw = np.array([1, t.cdf(-3, 4) / t.cdf(3, 4), 0, math.exp(-2)])
+    np.testing.assert_allclose(got, raw / raw.sum())
+    sure = Doubt(np.zeros((3, 3)), 4)
+    np.testing.assert_allclose(weights_of(np.array([0.0, 0.02, 0.0]), np.array([3, 1, 3]), sure), [0.5, 0.0, 0.5])
 
 
-def test_the_simplest_law_within_a_standard_error_is_chosen():
+def test_the_doubt_about_two_laws_by_hand():
+    """Two splits, whose mean squared errors are 2 and 4 of one law, 1 and 5 of the other: 1 and −1 apart."""
+    off = [np.sqrt([[1.0], [3], [3], [5]]), np.sqrt([[2.0], [4], [0], [6]])]
+    doubt = doubt_of([a_backtest(one, one, 0 * one, 0 * one) for one in off])
+    assert doubt.freedom == 1 and doubt.unsure[0, 1] == doubt.unsure[1, 0] == pytest.approx(math.sqrt((1 / 2 + 1) * 2))
+    assert doubt.unsure[0, 0] == 0.0
+    np.testing.assert_allclose(doubt.margins(np.array([3.0, 4.0])), [0.0, math.sqrt(3.0) * t.ppf(2 / 3, 1)])
+    one_split = doubt_of([a_backtest(one[:2], one[:2], 0 * one[:2], 0 * one[:2]) for one in (off[0], 0 * off[0])])
+    assert one_split.unsure[0, 1] == pytest.approx(math.sqrt((1 / 2 + 1) * 2))  # its directions: 1 and 3 apart
+
+
+def test_the_doubt_is_that_of_new_items():
+    """Two laws that predict 0, and the mean of the items they are fitted on: how much the difference of their errors
+    varies from sample to sample is what one sample says, rather more; as of independent folds it would be half."""
+    rng, n, found = np.random.default_rng(0), 40, []
+    for items in rng.normal(0.2, 1.0, (600, n)):
+        firsts = [np.isin(np.arange(n), rng.permutation(n)[: n // 2]) for _ in range(5)]
+        fitted = np.array([[items[half].mean()] for half in firsts + [~first for first in firsts]])
+        observed = np.roll(fitted, 5, axis=0)
+        tested = [a_backtest(one, one, observed, observed) for one in (0 * fitted, fitted)]
+        apart = tested[0].squares - tested[1].squares
+        found.append((apart.mean(), doubt_of(tested).unsure[0, 1], apart.std(ddof=1) / math.sqrt(10)))
+    mean, unsure, folds = np.array(found).T
+    assert 1.0 < np.sqrt((unsure**2).mean()) / mean.std() < 1.6
+    assert np.sqrt((folds**2).mean()) / mean.std() < 0.6
+
+
+def test_the_simplest_law_within_the_margin_is_chosen():
     errors, sizes = np.array([0.010, 0.012, 0.020, math.nan]), np.array([5, 3, 1, 1])
-    assert [pick(errors, sizes, unsure) for unsure in (0.0, 4.3e-5, 4.5e-5, 3.1e-4)] == [0, 0, 1, 2]
+    assert [pick(errors, sizes, margin) for margin in (0.0, 4.3e-5, 4.5e-5, 3.1e-4)] == [0, 0, 1, 2]
+    assert pick(errors, sizes, np.array([0.0, 4.3e-5, 3.1e-4, 1.0])) == 2  # each law its own
     assert pick(np.array([0.01, 0.0101]), np.array([3, 2])) == 1  # within 2 %
     assert pick(np.array([0.011, 0.01, 0.0105]), np.array([2, 2, 2]), 1.0) == 1  # the best of equally simple ones
 
@@ -52,7 +83,6 @@ def test_the_misfit_is_what_sampling_of_either_half_does_not_explain():
     assert tested.gain_misfit == pytest.approx(math.sqrt((gain**2).mean() - 0.05**2 - fitted))
     loud = a_backtest(gain, gain, observed, observed, 0.2)
     assert loud.gain_misfit == pytest.approx(0.5 * loud.gain_rmse)
-    assert tested.unsure == pytest.approx(0.05**2 / math.sqrt(2))
 
 
 def test_the_weights_of_a_fold_come_from_the_other_splits():
@@ -62,12 +92,14 @@ def test_the_weights_of_a_fold_come_from_the_other_splits():
     tested = [a_backtest(0.5 + off, off, observed, 0 * observed, 0.02) for off in (off_a, off_b)]
     got = stacked_backtest(tested, np.array([1, 2]))
     # the mean squares of a in the other split are 10, 5, 10, 5, those of b 10, 2.5, 10, 2.5, in units of 1e-4
-    behind = np.array([0.0, 2.5, 0.0, 2.5])[:, None] / (4 / math.sqrt(2))
-    share = 1 / (1 + np.exp(behind - 1.0))  # of a, which has a parameter less
+    # (a − b) of the splits is 2.5 and 0
+    behind = np.array([0.0, 2.5, 0.0, 2.5])[:, None] / math.sqrt((1 / 2 + 1) * 2.5**2 / 2)
+    odds = t.cdf(-behind, 1) / t.cdf(behind, 1) * math.e  # of a, which has a parameter less
+    share = odds / (1 + odds)
     expected = share * off_a + (1 - share) * off_b
     np.testing.assert_allclose(got.predicted - 0.5, expected)
     assert got.gain_rmse == pytest.approx(np.sqrt((expected**2).mean()))
-    choice = chosen_backtest([replace(one, noise=0.0) for one in tested], np.array([1, 2]))
+    choice = chosen_backtest(tested, np.array([1, 2]))
     np.testing.assert_allclose(choice.predicted - 0.5, np.array([[1.0], [2], [3], [4]]) / 100)  # a, b, a, b
 
 
@@ -76,7 +108,9 @@ def test_the_weights_of_a_single_split_come_from_its_other_direction():
     off_a, off_b = np.array([[0.01], [0.03]]), np.array([[0.02], [0.01]])
     tested = [a_backtest(0.5 + off, off, observed, 0 * observed, 0.02) for off in (off_a, off_b)]
     got = stacked_backtest(tested, np.array([2, 2]))
-    share = 1 / (1 + np.exp(np.array([[9.0 - 1.0], [1.0 - 4.0]]) / 4.0))  # of a, by the squares in the other direction
+    # by the squares in the other direction, 9 and 1, 1 and 4; (a − b) of the two is −3 and 8
+    more = t.cdf(np.array([[9.0 - 1.0], [1.0 - 4.0]]) / math.sqrt((1 / 2 + 1) * 11.0**2 / 2), 1)
+    share = 1 - more  # of a
     np.testing.assert_allclose(got.predicted - 0.5, share * off_a + (1 - share) * off_b)
 
 
@@ -88,8 +122,11 @@ def test_a_stacked_fit_is_the_weighted_mean_of_its_laws():
     assert sum(stacked.weights.values()) == pytest.approx(1.0)
     errors = {fit.law: fit.backtest_gain_rmse for fit in chosen.candidates}
     sizes = {fit.law: len(fit.values) for fit in chosen.candidates}
-    unsure = chosen.backtest.noise**2 * math.sqrt(2 / 10)
-    raw = {law: math.exp(-(error**2) / unsure - sizes[law]) for law, error in errors.items()}
+    squares = {fit.law: (fit.backtest.squares[:5] + fit.backtest.squares[5:]) / 2 for fit in chosen.candidates}
+    best = squares[min(errors, key=errors.get)]
+    apart = {law: one - best for law, one in squares.items()}
+    steps = {law: one.mean() / max(one.std(ddof=1) * math.sqrt(1 / 5 + 1), 1e-12) for law, one in apart.items()}
+    raw = {law: t.cdf(-one, 4) / t.cdf(one, 4) * math.exp(-sizes[law]) for law, one in steps.items()}
     assert stacked.weights == pytest.approx({law: one / sum(raw.values()) for law, one in raw.items()})
     by_law = {fit.law: fit for fit in chosen.candidates}
     for k in (3, 16, 40):

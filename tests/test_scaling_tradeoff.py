@@ -1,5 +1,8 @@
 """Crossings, exchange rates, cross-fitted choices, ladders and verdicts."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,12 +14,14 @@ from ttscale.records.records import Records
 from ttscale.scaling.curves.combined import paired_difference
 from ttscale.scaling.curves.curve import accuracy_curve
 from ttscale.scaling.intervals.bootstrap import bootstrap_means
-from ttscale.scaling.intervals.crossfit import best_against
+from ttscale.scaling.intervals.crossfit import Contest
 from ttscale.scaling.intervals.halves import first_half, folds
 from ttscale.scaling.strategy import ensemble, tta
-from ttscale.scaling.tradeoff.exchange import crossing, exchange_rate, ten_x_training_equals
+from ttscale.scaling.tradeoff.crossing import crossing, exchange_rate, ten_x_training_equals
+from ttscale.scaling.tradeoff.entrants import Entrants
 from ttscale.scaling.tradeoff.exchanges import exchange_between
 from ttscale.scaling.tradeoff.ladder import Option, Rung, climb, same_items
+from ttscale.scaling.tradeoff.measured_lives import lives
 from ttscale.scaling.tradeoff.pareto import pareto
 from ttscale.scaling.tradeoff.tradeoff import tradeoff
 
@@ -67,9 +72,9 @@ def analytic(train, test, k, *, gain=1.0):
     return np.repeat(level[:, None], 20, axis=1)
 
 
-def rung_and_option(size, train, test, budgets):
+def rung_and_option(size, train, test, budgets, n_boot=50):
     curve = curve_with(analytic(train, test, np.arange(1, budgets + 1)), flops=test * np.arange(1, budgets + 1.0),
-                       name=f"tta/{size}", kind="tta", subject=size, n_boot=50)  # fmt: skip
+                       name=f"tta/{size}", kind="tta", subject=size, n_boot=n_boot)  # fmt: skip
     rung = Rung(size, (size,), 1.0, test, train, curve.at(1), curve)
     return rung, Option(size, curve, np.full(budgets, train))
 
@@ -85,6 +90,46 @@ def test_exchange_of_analytic_curves_is_jones_rate():
     assert found.ten_x_training_equals == pytest.approx(JONES_TEN_X, rel=1e-3)
     assert (found.rate.low, found.rate.high) == pytest.approx((1.2, 1.2), rel=1e-4)
     assert "10 × less training costs 15.8 × the test compute" in found.text
+
+
+def test_the_luck_of_training_moves_crossings_and_rates():
+    """Of items that are all alike only training is left: the rate varies by what both rungs' seeds vary by."""
+    small, option = rung_and_option("small", 1e12, 1e6, 64, n_boot=4000)
+    big, _ = rung_and_option("big", 3e12, 4e6, 1, n_boot=4000)
+    spread = {"small": 0.01, "big": 0.02}
+    lucky = [replace(one, members=("a", "b"), seed_sd=spread[one.name]) for one in (small, big)]
+    found = exchange_between(*lucky, option)
+    sd = math.hypot(0.01, 0.02) / math.sqrt(2)  # two seeds each; 0.1 of accuracy is a factor of 10 in test FLOPs
+    half = 1.96 * sd / 0.1 / np.log10(3)
+    assert found.rate.value == pytest.approx(1.2, rel=1e-4)
+    assert (found.rate.low, found.rate.high) == pytest.approx((1.2 - half, 1.2 + half), rel=0.1)
+    of_twenty = math.sqrt(20 / 19) * 2.093  # Student's t of so few items, as for all paired differences
+    assert found.gap.high - found.gap.low == pytest.approx(2 * of_twenty * sd, rel=0.1)
+    assert found.share_crossing > 0.99
+    near, _ = rung_and_option("near", 3e12, 1.8e7, 1, n_boot=4000)  # 64 draws just reach it: only with luck
+    reached = exchange_between(lucky[0], replace(near, members=("a", "b"), seed_sd=0.02), option)
+    assert 0.4 < reached.share_crossing < 0.6
+
+
+def test_the_luck_of_training_is_in_the_lives_of_what_was_measured():
+    pairs = [rung_and_option("small", 1e12, 1e6, 64, n_boot=200), rung_and_option("big", 3e12, 8e6, 2, n_boot=200)]
+    error = 1 - analytic(3e12, 8e6, [1])[0, 0] + 0.01
+    found = {}
+    for sd in (0.0, 0.02):
+        rungs = [replace(rung, members=("a", "b"), seed_sd=sd) for rung, _ in pairs]
+        (found[sd],) = lives(Entrants.of(rungs, [], [option for _, option in pairs]), error).break_evens
+    assert found[0.0].queries.low == found[0.0].queries.value == found[0.0].queries.high
+    assert found[0.02].queries.low < found[0.02].queries.value < found[0.02].queries.high
+    assert found[0.02].queries.value == found[0.0].queries.value
+
+
+def test_queries_break_even_with_whole_draws():
+    """The curve crosses between 2 and 3 draws; nobody can draw less than 3."""
+    small, option = rung_and_option("small", 1e12, 1e6, 8)
+    big, _ = rung_and_option("big", 1.5e12, 1.6e6, 1)
+    found = exchange_between(small, big, option)
+    assert 2 < found.test_ratio * 1.6 < 3
+    assert found.break_even.queries.value == pytest.approx(0.5e12 / (3e6 - 1.6e6))
 
 
 def test_a_curve_that_never_arrives_has_a_gap_and_no_rate():
@@ -138,7 +183,7 @@ def test_cross_fitted_choice_by_hand():
     rng = np.random.default_rng(0)
     curve = curve_with(rng.random((5, 100)) < 0.5, n_boot=100)
     rival = (rng.random(100) < 0.5).astype(float)
-    difference, choices, smallest = best_against([(curve, np.array([0, 2, 4]))], rival)
+    difference, choices, smallest = Contest.among([(curve, np.array([0, 2, 4]))]).against(rival)
     fold = folds(curve.item_ids, None, 10, seed=0)
     composite, picked = np.empty(100), []
     for scored in (fold == number for number in range(10)):
@@ -161,7 +206,7 @@ def test_choosing_among_equals_wins_nothing():
         ease = rng.beta(4, 2, 200)
         curve = curve_with(rng.random((30, 200)) < ease, n_boot=100)
         rival = (rng.random(200) < ease).astype(float)
-        difference, _, _ = best_against([(curve, np.arange(30))], rival)
+        difference, _, _ = Contest.among([(curve, np.arange(30))]).against(rival)
         honest.append(difference.value)
         held += difference.low <= 0 <= difference.high
         naive.append(curve.accuracy.max() - rival.mean())
@@ -175,7 +220,7 @@ def test_nine_tenths_choose_better_than_a_half():
     for _ in range(600):
         right = rng.random((2, 300)) < np.array([[0.70], [0.74]])
         curve = curve_with(right.astype(float), n_boot=40)
-        tenths, _, _ = best_against([(curve, np.arange(2))], np.zeros(300))
+        tenths, _, _ = Contest.among([(curve, np.arange(2))]).against(np.zeros(300))
         first = first_half(curve.item_ids, None, seed=0)
         halves = [right[np.argmax(right[:, chooser].mean(axis=1))][~chooser].mean() for chooser in (first, ~first)]
         gained.append(tenths.value - np.mean(halves))
@@ -227,6 +272,7 @@ def test_a_small_difference_is_too_close_to_call():
     assert found.verdicts[0].winner == "too close to call"
     assert "is too close to call" in found.verdicts[0].text
     assert "Training FLOPs are not known for a, b" in " ".join(found.notes)
+    assert "one training seed" in found.notes[-1] and "no interval holds it" in found.notes[-1]
 
 
 def test_the_bigger_model_can_win():
@@ -288,7 +334,7 @@ def test_equal_accuracy_is_no_win():
     small, big = climb([records], vote="mean", ci=0.95, n_boot=50, seed=0)[0]
     assert small.accuracy.value == big.accuracy.value
     assert crossing(small.plain.flops, small.plain.accuracy, big.accuracy.value)[0] == pytest.approx(1e6)
-    difference, _, _ = best_against([(small.plain, np.array([0]))], big.plain.credit[0])
+    difference, _, _ = Contest.among([(small.plain, np.array([0]))]).against(big.plain.credit[0])
     assert difference.value == 0 and -difference.low == difference.high > 0
 
 

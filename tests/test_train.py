@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_data
+from PIL import Image
 from safetensors.torch import load_file
 
 from ttscale.data import fashion_mnist
@@ -17,7 +18,7 @@ from ttscale.draws import keyed
 from ttscale.errors import TtscaleError
 from ttscale.models.resnet8 import resnet8
 from ttscale.models.zoo import ZOO_FOLDER
-from ttscale.training.images import Images, validation_rows
+from ttscale.training.images import Images, load_split, validation_rows
 from ttscale.training.ladder import train_ladder
 from ttscale.training.loop import fit_classifier
 from ttscale.training.recipe import Recipe
@@ -102,11 +103,12 @@ def test_cards_hold_what_made_them(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"widths": []}, "widths"), ({"seeds": [-1]}, "seeds"), ({"processes": 0}, "processes"),
+        ({"widths": []}, "widths"), ({"seeds": [-1]}, "seeds"), ({"processes": 0}, "processes: expected an integer"),
         ({"recipe": replace(RECIPE, epochs=0)}, "recipe.epochs"),
+        ({"recipe": replace(RECIPE, batch_size=1)}, "recipe.batch_size: expected an integer of at least 2"),
         ({"recipe": replace(RECIPE, learning_rate=0)}, "learning_rate"),
         ({"n_validation": 70}, "one batch of 16 images"),
-        ({"n_validation": "x"}, "n_validation: expected integers of at least 1"),
+        ({"n_validation": "x"}, "n_validation: expected an integer of at least 1"),
         ({"widths": ["a"]}, "widths: expected integers"), ({"widths": 4}, "widths: expected integers"),
         ({"seeds": [0, 0]}, "each once"), ({"device": "toaster"}, "device: expected"),
         ({"out": 5}, "out: expected a path"),
@@ -180,6 +182,83 @@ def test_the_shipped_cards_are_those_of_the_default_ladder():
     if not fashion_mnist.DEBIAN.is_dir():
         pytest.skip("no training images of Fashion-MNIST here")
     assert len(train_ladder(load_data("fashion-mnist", split="train"), ZOO_FOLDER)) == 20
+
+
+@pytest.mark.parametrize("first", [None, 8])
+def test_another_image_size_in_the_same_folder_is_refused(tmp_path, first):
+    train(tmp_path, image_size=first)
+    with pytest.raises(TtscaleError, match=r"another run: image_size was (None, is \[8, 8\]|\[8, 8\], is None)\. "):
+        train(tmp_path, image_size=8 if first is None else None)
+
+
+def test_a_checkpoint_left_beside_a_finished_rung_is_removed(tmp_path):
+    train(tmp_path)
+    (tmp_path / "resnet8-w2-s0.checkpoint").write_bytes(b"of a run that was killed before it could delete it")
+    train(tmp_path, on_rung=lambda card: pytest.fail("trained again"))
+    assert not (tmp_path / "resnet8-w2-s0.checkpoint").exists()
+
+
+def test_training_leaves_threads_and_random_numbers_as_they_were(tmp_path):
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(2)
+    try:
+        card = train(tmp_path)[0]
+        assert torch.get_num_threads() == 2 and card["device"].endswith("1 thread(s)")
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def modes():
+    """Of each mode of PNG files an image of 8 bits, RGB or grey, as the trained model is given it."""
+    grey = np.arange(144, dtype=np.uint8).reshape(12, 12)
+    rgb = np.stack([grey, grey.T, 200 - grey], -1)
+    opaque = np.full((12, 12, 1), 255, np.uint8)
+    palette = Image.fromarray(rgb).quantize(16)
+    yield Image.fromarray(np.concatenate([rgb, opaque], -1)), rgb
+    yield palette, np.asarray(palette.convert("RGB"))
+    yield Image.fromarray(np.stack([grey, opaque[..., 0]], -1), "LA"), grey
+    yield Image.fromarray(grey > 70), 255 * (grey > 70)
+    yield Image.fromarray(grey.astype(np.uint16) * 256), grey
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
+@pytest.mark.parametrize(("image", "pixels"), list(modes()), ids=["RGBA", "P", "LA", "1", "I;16"])
+def test_images_of_every_mode_are_trained_on_as_the_model_is_given_them(image, pixels):
+    data = replace(learnable(), load=lambda i: image)
+    np.testing.assert_array_equal(
+        load_split(data, 20, None).pixels[3], pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    )
+
+
+def one_label(data):
+    return replace(data, labels=np.zeros_like(data.labels))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (one_label(learnable()), "data: expected labelled items of two classes at least, got labels from 0 on, of 1 c"),
+        (replace(learnable(), labels=learnable().labels - 1), "got labels from -1 on"),
+        (replace(learnable(), load=lambda i: np.zeros((12, 12))), "data: expected images, got ndarray"),
+        (replace(learnable(), load=lambda i: Image.new("RGB", (12, 12), (i, i + 1, 0))), "channel 2 of 3 is 0 everywh"),
+    ],
+)
+def test_data_that_cannot_be_trained_on_are_refused(tmp_path, data, message):
+    with pytest.raises(TtscaleError) as error:
+        train(tmp_path, data=data)
+    assert message in str(error.value) and not list(tmp_path.glob("*.json"))
+
+
+def test_classes_are_those_that_the_set_names(tmp_path):
+    card = train(tmp_path, data=replace(learnable(), class_names=("a", "b", "c")))[0]
+    assert card["architecture"]["n_classes"] == 3 and card["class_names"] == ["a", "b", "c"]
+
+
+def test_a_training_that_diverges_is_refused_and_leaves_nothing(tmp_path):
+    with pytest.raises(TtscaleError, match=r"recipe\.learning_rate: expected a training that stays finite"):
+        train(tmp_path, recipe=replace(RECIPE, learning_rate=1e30))
+    assert not list(tmp_path.iterdir())
 
 
 def test_images_of_unequal_shapes_are_refused(tmp_path):

@@ -123,6 +123,8 @@ def test_options_write_out_the_defaults_of_the_library():
         (Soup("zoo:resnet8-w4-s0", 4), {}, "recipe: expected names with their values"),
         (Grid({}), {}, "at least one budget"),
         (Grid(BUDGETS, only=["e3"]), {}, "Did you mean e2"),
+        (Grid(BUDGETS, only="e3"), {}, "Did you mean e2"),
+        (Grid(BUDGETS, only=[]), {}, "only: expected names of budgets, got []"),
         (Grid(["e1"]), {}, "budgets: expected recipes by name"),
         (Grid({"e 1": {}}), {}, "a name of letters"),
         (Grid({"e1": {"epochs": 0}}), {"n_validation": 20}, "recipe.epochs: expected an integer of at least 1"),
@@ -171,6 +173,10 @@ def test_the_verb_trains_grids_soups_and_students(images, tmp_path, monkeypatch,
     capsys.readouterr()
     assert main(["train", *common, *students, "train.temperature=0", "out=d"]) == 2
     assert "ttscale: train.temperature: expected a number above 0" in capsys.readouterr().err
+    assert main(["train", *common, students[0], students[2], "train.teachers=[]", "out=d"]) == 2
+    assert "ttscale: train.teachers: expected at least one trained model" in capsys.readouterr().err
+    assert main(["train", *common, *grid, "train.only=e1", "+train.budgets.e1.epoch=1", "out=d"]) == 2
+    assert "ttscale: train.budgets.e1: expected" in capsys.readouterr().err
 
 
 def test_the_verb_trains_language_models(tmp_path, monkeypatch, capsys):
@@ -179,7 +185,8 @@ def test_the_verb_trains_language_models(tmp_path, monkeypatch, capsys):
     given = ["train.sizes={tiny: {width: 8, layers: 1, heads: 1}}", "train.tokens=[1024]", "seeds=[0]", "out=a"]
     assert main(["train", "train=arithmetic", "train.recipe.rows=4", *given]) == 0
     said = capsys.readouterr().out
-    assert "1 models to train" not in said and "1 model to train" in said and "hf:a/models/tiny-" in said
+    assert "1 models to train" not in said and "1 model to train" in said
+    assert "ttscale sweep models=hf:a/models/tiny-t1024-s0 data=worked draws=samples\n" in said
     card = json.loads((tmp_path / "a" / "summary.json").read_text())["models"][0]
     assert (card["size"], card["recipe"]["rows"]) == ("tiny", 4)
     assert main(["train", "train=arithmetic", "n_validation=5", "out=b"]) == 2

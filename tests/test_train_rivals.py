@@ -15,6 +15,7 @@ from ttscale.errors import TtscaleError
 from ttscale.models.soup import soup
 from ttscale.training.distill import distill
 from ttscale.training.images import split_ranks, training_rows
+from ttscale.training.members import check_held_out
 from ttscale.training.soups import train_soups
 from ttscale.training.teaching import Teaching
 
@@ -102,6 +103,8 @@ def test_soups_are_made_once_and_an_interrupted_one_goes_on(trained, tmp_path):
     again = make_soups(trained, tmp_path / "broken", on_rung=trains.append)[0]
     assert without_time(again) == without_time(whole) and len(trains) == 3
     make_soups(trained, tmp_path / "broken", on_rung=lambda card: pytest.fail("trained again"))
+    with pytest.raises(TtscaleError, match="starts: expected models of ttscale train that are no soups"):
+        make_soups(trained, tmp_path / "again", starts=f"zoo:{tmp_path}/whole/*")
     with pytest.raises(TtscaleError, match=r"recipe\.learning_rate was 0\.01, is 0\.02"):
         make_soups(trained, tmp_path / "broken", recipe=replace(TUNING, learning_rate=0.02))
 
@@ -178,6 +181,44 @@ def test_students_are_reproducible_and_labels_are_made_once(trained, tmp_path, m
     make_students(trained, tmp_path / "broken")
     with pytest.raises(TtscaleError, match=r"temperature was 2\.0, is 3\.0"):
         make_students(trained, tmp_path / "broken", temperature=3.0)
+    with pytest.raises(TtscaleError, match=r"resnet8-w2-distilled-s0\.json of another run: teachers was .*, is None"):
+        train(tmp_path / "broken", recipe={"distilled": RECIPE})
+
+
+def test_starts_of_one_name_are_refused(trained, tmp_path):
+    (tmp_path / "other").mkdir()
+    for name in ("resnet8-w2-e2-s0.json", "resnet8-w2-e2-s0.safetensors"):
+        (tmp_path / "other" / name).write_bytes((trained / name).read_bytes())
+    both = [f"zoo:{folder}/resnet8-w2-e2-s0" for folder in (trained, tmp_path / "other")]
+    for make, argument in ((make_soups, "starts"), (make_students, "teachers")):
+        with pytest.raises(TtscaleError, match=rf"{argument}: expected models of different names, got .*-s0 twice"):
+            make(trained, tmp_path / "r", **{argument: both})
+
+
+def test_validation_images_that_a_model_was_trained_on_are_found_in_any_part_of_the_set(trained):
+    """By hand: of each part, in the order of their uniforms, the images up to the last validation image of all."""
+    card, data = json.loads((trained / "resnet8-w2-e2-s0.json").read_text()), learnable()
+    ranks = split_ranks(data)
+    for rows in (range(0, 80, 2), range(30), range(80)):
+        part = data.subset(rows)
+        most = int((ranks[list(rows)] < 20).sum())
+        check_held_out("a", card, part, most)
+        with pytest.raises(TtscaleError, match=f"n_validation: expected at most {most}, the images here that a was"):
+            check_held_out("a", card, part, most + 1)
+    old = {key: value for key, value in card.items() if key != "validation_below"}
+    with pytest.raises(TtscaleError, match="n_validation: expected at most 20"):
+        check_held_out("a", old, data, 21)
+    with pytest.warns(UserWarning, match="a was trained on other images of"):
+        check_held_out("a", old, data.subset(range(30)), 5)
+    check_held_out("a", card, replace(data, name="another set"), 70)
+
+
+def test_images_of_other_channels_than_the_starts_are_refused(trained, tmp_path):
+    start = f"zoo:{trained}/resnet8-w2-e2-s0"
+    data, given = learnable(), {"recipe": TUNING, "n_validation": 20, "out": tmp_path}
+    colour = replace(data, load=lambda i: data.load(i).convert("RGB"))
+    with pytest.raises(TtscaleError, match="starts: expected models of images of 3 channels"):
+        train_soups(start, colour, **given)
 
 
 @pytest.mark.parametrize(
@@ -185,11 +226,16 @@ def test_students_are_reproducible_and_labels_are_made_once(trained, tmp_path, m
     [
         (make_soups, {"seeds": [0]}, "two seeds at least"),
         (make_soups, {"starts": "torchvision:resnet18", "seeds": [0, 0]}, "each once"),
-        (make_soups, {"n_validation": 19}, "n_validation: expected 20, as resnet8-w2-e2-s0 was trained with"),
+        (make_soups, {"n_validation": 21}, "n_validation: expected at most 20, the images here that resnet8-w2-e2"),
+        (make_students, {"n_validation": 21}, "n_validation: expected at most 20, the images here that resnet8-w2-e2"),
         (make_soups, {"starts": "zoo:resnet8-w99"}, "expected a known name"),
         (make_students, {"temperature": 0}, "temperature: expected a number above 0"),
         (make_students, {"hard": 1.0}, r"hard: expected a number in [0, 1)"),
         (make_students, {"label": "a/b"}, "label: expected a name"),
+        (make_students, {"label": ""}, "label: expected a name"),
+        (make_students, {"recipe": {"..": RECIPE}}, "recipe: expected a name"),
+        (make_students, {"teachers": []}, "teachers: expected at least one trained model"),
+        (make_soups, {"starts": []}, "starts: expected at least one trained model, got []. Give starts=zoo:NAME"),
         (make_students, {"teachers": "zoo:resnet8-w4-s0"}, "2 classes of the data"),
         (make_students, {"views": "no"}, "no"),
     ],

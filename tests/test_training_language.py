@@ -144,7 +144,9 @@ def test_packed_lines_are_read_as_if_each_stood_alone():
     with torch.inference_mode():
         packed = module(input_ids=batch.tokens, position_ids=batch.positions, attention_mask=batch.bias).logits
         found = 0
-        for question, solution in islice(training_lines(5, 0), 6):
+        for question, solution in training_lines(5, 0):
+            if found == batch.n_tokens:
+                break
             text = [ids[character] for character in question + solution]
             alone = module(input_ids=torch.tensor([text])).logits[0]
             row, at = next(
@@ -157,8 +159,8 @@ def test_packed_lines_are_read_as_if_each_stood_alone():
             targets = batch.targets[row, at : at + len(text)].tolist()
             start = len(question) - 1
             assert targets == [IGNORED] * start + text[start + 1 :] + [IGNORED]
-            found += int(batch.n_tokens >= len(text))
-    assert found == 6 and packed.isfinite().all()
+            found += len(text)
+    assert found > 64 and packed.isfinite().all()
 
 
 def test_it_learns(tmp_path):
@@ -201,7 +203,22 @@ def test_rungs_come_seed_by_seed_and_the_cheapest_first(tmp_path):
     cards = train(tmp_path, sizes=sizes, tokens=[3 * STEP, STEP], seeds=[1, 0], **told)
     assert order == [f"{name}-s{seed}" for seed in (1, 0) for name in ("a-t256", "a-t768", "b-t256", "b-t768")]
     assert [card["name"] for card in cards][:4] == ["a-t768-s1", "a-t768-s0", "a-t256-s1", "a-t256-s0"]
-    assert list(planned) == order and planned["a-t768-s1"] == 6 * (4 * 8 * 8 + 3 * 8 * 24) * 3 * STEP
+    assert list(planned) == order and planned == {card["name"]: card["train_flops"] for card in cards}
+
+
+def test_a_training_that_diverges_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(language_loop, "CHECKPOINT_SECONDS", 0.0)
+    with pytest.raises(TtscaleError, match=r"recipe\.learning_rate: expected a training that stays finite"):
+        train(tmp_path, recipe=replace(RECIPE, learning_rate=1e30))
+    assert not [path for path in tmp_path.rglob("*") if path.suffix != ".checkpoint"]
+    for path in tmp_path.glob("*.checkpoint"):
+        assert all(tensor.isfinite().all() for tensor in torch.load(path)["module"].values())
+
+
+def test_a_folder_of_a_rungs_name_without_a_card_is_told_before_training(tmp_path):
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(TtscaleError, match="out: expected models with their cards"):
+        train(tmp_path, on_start=lambda flops: pytest.fail("trained"))
 
 
 def test_names_of_budgets():
@@ -245,6 +262,8 @@ def test_another_run_in_the_same_folder_is_refused(ladder, tmp_path, change, say
         ({"sizes": ["llama-14k", "llama-14k"]}, "each size once"),
         ({"sizes": {"a/b": TINY}}, "sizes: expected names of letters"),
         ({"sizes": {"odd": LanguageSize(9, 1, 3)}}, r"sizes\.odd: expected a LanguageSize whose heads have an even"),
+        ({"sizes": {"..": TINY}}, "sizes: expected names of letters"),
+        ({"tokens": [2 * STEP, 2 * STEP + 1]}, r"tokens: .*\[512, 513\]: \[2, 2\] steps"),
         ({"tokens": [STEP - 1]}, "tokens: expected integers of at least 256"), ({"tokens": []}, "tokens"),
         ({"seeds": [0, 0]}, "seeds.*each once"), ({"processes": 0}, "processes"),
         ({"families": ["add9"]}, "families"), ({"device": "toaster"}, "device"), ({"out": 5}, "out: expected a path"),

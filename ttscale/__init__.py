@@ -62,6 +62,9 @@ _HOME = {
     "wrap": "ttscale.deploy.wrap",
     "report": "ttscale.reporting.report",
     "train_ladder": "ttscale.training.ladder",
+    "train_language_ladder": "ttscale.training.language_ladder",
+    "train_soups": "ttscale.training.soups",
+    "distill": "ttscale.training.distill",
     "Recipe": "ttscale.training.recipe",
 }
 

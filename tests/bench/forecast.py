@@ -62,12 +62,14 @@ POPULATIONS: dict[str, Draw] = {
 }
 
 
+_RANGES = (-9, -3), (0.8, 2.2), (0.2, 0.9), (-9, -3), (-3, 0)  # of the arguments of ``shape``
+
+
 def random_shape(rng: np.random.Generator) -> Draw:
     """One of five families that the ten are not of, anew until 5 to 90 % are solved within 100 samples."""
     while True:
-        draw = shape(*(rng.uniform(*ends) for ends in ((-9, -3), (0.8, 2.2), (0.2, 0.9), (-9, -3), (-3, 0))))[
-            rng.integers(5)
-        ]
+        families = shape(*(rng.uniform(*ends) for ends in _RANGES))
+        draw = families[rng.integers(len(families))]
         if 0.05 < np.mean([solved(draw(rng), SAMPLES) for _ in range(20)]) < 0.9:
             return draw
 

@@ -58,18 +58,23 @@ def _check_keys(group: Any, keys: Mapping[str, Any], parameters: Mapping[str, in
 
 @contextmanager
 def naming(*groups: Any, but: Container[str] = ()) -> Iterator[None]:
-    """Let an error about a key of one of these groups name the key as the user writes it, ``group.key``; ``but`` are
-    keys that were given outside the groups."""
+    """Let an error about a key of one of these groups, or about what is inside a given one (``key.name``), name the key
+    as the user writes it, ``group.key``; ``but`` are keys that were given outside the groups."""
     try:
         yield
     except TtscaleError as error:
         if error.argument in but:
             raise
-        group = next((one for one in groups if error.argument in (field.name for field in fields(one))), None)
+        group = next((one for one in groups if _has(one, error.argument)), None)
         name = next((name for name, kind in GROUPS.items() if isinstance(group, kind)), None)
         if name is None:
             raise
         raise TtscaleError(f"{name}.{error.argument}", expected=error.expected, got=error.got, fix=error.fix) from error
+
+
+def _has(group: Any, argument: str) -> bool:
+    key, dot, _ = argument.partition(".")
+    return key in (field.name for field in fields(group)) and not (dot and getattr(group, key) is None)
 
 
 def factory(target: str) -> Callable[..., Any]:

@@ -159,7 +159,7 @@ class Train:
     max_shift: int | None = key(None, "zoo: each image is shifted by up to so many pixels")
     flip: bool | None = key(None, "zoo: mirror half of the images")
     budgets: Any = key(None, "grid: training budgets by name, each with what differs from the recipe of zoo")
-    only: list[str] | None = key(None, "grid: names of the budgets to train; null: all")
+    only: Any = key(None, "grid: name of the budget to train, or several as a list; null: all")
     widths: list[int] | None = key(None, "grid: its sizes, where the key widths does not say")
     seeds: list[int] | None = key(None, "grid: its seeds, where the key seeds does not say")
     starts: Any = key(None, "soup: trained models, zoo:GLOB or a list; a soup of fine-tunings is made of each")

@@ -7,6 +7,7 @@ Of networks trained from different beginnings the average is mostly worthless, w
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -20,6 +21,7 @@ from ttscale.data.dataset import Dataset
 from ttscale.errors import TtscaleError
 from ttscale.models.classes import align
 from ttscale.models.model import Model
+from ttscale.models.training_cost import added_train_flops
 from ttscale.models.weights import device_of, is_wrapper
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -56,7 +58,8 @@ def greedy_soup(
     """The greedy soup: members from the most accurate on, each kept if the soup with it is no worse on ``data``.
 
     Source: Wortsman et al. 2022, recipe 1. Accuracy is of the plain view. The subset stands in the spec and in
-    ``card["soup"]``, with its accuracy on ``data``. The training FLOPs are those of all members that were tried.
+    ``card["soup"]``, with its accuracy on ``data``. The training FLOPs are those of all members that were tried,
+    without the forwards on ``data``.
 
     Args:
         models, norms, batch_size, name: as of :func:`soup`. data: held-out items, on which the members are chosen:
@@ -115,17 +118,10 @@ def _card(models: Sequence[Model], kind: str) -> dict[str, Any]:
 
 
 def _train_flops(models: Sequence[Model]) -> float | None:
-    """Of all of them together, counting once what several were tuned from; None where one is not known."""
-    own, starts = 0.0, {}
-    for model in models:
-        if "train_flops" not in model.card:
-            return None
-        own += model.card["train_flops"]
-        if "start" in model.card:
-            shared = model.card["train_flops_parts"]["start"]
-            starts[model.card["start"]["fingerprint"]] = shared
-            own -= shared
-    return own + sum(starts.values())
+    """Of all of them together; None where one is not known."""
+    made = any("train_flops_parts" in model.card for model in models)  # else none is made of another
+    whole = sum(added_train_flops([(model.fingerprint() if made else "", model.card) for model in models]))
+    return None if math.isnan(whole) else whole
 
 
 def _mean_module(modules: Sequence[nn.Module]) -> nn.Module:

@@ -14,7 +14,8 @@ def on_same_items(several: Sequence[Records]) -> list[Records]:
     """The Records, all in the item order of the first.
 
     Raises:
-        TtscaleError: none at all, a member that two of them have, or other items, classes, labels or golds.
+        TtscaleError: none at all, a member that two of them have, or other items, classes (or names of them, or in
+            another order), labels or golds.
     """
     if not several:
         raise TtscaleError("records", expected="at least one Records", got="an empty list", fix="Give Records.")
@@ -34,6 +35,12 @@ def _in_order_of(first: Records, one: Records) -> Records:
             got=f"{one.n_items} items and {one.n_classes} classes beside {first.n_items} and {first.n_classes}",
             fix="Collect all members on the same data.",
         )  # fmt: skip
+    for number, (name, other) in enumerate(zip(one.class_names or (), first.class_names or (), strict=False)):
+        if name != other:
+            raise TtscaleError(
+                "records", expected="Records of the same classes in the same order",
+                got=f"class {number} {name!r} beside {other!r}", fix="Collect all members on the same data.",
+            )  # fmt: skip
     same = one
     if not np.array_equal(one.item_ids, first.item_ids):
         same = one.take([at[item] for item in first.item_ids])

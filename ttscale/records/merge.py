@@ -25,7 +25,11 @@ _BLOCK_VALUES = 8 << 20, 64 << 20  # of one member, which readers may hold as fl
 
 
 def merge_records(
-    runs: Sequence[Records | str | Path], out: str | Path, *, log_probs_dtype: str = "auto", command: str | None = None
+    runs: Records | str | Path | Sequence[Records | str | Path],
+    out: str | Path,
+    *,
+    log_probs_dtype: str = "auto",
+    command: str | None = None,
 ) -> Records:
     """Write the members of one or several runs over the same items and views as one folder.
 
@@ -33,7 +37,7 @@ def merge_records(
     stay behind.
 
     Args:
-        runs: Records of classifiers, or their folders; items in any order. Their members' names differ.
+        runs: Records of classifiers, or their folders, or one alone; items in any order. Their members' names differ.
         out: a new folder, or one of the same merge, which is read or gone on with.
         log_probs_dtype: ``"float32"``, ``"float16"``, ``"uint8"`` (see :mod:`ttscale.records.codes`), or ``"auto"``: as
             the runs have them, float32 where they differ. What is stored in it already is copied as it is.
@@ -49,7 +53,8 @@ def merge_records(
     if log_probs_dtype not in ("auto", *DTYPES):
         raise TtscaleError("log_probs_dtype", expected=f"auto or {' or '.join(DTYPES)}", got=repr(log_probs_dtype),
                            fix="Choose one of them.")  # fmt: skip
-    several = [run if isinstance(run, Records) else read_records(run) for run in runs]
+    listed = [runs] if isinstance(runs, Records | str | Path) else runs
+    several = [run if isinstance(run, Records) else read_records(run) for run in listed]
     _check(several)
     several = on_same_items(several)
     dtype = _pick(several, log_probs_dtype)

@@ -16,13 +16,17 @@ from ttscale.reporting.figures import draw, figure_names
 from ttscale.reporting.page import page
 from ttscale.reporting.parts import ALONE, parts_of
 from ttscale.reporting.ready import check_parts, check_summary, joined, read_summary
+from ttscale.reporting.tradeoffs.page import write_tradeoff_page
+from ttscale.reporting.tradeoffs.ready import check_tradeoff, is_tradeoff
 from ttscale.scaling.summaries.summary import summarize
+from ttscale.scaling.summaries.tradeoffs import tradeoff_summary
+from ttscale.scaling.tradeoff.tradeoff import Tradeoff
 
 OPTIONS = tuple(name for name, p in inspect.signature(summarize).parameters.items() if p.kind is p.KEYWORD_ONLY)
 
 
 def report(
-    records: Records | str | Path | Mapping[str, Records | str | Path] | None,
+    records: Records | Tradeoff | str | Path | Mapping[str, Records | str | Path] | None,
     out: str | Path,
     *,
     summary: Mapping[str, Any] | str | Path | None = None,
@@ -34,8 +38,8 @@ def report(
         records: Records or their folder; several by name, such as ``{"vision": …, "language": …}``, are shown beside
             each other on one page; may be None when a summary is given.
         out: folder to write into; it is made where it is missing, and an older report in it is replaced.
-        summary: a ready summary (a dict or the path of a ``summary.json``), of one run or of several parts; nothing is
-            analysed then.
+        summary: a ready summary (a dict or the path of a ``summary.json``), of one run, of several parts or of a
+            tradeoff; nothing is analysed then.
         options: for ``ttscale.scaling.summaries.summary.summarize``: ``min_accuracy``, ``vote``, ``law``, ``ci``,
             ``n_boot``, ``seed``, ``shifts``, ``on_progress``.
 
@@ -52,7 +56,11 @@ def report(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise TtscaleError("out", expected="a folder", got=f"the file {folder}", fix="Choose another name.")
-    ready = _summary(records, summary, options)
+    given = read_summary(Path(summary)) if isinstance(summary, (str, Path)) else summary
+    if isinstance(records, Tradeoff) or is_tradeoff(given):
+        _check_alone(records, given, options)
+        return _tradeoff(tradeoff_summary(records) if isinstance(records, Tradeoff) else given, folder)
+    ready = _summary(records, given, options)
     drawings = draw(ready)
     older = _older_figures(folder)
     write_json(folder / "summary.json", ready)
@@ -65,6 +73,22 @@ def report(
                 file.unlink(missing_ok=True)  # of an older report, which had more to show
     _write(folder / "report.html", page(ready, drawings).encode("utf-8"))
     return folder / "report.html"
+
+
+def _tradeoff(summary: Any, folder: Path) -> Path:
+    ready = check_tradeoff(summary)
+    write_json(folder / "summary.json", ready)
+    write_tradeoff_page(folder, ready)
+    return folder / "report.html"
+
+
+def _check_alone(records: object, summary: object, options: Mapping[str, Any]) -> None:
+    """A tradeoff is shown as it is: with no options, and not beside other Records."""
+    if options or (records is not None and summary is not None):
+        raise TtscaleError(
+            next(iter(options), "summary"), expected="a tradeoff alone", got=", ".join(options) or "Records beside it",
+            fix="Give the options to `tradeoff`.",
+        )  # fmt: skip
 
 
 def _write(file: Path, data: bytes) -> None:
@@ -82,7 +106,7 @@ def _older_figures(folder: Path) -> set[str]:
 
 def _summary(
     records: Records | str | Path | Mapping[str, Records | str | Path] | None,
-    summary: Mapping[str, Any] | str | Path | None,
+    summary: Any,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The summary to show: the one given, or that of the records."""
@@ -103,7 +127,7 @@ def _summary(
             next(iter(options)), expected="no analysis options beside a ready summary", got=", ".join(options),
             fix="Give the options without `summary`, so that the Records are analysed with them.",
         )  # fmt: skip
-    return check_summary(read_summary(Path(summary)) if isinstance(summary, (str, Path)) else summary)
+    return check_summary(summary)
 
 
 def _analysed(records: Records | str | Path, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,9 +52,9 @@ class Checkpoint:
 
 
 def refuse_another_run(file: Path, was: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-    """Raise where ``file`` comes from a run that differs in a key of ``run``; the error says in which, and how."""
-    before, now = _flat(was), _flat(run)
-    changed = [f"{key} was {before.get(key, 'unknown')}, is {now[key]}" for key in now if before.get(key) != now[key]]
+    """Raise where ``file`` comes from a run that differs in a key of ``run``; the error says in which, and how. A key
+    that ``was`` lacks is None: so it was before there was such a key."""
+    changed = [f"{key} was {before}, is {now}" for key, before, now in _changed(was, run)]
     if changed:
         raise TtscaleError(
             "out", expected="a new folder, or one trained on the same data by the same recipe",
@@ -63,9 +63,14 @@ def refuse_another_run(file: Path, was: Mapping[str, Any], run: Mapping[str, Any
         )  # fmt: skip
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings inside as keys with dots."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= {f"{key}.{name}": v for name, v in value.items()} if isinstance(value, Mapping) else {key: value}
-    return flat
+def _changed(was: Mapping[str, Any], run: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(key, before, now) of what differs; of mappings inside each key, with a dot."""
+    found = []
+    for key, now in run.items():
+        before = was.get(key)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            inside = _changed(before, dict.fromkeys(before) | dict(now))
+            found += [(f"{key}.{name}", *values) for name, *values in inside]
+        elif before != now:
+            found.append((key, before, now))
+    return found

@@ -16,16 +16,14 @@ from ttscale.data.dataset import Dataset
 from ttscale.data.paths import to_path
 from ttscale.draws.grammar import views as parse_views
 from ttscale.draws.views import ViewSet
-from ttscale.errors import TtscaleError
-from ttscale.models.load import expand_specs
 from ttscale.models.model import Model
 from ttscale.records.records import Records
 from ttscale.training.images import split_ranks, training_rows
 from ttscale.training.ladder import budgets_of, check_name, rung_name
-from ttscale.training.recipe import Recipe
+from ttscale.training.members import trained_members
+from ttscale.training.recipe import Recipe, check_numbers
 from ttscale.training.rung import Job, Rung, Spent, spent_on, total
-from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_numbers, make_job, train_rungs
-from ttscale.training.soups import load_member
+from ttscale.training.rungs import OnEpoch, OnRung, OnStart, make_job, train_rungs
 from ttscale.training.teaching import Teaching, check_teaching
 
 LABELS = "labels"  # folder of the Records of the teacher's draws
@@ -92,7 +90,8 @@ def distill(
         n_validation, image_size, processes, device, command, on_start, on_epoch, on_rung: as of ``train_ladder``.
 
     Raises:
-        TtscaleError: what ``train_ladder`` raises, or teachers that do not fit the data.
+        TtscaleError: what ``train_ladder`` raises, or teachers of one name, of other classes, or trained on images that
+            are for validation here.
     """
     check_teaching(temperature, hard)
     check_name("label", label)
@@ -101,8 +100,7 @@ def distill(
     )
     check_numbers(widths=(widths, 1), seeds=(seeds, 0))
     budgets = budgets_of(recipe, len(data) - n_validation)
-    teacher = _Teacher(tuple(load_member(spec) for spec in expand_specs(teachers)), parse_views(views))
-    _check_classes(teacher.members, int(data.labels.max()) + 1)
+    teacher = _Teacher(tuple(trained_members("teachers", teachers, data, n_validation)), parse_views(views))
     run = {**teacher.run(), "temperature": temperature, "hard": hard}
     rungs = [
         Rung(
@@ -158,12 +156,3 @@ def _labelling(records: Records, n_items: int) -> Spent:
     flops = sum(records.draw_flops(member.name, view) for member in records.members for view in records.variants)
     by_2nd = sum(2.0 * member.n_params for member in records.members) * len(records.variants)
     return Spent(flops * n_items, by_2nd * n_items)
-
-
-def _check_classes(members: Sequence[Model], n_classes: int) -> None:
-    for model in members:
-        if model.n_classes != n_classes:
-            raise TtscaleError(
-                "teachers", expected=f"models of the {n_classes} classes of the data",
-                got=f"{model.name} of {model.n_classes}", fix="Give teachers that were trained on this set.",
-            )  # fmt: skip

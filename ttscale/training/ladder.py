@@ -9,11 +9,11 @@ from typing import Any
 
 from ttscale.data.dataset import Dataset
 from ttscale.errors import TtscaleError
-from ttscale.training.recipe import Recipe
+from ttscale.training.recipe import Recipe, check_numbers
 from ttscale.training.rung import Rung
-from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_images, check_numbers, make_job, train_rungs
+from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_images, make_job, train_rungs
 
-_NAME = re.compile(r"[\w.]*")
+_NAME = re.compile(r"[^\W_][\w.]*")
 
 
 def train_ladder(
@@ -91,7 +91,8 @@ def budgets_of(recipe: Recipe | Mapping[str, Recipe] | None, n_available: int) -
             "recipe", expected="at least one budget", got="none", fix="Give a Recipe, or several by name."
         )
     for name, budget in budgets.items():
-        check_name("recipe", name)
+        if name != "" or len(budgets) > 1:
+            check_name("recipe", name)
         check_images(budget, n_available)
     return budgets
 
@@ -100,6 +101,7 @@ def check_name(argument: str, name: Any) -> None:
     """TtscaleError unless the name of a budget or of a kind of student can be part of a file's name."""
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise TtscaleError(
-            argument, expected="a name of letters, digits, dots and underscores", got=repr(name),
+            argument, expected="a name of letters, digits, dots and underscores, a letter or digit first",
+            got=repr(name),
             fix="Rename it: it is part of file names.",
         )  # fmt: skip

@@ -25,11 +25,13 @@ from ttscale.models.hf_models import CARD_FILE, quietly
 from ttscale.records.files import write_json
 from ttscale.training.checkpoint import Checkpoint, refuse_another_run
 from ttscale.training.language_batches import Batch, pack
-from ttscale.training.language_loop import fit_language_model, validation_loss
+from ttscale.training.language_loop import fit_language_model, flops_of_step, validation_loss
 from ttscale.training.language_model import character_tokenizer, small_llama
 from ttscale.training.language_recipe import SIZES, LanguageRecipe, LanguageSize, check_language_recipe, check_size
+from ttscale.training.loop import one_thread
 from ttscale.training.pool import train_all
-from ttscale.training.recipe import is_integer
+from ttscale.training.recipe import check_number, check_numbers
+from ttscale.training.rung import COUNTED
 
 TOKENS = (1_000_000, 1_700_000, 3_000_000)  # beyond, the larger sizes solve nearly every problem
 VALIDATION_BATCHES = 16
@@ -109,7 +111,7 @@ def train_language_ladder(
     missing = [rung for rung in by_cost if not job.is_finished(rung)]
     if missing:
         job.folder.mkdir(parents=True, exist_ok=True)
-        on_start({rung.name: 6.0 * rung.shape.n_matrix * rung.tokens for rung in missing})
+        on_start({rung.name: job.planned_flops(rung) for rung in missing})
         train_all(job.train, {rung.name: rung for rung in missing}, processes, on_step, on_rung)
     return tuple(job.card(rung) for rung in rungs)
 
@@ -157,13 +159,33 @@ class _Job:
         """Whether the folder holds this rung; one of another run is refused, whether finished or begun."""
         if (self.folder / rung.name / CARD_FILE).exists():
             refuse_another_run(self.folder / rung.name, self.card(rung), self.run(rung))
+            self.checkpoint(rung).path.unlink(missing_ok=True)  # of a run that was killed at its very end
             return True
+        if (self.folder / rung.name).exists():
+            raise TtscaleError(
+                "out", expected=f"models with their cards, {CARD_FILE}",
+                got=f"{self.folder / rung.name} without one", fix="Choose another `out`, or move that away.",
+            )  # fmt: skip
         self.checkpoint(rung).read()
         return False
 
+    def planned_flops(self, rung: LanguageRung) -> float:
+        """Training FLOPs that it will take."""
+        with torch.device("meta"):
+            module = small_llama(rung.shape, self.tokenizer, context=self.recipe.context, seed=rung.seed).train()
+        batch = self._packed(training_lines(rung.seed, 0, self.families)).to(torch.device("meta"))
+        return flops_of_step(module, batch) * count_steps(rung.tokens, self.recipe)
+
     def train(self, rung: LanguageRung, tell: Callable[[int, int, float], None]) -> dict[str, Any]:
-        if self.device == "cpu":
-            torch.set_num_threads(1)
+        """Train a rung and write its folder; returns its card.
+
+        Raises:
+            TtscaleError: the training diverges.
+        """
+        with one_thread(self.device):
+            return self._trained(rung, tell)
+
+    def _trained(self, rung: LanguageRung, tell: Callable[[int, int, float], None]) -> dict[str, Any]:
         steps, device = count_steps(rung.tokens, self.recipe), torch.device(self.device)
         module = small_llama(rung.shape, self.tokenizer, context=self.recipe.context, seed=rung.seed)
         checkpoint = self.checkpoint(rung)
@@ -186,7 +208,7 @@ class _Job:
             "n_params": cost.n_params, "n_params_matmul": int(cost.body_params) + cost.output_params,
             "n_train": done.tokens_seen, "tokens_seen": done.tokens_seen, "epochs": 1, "steps": done.steps,
             "train_flops": done.train_flops,
-            "train_flops_source": "forward and backward of one step by torch's FlopCounterMode, times steps",
+            "train_flops_source": COUNTED,
             "train_flops_6nd": 6.0 * cost.n_params * done.tokens_seen,
             "train_seconds": round(done.seconds, 1),
             "device": f"{self.device}, {platform.machine()}, {torch.get_num_threads()} thread(s)",
@@ -232,10 +254,11 @@ def _shapes(sizes: Sequence[str] | Mapping[str, LanguageSize]) -> dict[str, Lang
 
 
 def _check(tokens: Sequence[int], seeds: Sequence[int], processes: int, recipe: LanguageRecipe) -> None:
-    batch = recipe.rows * recipe.context
-    for name, values, least in (("tokens", tokens, batch), ("seeds", seeds, 0), ("processes", [processes], 1)):
-        listed = isinstance(values, Sequence) and len(values) > 0 and all(is_integer(value, least) for value in values)
-        if not listed or len(set(values)) < len(values):
-            raise TtscaleError(
-                name, expected=f"integers of at least {least}, each once", got=repr(values), fix="Give at least one."
-            )
+    check_numbers(tokens=(tokens, recipe.rows * recipe.context), seeds=(seeds, 0))
+    check_number("processes", processes, 1)
+    steps = [count_steps(n, recipe) for n in tokens]
+    if len(set(steps)) < len(steps):
+        raise TtscaleError(
+            "tokens", expected=f"budgets of different numbers of steps of {recipe.rows * recipe.context} tokens",
+            got=f"{list(tokens)}: {steps} steps", fix="Leave out one of those that come to the same.",
+        )  # fmt: skip

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ttscale.training.checkpoint import Checkpoint
 from ttscale.training.language_batches import IGNORED, Batch
 from ttscale.training.language_recipe import LanguageRecipe
-from ttscale.training.loop import one_cycle, parameter_groups
+from ttscale.training.loop import check_finite, one_cycle, parameter_groups
 
 CHECKPOINT_SECONDS = 20.0  # of training between two checkpoints
 TELL_EVERY = 10  # steps
@@ -56,13 +56,13 @@ def fit_language_model(
         on_step: told now and then, and at the end, the number of finished steps and the loss of the last one.
 
     Raises:
-        TtscaleError: the checkpoint is another run's.
+        TtscaleError: the checkpoint is another run's, or the training diverges.
     """
     module.to(device).train()
     optimizer = torch.optim.AdamW(
         parameter_groups(module, recipe.weight_decay), lr=learning_rate, betas=(0.9, recipe.beta2)
     )
-    step_flops = _step_flops(module, batch_of(0).to(device))
+    step_flops = flops_of_step(module, batch_of(0).to(device))
     done, tokens_seen, seconds = _restore(checkpoint, module, optimizer)
     started = written = time.perf_counter()
     for step in range(done, steps):
@@ -76,11 +76,15 @@ def fit_language_model(
         optimizer.step()
         tokens_seen += batch.n_tokens
         now = time.perf_counter()
-        if checkpoint is not None and now - written > CHECKPOINT_SECONDS:
+        writes = checkpoint is not None and now - written > CHECKPOINT_SECONDS
+        tells = (step + 1) % TELL_EVERY == 0 or step + 1 == steps
+        if writes or tells:
+            check_finite(module, loss, f"step {step + 1}")
+        if checkpoint is not None and writes:
             state = {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "tokens_seen": tokens_seen}
             checkpoint.write({"step": step + 1, "seconds": seconds + now - started, **state})
             written = now
-        if (step + 1) % TELL_EVERY == 0 or step + 1 == steps:
+        if tells:
             on_step(step + 1, loss.item())
     module.eval()
     seconds += time.perf_counter() - started
@@ -103,7 +107,7 @@ def validation_loss(module: nn.Module, batches: Iterable[Batch], device: torch.d
     return sum(losses) / len(losses)
 
 
-def _step_flops(module: nn.Module, batch: Batch) -> float:
+def flops_of_step(module: nn.Module, batch: Batch) -> float:
     """FLOPs of one training step, forward and backward."""
     with FlopCounterMode(display=False) as counter:
         solution_loss(module, batch).backward()

@@ -107,9 +107,10 @@ def check_size(name: str, size: LanguageSize) -> None:
     Raises:
         TtscaleError: names the size.
     """
-    if not re.fullmatch(r"[\w.-]+", name):
+    if not re.fullmatch(r"[^\W_][\w.-]*", name):
         raise TtscaleError(
-            "sizes", expected="names of letters, digits, dots, dashes and underscores", got=repr(name),
+            "sizes", expected="names of letters, digits, dots, dashes and underscores, a letter or digit first",
+            got=repr(name),
             fix="Rename the size: its name is part of file names.",
         )  # fmt: skip
     whole = isinstance(size, LanguageSize) and all(is_integer(value, 1) for value in astuple(size))

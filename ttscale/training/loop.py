@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ttscale.errors import TtscaleError
 from ttscale.training.checkpoint import Checkpoint
 from ttscale.training.images import Images
 from ttscale.training.recipe import Recipe
@@ -57,7 +59,7 @@ def fit_classifier(
         on_epoch: told the number of finished epochs and the mean training loss of the last one.
 
     Raises:
-        TtscaleError: the checkpoint is another run's.
+        TtscaleError: the checkpoint is another run's, or the training diverges.
     """
     module.to(device).to(memory_format=torch.channels_last).train()
     normalise = _Normaliser(mean, std, device)
@@ -88,6 +90,7 @@ def fit_classifier(
             optimizer.step()
             losses += loss.detach()
         seconds += time.perf_counter() - started
+        check_finite(module, losses / steps_per_epoch, f"epoch {epoch + 1}")
         if checkpoint is not None:
             state = {"module": module.state_dict(), "optimizer": optimizer.state_dict()}
             checkpoint.write({"epoch": epoch + 1, "seconds": seconds, **state})
@@ -95,6 +98,27 @@ def fit_classifier(
 
     module.eval()
     return Training(flops, total_steps, total_steps * recipe.batch_size, flops * total_steps, seconds)
+
+
+def check_finite(module: nn.Module, loss: torch.Tensor, after: str) -> None:
+    """TtscaleError where a loss or a weight is no number any more."""
+    if not all(bool(tensor.isfinite().all()) for tensor in (loss, *module.state_dict().values())):
+        raise TtscaleError(
+            "recipe.learning_rate", expected="a training that stays finite",
+            got=f"weights that are not, and a loss of {loss.item():.3g}, after {after}", fix="Lower it.",
+        )  # fmt: skip
+
+
+@contextmanager
+def one_thread(device: str) -> Iterator[None]:
+    """A training on the CPU takes one thread, so that its weights do not depend on how many there are."""
+    threads = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.inference_mode()

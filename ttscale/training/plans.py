@@ -31,7 +31,7 @@ class Grid:
     """
 
     budgets: Mapping[str, Mapping[str, Any] | None]
-    only: Sequence[str] | None = None
+    only: Sequence[str] | str | None = None
     widths: Sequence[int] = (4, 8, 16, 28)
     seeds: Sequence[int] = (0, 1, 2, 3, 4)
 
@@ -42,7 +42,10 @@ class Grid:
             raise TtscaleError(
                 "budgets", expected="recipes by name", got=repr(self.budgets), fix="{e1: {epochs: 1}}, for example."
             )
-        chosen = list(self.budgets) if self.only is None else list(self.only)
+        only = [self.only] if isinstance(self.only, str) else self.only
+        if only is not None and not only:
+            raise TtscaleError("only", expected="names of budgets", got=repr(only), fix="Leave it out for all.")
+        chosen = list(self.budgets if only is None else only)
         for name in chosen:
             if name not in self.budgets:
                 raise unknown_name("only", str(name), list(self.budgets))

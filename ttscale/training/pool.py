@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.managers import SyncManager
 from queue import Empty, Queue
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 Task = TypeVar("Task")
 Card = dict[str, Any]
 _LISTEN = 0.2  # seconds between two looks at what the processes tell
+_WATCH = 0.5  # seconds between two looks of a process at the one that started it
 
 
 def train_all(
@@ -22,6 +27,8 @@ def train_all(
     on_done: Callable[[Card], None],
 ) -> None:
     """Train every task, in this order as far as several at a time have one.
+
+    Where one training fails the others stop the next time they tell something. No process outlives this one.
 
     Args:
         train: called as ``train(task, tell)``; it calls ``tell`` with what it likes, and returns a card. With more than
@@ -35,10 +42,14 @@ def train_all(
             on_done(train(task, partial(on_told, task)))
         return
     context = get_context("spawn")
-    with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
+    manager = SyncManager(ctx=context)
+    manager.start(_end_with, (os.getpid(),))
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
+    with manager, pool:
         told: Queue[tuple[str, tuple[Any, ...]]] = manager.Queue()
+        stop = manager.Event()
         running: set[Future[Card]] = {
-            pool.submit(train, task, partial(_tell, told, name)) for name, task in tasks.items()
+            pool.submit(train, task, partial(_tell, told, stop, name)) for name, task in tasks.items()
         }
         try:
             while running:
@@ -48,12 +59,26 @@ def train_all(
                 for finished in done:
                     on_done(finished.result())
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _tell(told: Queue[tuple[str, tuple[Any, ...]]], name: str, *facts: Any) -> None:
+def _end_with(parent: int) -> None:
+    """End this process as soon as ``parent`` is no more its parent, as it is where that one was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _tell(told: Queue[tuple[str, tuple[Any, ...]]], stop: Event, name: str, *facts: Any) -> None:
     told.put((name, facts))
+    if stop.is_set():
+        raise InterruptedError("another training failed")
 
 
 def _heard(told: Queue[tuple[str, tuple[Any, ...]]]) -> list[tuple[str, tuple[Any, ...]]]:

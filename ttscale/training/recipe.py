@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,22 @@ def is_integer(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def check_number(name: str, value: Any, least: int) -> None:
+    """TtscaleError unless it is an integer of at least ``least``."""
+    if not is_integer(value, least):
+        raise TtscaleError(name, expected=f"an integer of at least {least}", got=repr(value), fix="Change it.")
+
+
+def check_numbers(**lists: tuple[Sequence[int], int]) -> None:
+    """TtscaleError unless each is a list of different integers, none below its least one."""
+    for name, (values, least) in lists.items():
+        listed = isinstance(values, Sequence) and len(values) > 0 and all(is_integer(value, least) for value in values)
+        if not listed or len(set(values)) < len(values):
+            raise TtscaleError(
+                name, expected=f"integers of at least {least}, each once", got=repr(values), fix="Give at least one."
+            )
+
+
 def _is_real(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -64,7 +80,7 @@ def _is_real(value: Any) -> bool:
 RANGES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "n_train": (lambda v: v is None or is_integer(v, 2), "None or an integer of at least 2"),
     "epochs": (lambda v: is_integer(v, 1), "an integer of at least 1"),
-    "batch_size": (lambda v: is_integer(v, 1), "an integer of at least 1"),
+    "batch_size": (lambda v: is_integer(v, 2), "an integer of at least 2, since batch norms take a mean over images"),
     "learning_rate": (lambda v: _is_real(v) and v > 0, "a number above 0"),
     "warmup": (lambda v: _is_real(v) and 0 <= v < 1, "a number in [0, 1)"),
     "weight_decay": (lambda v: _is_real(v) and v >= 0, "a number of at least 0"),

@@ -13,17 +13,20 @@ from safetensors.torch import save
 from torch import nn
 
 from ttscale.cost.flops import measure_forward
+from ttscale.errors import TtscaleError
 from ttscale.models.resnet8 import resnet8
 from ttscale.models.weights import load_strictly
 from ttscale.models.zoo import read_card
 from ttscale.records.files import write_atomic, write_json
 from ttscale.training.checkpoint import Checkpoint, refuse_another_run
 from ttscale.training.images import Split
-from ttscale.training.loop import accuracy, fit_classifier, step_flops
+from ttscale.training.loop import accuracy, fit_classifier, one_thread, step_flops
 from ttscale.training.recipe import Recipe
 from ttscale.training.teaching import Teaching
 
 COUNTED = "forward and backward of one step by torch's FlopCounterMode, times steps"
+FORWARDS = "; labels of teachers and statistics of batch norms by forwards"
+_PLAIN = dict.fromkeys(("image_size", "start", "teachers"))  # of a run that has none of them
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,12 @@ class Job:
     command: str | None
 
     def run_of(self, rung: Rung) -> dict[str, Any]:
-        return {**self.run, "recipe": asdict(rung.recipe), **rung.run}
+        """What decides the weights of a rung, besides its name; None for what it does not have."""
+        return {**_PLAIN, **self.run, "recipe": asdict(rung.recipe), **rung.run}
+
+    def told_of(self, rung: Rung) -> dict[str, Any]:
+        """The run as a card has it."""
+        return {key: value for key, value in self.run_of(rung).items() if value is not None}
 
     def checkpoint(self, rung: Rung) -> Checkpoint:
         return Checkpoint(self.folder / f"{rung.name}.checkpoint", self.run_of(rung))
@@ -114,6 +122,7 @@ class Job:
         card_file = self.folder / f"{rung.name}.json"
         if card_file.exists():
             refuse_another_run(card_file, read_card(card_file), self.run_of(rung))
+            self.checkpoint(rung).path.unlink(missing_ok=True)  # of a run that was killed at its very end
             return True
         self.checkpoint(rung).read()
         return False
@@ -121,18 +130,30 @@ class Job:
     def train(
         self, split: Split, rung: Rung, on_epoch: Callable[[int, float], None] = lambda epoch, loss: None
     ) -> dict[str, Any]:
-        """Train a rung and write its files; returns its card."""
-        if self.device == "cpu":
-            torch.set_num_threads(1)
+        """Train a rung and write its files; returns its card.
+
+        Raises:
+            TtscaleError: images that cannot be normalised, or a training that diverges.
+        """
+        with one_thread(self.device):
+            return self._trained(split, rung, on_epoch)
+
+    def _trained(self, split: Split, rung: Rung, on_epoch: Callable[[int, float], None]) -> dict[str, Any]:
         images, device, checkpoint = (
             split.training(rung.recipe.n_train),
             torch.device(self.device),
             self.checkpoint(rung),
         )
-        torch.manual_seed(rung.seed)  # the initialisation draws from torch's global generator
-        module = resnet8(**rung.architecture(split))
+        with torch.random.fork_rng(devices=[]):  # the initialisation draws from torch's global generator
+            torch.manual_seed(rung.seed)
+            module = resnet8(**rung.architecture(split))
         mean, std = images.moments() if rung.start is None else (rung.start.mean, rung.start.std)
         if rung.start is not None:
+            if len(mean) != split.shape[0]:
+                raise TtscaleError(
+                    "starts", expected=f"models of images of {split.shape[0]} channels, as the data's",
+                    got=f"one of {len(mean)}", fix="Give images of as many channels as it was trained on.",
+                )  # fmt: skip
             load_strictly(module, rung.start.state, source=rung.name)
         done = fit_classifier(
             module, images, rung.recipe, seed=rung.seed, mean=mean, std=std, device=device, teaching=rung.teaching,
@@ -148,11 +169,12 @@ class Job:
             "class_names": self.class_names, **training_facts({**rung.spent, "training": own}),
             "steps": done.steps, "images_seen": done.images_seen, "train_seconds": round(done.seconds, 1),
             "device": f"{self.device}, {platform.machine()}, {torch.get_num_threads()} thread(s)",
-            "torch": torch.__version__, "command": self.command, "data": self.data_name, **self.run_of(rung),
-            "n_train": len(images.labels), "validation_accuracy": scored, "licence": "MIT",
+            "torch": torch.__version__, "command": self.command, "data": self.data_name, **self.told_of(rung),
+            "validation_below": split.validation_below, "n_train": len(images.labels), "validation_accuracy": scored,
+            "licence": "MIT",
         }  # fmt: skip
         write_member(self.folder, module, card)
-        checkpoint.path.unlink()
+        checkpoint.path.unlink(missing_ok=True)
         return card
 
 
@@ -172,7 +194,8 @@ def training_facts(parts: Mapping[str, Spent]) -> dict[str, Any]:
     """Training FLOPs of a card: all that went into the model and, where that is more than one training, each part by
     itself; the sum is left out where a part is not known."""
     whole = total(list(parts.values()))
-    facts = {"train_flops": whole.flops, "train_flops_source": COUNTED, "train_flops_6nd": whole.flops_6nd}
+    source = COUNTED + (FORWARDS if len(parts) > 1 else "")
+    facts = {"train_flops": whole.flops, "train_flops_source": source, "train_flops_6nd": whole.flops_6nd}
     known = {name: value for name, value in facts.items() if value is not None}
     return known | ({"train_flops_parts": {name: part.flops for name, part in parts.items()}} if len(parts) > 1 else {})
 

@@ -11,9 +11,9 @@ from ttscale.collecting.environment import pick_device
 from ttscale.data.dataset import Dataset
 from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError
-from ttscale.training.images import load_split, sides
+from ttscale.training.images import count_classes, load_split, sides
 from ttscale.training.pool import train_all
-from ttscale.training.recipe import Recipe, check_recipe, is_integer
+from ttscale.training.recipe import Recipe, check_number, check_recipe
 from ttscale.training.rung import Job, Rung
 
 OnStart = Callable[[Mapping[str, float]], None]
@@ -34,11 +34,11 @@ def make_job(
     """What the rungs share, checked.
 
     Raises:
-        TtscaleError: an unusable argument, or no such device.
+        TtscaleError: an unusable argument, fewer than two classes, items without a label, or no such device.
     """
-    if not isinstance(data, Dataset):
-        raise TtscaleError("data", expected="a Dataset", got=type(data).__name__, fix="Make it with load_data.")
-    check_numbers(processes=([processes], 1), n_validation=([n_validation], 1))
+    check_data(data)
+    check_number("processes", processes, 1)
+    check_number("n_validation", n_validation, 1)
     run: dict[str, Any] = {"data_sha256": data.digest(), "n_validation": n_validation}
     if image_size is not None:
         run["image_size"] = list(sides(image_size))
@@ -70,14 +70,17 @@ def train_rungs(
     return tuple(json.loads((job.folder / f"{rung.name}.json").read_text()) for rung in rungs)
 
 
-def check_numbers(**lists: tuple[Sequence[int], int]) -> None:
-    """TtscaleError unless each is a list of different integers, none below its least one."""
-    for name, (values, least) in lists.items():
-        listed = isinstance(values, Sequence) and len(values) > 0 and all(is_integer(value, least) for value in values)
-        if not listed or len(set(values)) < len(values):
-            raise TtscaleError(
-                name, expected=f"integers of at least {least}, each once", got=repr(values), fix="Give at least one."
-            )
+def check_data(data: Dataset) -> None:
+    """TtscaleError unless it is a Dataset of labelled items of two classes or more."""
+    if not isinstance(data, Dataset):
+        raise TtscaleError("data", expected="a Dataset", got=type(data).__name__, fix="Make it with load_data.")
+    least, n_classes = (int(data.labels.min()), count_classes(data)) if len(data) else (0, 0)
+    if least < 0 or n_classes < 2 or data.labels.max() >= n_classes:
+        raise TtscaleError(
+            "data", expected="labelled items of two classes at least",
+            got=f"labels from {least} on, of {n_classes} class{'' if n_classes == 1 else 'es'}",
+            fix="Give a set with one folder a class, or leave out what has no label.",
+        )  # fmt: skip
 
 
 def check_images(recipe: Recipe, n_available: int) -> None:

@@ -16,13 +16,13 @@ import torch
 from ttscale.data.dataset import Dataset
 from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError
-from ttscale.models.load import expand_specs, load_model
 from ttscale.models.model import Model
 from ttscale.models.soup import soup
 from ttscale.models.zoo import read_card
-from ttscale.training.images import Images, load_split, split_ranks, training_rows
+from ttscale.training.images import Split, load_split, split_ranks, training_rows
 from ttscale.training.loop import accuracy
-from ttscale.training.recipe import Recipe
+from ttscale.training.members import load_member, trained_members
+from ttscale.training.recipe import Recipe, check_numbers
 from ttscale.training.rung import (
     Job,
     Rung,
@@ -34,7 +34,7 @@ from ttscale.training.rung import (
     training_facts,
     write_member,
 )
-from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_images, check_numbers, make_job, train_rungs
+from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_data, check_images, make_job, train_rungs
 
 TUNED = "tuned"  # folder of the fine-tuned models
 TUNING = Recipe(epochs=4, learning_rate=0.03)
@@ -72,13 +72,14 @@ def train_soups(
 
     Raises:
         TtscaleError: unusable arguments, starts that are no ResNet-8 of ``ttscale train``, that were trained on images
-            which are for validation here, or do not fit the images, or models in ``out`` of another run.
+            which are for validation here, are of one name or of other classes, or models in ``out`` of another run.
     """
+    check_data(data)
     recipe = TUNING if recipe is None else recipe
     check_numbers(seeds=(seeds, 0))
     if len(seeds) < 2:
         raise TtscaleError("seeds", expected="two seeds at least", got=repr(seeds), fix="A soup averages several.")
-    trained = [_trained(spec, data, n_validation) for spec in expand_specs(starts)]
+    trained = _starts(starts, data, n_validation)
     size = _common_size(trained)
     settings: dict[str, Any] = {
         "n_validation": n_validation, "image_size": size, "processes": processes, "device": device, "command": command
@@ -90,10 +91,11 @@ def train_soups(
     if not all([job.is_finished(plan) for plan in plans]):
         train_rungs(tuning, rungs, data, processes, on_start, on_epoch, on_rung)
         rows = training_rows(split_ranks(data), n_validation, recipe.n_train)
-        images, validation = data.subset(np.flatnonzero(rows)), load_split(data, n_validation, size).validation()
+        images, split = data.subset(np.flatnonzero(rows)), load_split(data, n_validation, size)
         for start, plan in zip(trained, plans, strict=True):
             names = [rung.name for rung in rungs if rung.run == _start_of(start)]
-            _mix(job, plan, start, [load_member(f"zoo:{tuning.folder}/{name}") for name in names], images, validation)
+            tuned = [load_member("starts", f"zoo:{tuning.folder}/{name}") for name in names]
+            _mix(job, plan, start, tuned, images, split)
     return tuple(read_card(job.folder / f"{plan.name}.json") for plan in plans)
 
 
@@ -107,10 +109,10 @@ def _rung(start: Model, seed: int, recipe: Recipe) -> Rung:
     )  # fmt: skip
 
 
-def _mix(job: Job, plan: Rung, start: Model, tuned: list[Model], images: Dataset, validation: Images) -> None:
+def _mix(job: Job, plan: Rung, start: Model, tuned: list[Model], images: Dataset, split: Split) -> None:
     """Average the fine-tunings of a start, and write the soup."""
     made = soup(tuned, norms=images, batch_size=_BATCH)
-    accurate = accuracy(made.module, validation, mean=made.mean, std=made.std, device=torch.device("cpu"))
+    accurate = accuracy(made.module, split.validation(), mean=made.mean, std=made.std, device=torch.device("cpu"))
     facts = architecture_facts(made.module, start.card["architecture"], made.input_size, made.mean, made.std)
     tuning = [spent_on(model.card).less(spent_on(start.card)) for model in tuned]
     forwards = Spent(facts["flops"] * len(images), 2.0 * facts["n_params"] * len(images))
@@ -122,8 +124,9 @@ def _mix(job: Job, plan: Rung, start: Model, tuned: list[Model], images: Dataset
         **training_facts({"start": spent_on(start.card), "tuning": total(tuning), "norms": forwards}),
         "images_seen": start.card["images_seen"] + sum(model.card["images_seen"] for model in tuned),
         "train_seconds": round(sum(model.card["train_seconds"] for model in tuned), 1),
-        "soup": made.card["soup"], "command": job.command, "data": job.data_name, **job.run_of(plan),
-        "n_train": len(images), "validation_accuracy": accurate, "licence": "MIT",
+        "soup": made.card["soup"], "command": job.command, "data": job.data_name, **job.told_of(plan),
+        "validation_below": split.validation_below, "n_train": len(images), "validation_accuracy": accurate,
+        "licence": "MIT",
     }  # fmt: skip
     write_member(job.folder, made.module, card)
 
@@ -152,25 +155,19 @@ def _common_size(starts: Sequence[Model]) -> tuple[int, int]:
     return starts[0].input_size[1:]
 
 
-def _trained(spec: str, data: Dataset, n_validation: int) -> Model:
-    """A start; TtscaleError unless it can be tuned here."""
-    start = load_member(spec)
-    if start.card.get("family") != "resnet8" or not {"size", "images_seen"} <= start.card.keys():
-        raise TtscaleError(
-            "starts", expected="models of ttscale train", got=spec, fix="Give zoo:NAME, or zoo:FOLDER/NAME."
-        )
-    split = (start.card.get("data_sha256"), start.card.get("n_validation"))
-    if split[0] == data.digest() and split[1] != n_validation:
-        raise TtscaleError(
-            "n_validation", expected=f"{split[1]}, as {start.name} was trained with", got=str(n_validation),
-            fix="Otherwise some images would be both for training and for validation.",
-        )  # fmt: skip
-    return start
-
-
-def load_member(spec: str) -> Model:
-    """A classifier; TtscaleError for a language model."""
-    model = load_model(spec)
-    if not isinstance(model, Model):
-        raise TtscaleError("models", expected="classifiers", got=spec, fix="Give zoo:NAME, or a timm: spec.")
-    return model
+def _starts(specs: str | Sequence[str], data: Dataset, n_validation: int) -> list[Model]:
+    """The starts; TtscaleError unless they can be tuned here."""
+    starts = trained_members("starts", specs, data, n_validation)
+    for start in starts:
+        known = start.card.get("family") == "resnet8" and {"size", "images_seen"} <= start.card.keys()
+        if not known or "soup" in start.card:
+            raise TtscaleError(
+                "starts", expected="models of ttscale train that are no soups", got=start.spec,
+                fix="Give zoo:NAME, or zoo:FOLDER/NAME.",
+            )  # fmt: skip
+        if start.class_names and data.class_names and tuple(start.class_names) != tuple(data.class_names):
+            raise TtscaleError(
+                "starts", expected="models of the classes of the data, in their order",
+                got=f"{start.name} of {', '.join(start.class_names)}", fix="Give models that were trained on this set.",
+            )  # fmt: skip
+    return starts

@@ -25,7 +25,9 @@ _AMOUNTS = ("queries", "budgets", "train_flops", "errors", "total_flops")
 
 
 def run(config: TradeoffConfig, job: Job) -> None:
-    amounts = {name: given for name in _AMOUNTS if (given := _amounts(name, getattr(config, name))) is not None}
+    amounts: dict[str, Any] = {
+        name: given for name in _AMOUNTS if (given := _amounts(name, getattr(config, name))) is not None
+    }
     published = _published(config)
     groups = arguments(config.vote) | arguments(config.report)
     if groups.pop("ties") != "shared":
@@ -103,16 +105,18 @@ def _part(heading: str, lines: Sequence[str]) -> None:
 
 def ladder_lines(ladder: Sequence[Rung]) -> list[str]:
     """The rungs as a table."""
+    first = {rung.size: rung.flops for rung in reversed(ladder)}  # its least: the cheapest come first
     rows = [
         [
             rung.size, rung.budget or "–", _count(rung.unique), _count(rung.epochs), str(rung.n_seeds),
             flops_words(rung.flops), flops_words(rung.train_flops), accuracy_words(rung.accuracy),
             f"{100 * rung.seed_sd:.2f}" if math.isfinite(rung.seed_sd) else "–",
         ]
-        for rung in ladder
+        for rung in sorted(ladder, key=lambda rung: (first[rung.size], rung.train_flops))
     ]  # fmt: skip
+    data = "training tokens" if ladder[0].plain.tokens is not None else "different items"
     heads = [
-        "size", "budget", "different items", "epochs", "seeds", "one decision", "training",
+        "size", "budget", data, "epochs", "seeds", "one decision", "training",
         f"accuracy of {ladder[0].plain.unit}", "noise of training, points",
     ]  # fmt: skip
     return table(heads, rows)

@@ -34,7 +34,7 @@ def run(config: TrainConfig, job: Job) -> None:
     if cards[0]["family"] == "resnet8":
         say("", f"Use them: ttscale sweep 'models=zoo:{job.out}/models/*'")
     else:
-        say("", f"Use them: ttscale sweep models=hf:{job.out}/models/{cards[-1]['name']}")
+        say("", f"Use them: ttscale sweep models=hf:{job.out}/models/{cards[-1]['name']} data=worked draws=samples")
 
 
 def _load(config: TrainConfig) -> Dataset:

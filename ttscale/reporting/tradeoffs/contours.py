@@ -12,10 +12,9 @@ from matplotlib.lines import Line2D
 from ttscale.reporting.canvas import flops_axis, panel_grid, style
 from ttscale.reporting.key import Entry, draw_key, key_height, name_axes
 from ttscale.reporting.labels import Labels
-from ttscale.reporting.palette import roles
-from ttscale.reporting.tradeoffs.grid import Row
+from ttscale.reporting.tradeoffs.grid import Grid, Row, panel_title, spread
 from ttscale.reporting.tradeoffs.scales import flops_y, log_range
-from ttscale.reporting.words import capital, clean, is_number
+from ttscale.reporting.words import is_number
 
 _DASHES = (0.0, (3.2, 2.0))
 _BESIDE = ((1.0, 0.0), (0.8, 0.8), (0.8, -0.8), (0.0, 1.2), (0.0, -1.2))
@@ -31,8 +30,7 @@ def contour_lines(summary: Row, *, narrow: bool = False) -> Figure | None:
     laws = [law for law in summary["laws"] if any(line["train_flops"] for line in law["contours"])]
     if not laws:
         return None
-    most = max(len(_levels(law)) for law in laws)
-    colour = roles(most)
+    colour = Grid(summary).colours
     with style():
         entries = _entries(laws, colour)
         key = key_height(entries, narrow=narrow)
@@ -42,7 +40,7 @@ def contour_lines(summary: Row, *, narrow: bool = False) -> Figure | None:
             top=0.62 + key, bottom=0.55, left=0.52, right=0.12 if narrow else 0.3, gap_x=0.62, gap_y=0.6,
         )  # fmt: skip
         for ax, law in zip(axes, laws, strict=True):
-            ax.set_title(clean(capital(law["names"]), 60), color=colour["ink"])
+            ax.set_title(panel_title(law), color=colour["ink"])
             _draw(ax, law, colour)
         draw_key(figure, entries, narrow=narrow)
         below = "training FLOPs, log scale"
@@ -55,32 +53,44 @@ def _levels(law: Row) -> list[float]:
     return sorted({line["error"] for line in law["contours"]}, reverse=True)
 
 
+def _own(levels: Sequence[float], colour: Mapping[str, str]) -> list[str]:
+    """The colour of each level."""
+    n_colours = sum(name[1:].isdigit() for name in colour)
+    return [colour[role] for role in spread(len(levels), n_colours)]
+
+
 def _draw(ax: Axes, law: Row, colour: Mapping[str, str]) -> None:
     levels, dots = _levels(law), _dots(law)
+    own = dict(zip(levels, _own(levels, colour), strict=True))
     lines = [line for line in law["contours"] if line["train_flops"]]
+    dashed = [(line, piece) for line in law["extrapolated"] for inside, piece in _runs(line) if not inside]
     x = [x for line in lines for x in line["train_flops"]] + [dot[0] for dot in dots]
     y = [y for line in lines for y in line["test_flops"]] + [dot[1] for dot in dots]
     flops_axis(ax)
     flops_y(ax)
+    x += [value for _, (trained, _) in dashed for value in trained]
+    y += [value for _, (_, tested) in dashed for value in tested]
     log_range(ax, min(x) / 1.6, max(x) * 3.0)
     ax.set_ylim(min(y) / 1.5, max(y) * 1.7)
     for train, test, error in dots:
         reached = [i for i, level in enumerate(levels) if error <= level]
-        face = colour[f"s{reached[-1]}"] if reached else colour["front"]
+        face = own[levels[reached[-1]]] if reached else colour["front"]
         ax.plot([train], [test], "o", color=face, markersize=3.6, markeredgewidth=0, alpha=0.75, zorder=2)
     labels = Labels(ax)
     for line in lines:
         labels.avoid_line(line["train_flops"], line["test_flops"])
+    for line, piece in dashed:
+        labels.avoid_line(*piece)
+        ax.plot(*piece, color=own[line["error"]], linewidth=1.4, linestyle=_DASHES, zorder=3)
     for line in lines:
-        own = colour[f"s{levels.index(line['error'])}"]
-        _band(ax, line, own)
+        _band(ax, line, own[line["error"]])
         for inside, some in _runs(line):
-            ax.plot(*some, color=own, linewidth=2.0, linestyle="-" if inside else _DASHES, zorder=4)
+            ax.plot(*some, color=own[line["error"]], linewidth=2.0, linestyle="-" if inside else _DASHES, zorder=4)
     for line in lines:
         at = _end(line)
         labels.put(
             accuracy_words(line["error"]), line["train_flops"][at], line["test_flops"][at], fontsize=8.5, zorder=9,
-            color=colour[f"s{levels.index(line['error'])}"], fontweight="bold", distance=5, places=_BESIDE, always=True,
+            color=own[line["error"]], fontweight="bold", distance=5, places=_BESIDE, always=True,
         )  # fmt: skip
 
 
@@ -101,6 +111,8 @@ def _band(ax: Axes, line: Row, own: str) -> None:
 def _runs(line: Row) -> list[tuple[bool, tuple[list[float], list[float]]]]:
     """Pieces of a line that lie inside or outside of what was measured; a piece between two that differ is outside."""
     points = list(zip(line["train_flops"], line["test_flops"], line["inside"], strict=True))
+    if not points:
+        return []
     if len(points) == 1:
         return [(points[0][2], ([points[0][0]], [points[0][1]]))]
     steps = [(a[2] and b[2], a, b) for a, b in pairwise(points)]
@@ -125,7 +137,7 @@ def accuracy_words(error: float) -> str:
 
 def _entries(laws: Sequence[Row], colour: Mapping[str, str]) -> list[Entry]:
     muted = colour["muted"]
-    whole = [point for law in laws for line in law["contours"] for point in line["inside"]]
+    whole = [at for law in laws for line in (*law["contours"], *law["extrapolated"]) for at in line["inside"]]
     entries: list[Entry] = [(Line2D([], [], color=muted, linewidth=2.0), "equal accuracy, by the law")]
     if not all(whole):
         entries.append((Line2D([], [], color=muted, linewidth=2.0, linestyle=_DASHES), "outside of what was measured"))

@@ -16,6 +16,7 @@ from ttscale.reporting.tradeoffs.ladder import training_ladder
 from ttscale.reporting.tradeoffs.lifetimes import total_flops
 from ttscale.reporting.tradeoffs.main import ladder_and_curves
 
+_TWO_AXES = " Filled: trained on more different items; open: on the same items more often."
 FIGURES: dict[str, tuple[Callable[..., Figure | None], str, str]] = {
     "tradeoff": (
         ladder_and_curves,
@@ -28,7 +29,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure | None], str, str]] = {
     "ladder": (
         training_ladder,
         "Accuracy with {plain} against the training FLOPs of one model, one colour a size, with {level} intervals over "
-        "items; ticks are single seeds. Filled: trained on more different items; open: on the same items more often.",
+        "items; ticks are single seeds.",
         "Line chart of accuracy against training FLOPs on a log scale.",
     ),
     "contours": (
@@ -68,6 +69,8 @@ def drawings_of(summary: Row) -> dict[str, Drawing]:
         wide, narrow = draw(summary), draw(summary, narrow=True)
         if wide is not None and narrow is not None:
             said = caption.format(plain=words.clean(summary["plain"], 40), level=level)
+            if name == "ladder" and summary["run"]["outcome"] != "text":
+                said += _TWO_AXES
             found[name] = Drawing(name, wide, narrow, said, f"{alt} {_content(summary)}")
     return found
 

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from ttscale.reporting.canvas import flops_axis, percent_axis, style
 from ttscale.reporting.key import Entry, draw_key, key_height, name_axes
 from ttscale.reporting.labels import Labels
-from ttscale.reporting.palette import roles
 from ttscale.reporting.panels import draw_band, one_panel
 from ttscale.reporting.points import Point
 from ttscale.reporting.tradeoffs.grid import Grid, Row
@@ -36,7 +35,7 @@ def reference_families(summary: Row, *, narrow: bool = False) -> Figure | None:
     grid, laid = Grid(summary), _laid(reference["laid"])
     if not families or not laid:
         return None
-    colour = roles(len(grid.sizes))
+    colour = grid.colours
     with style():
         entries = _entries(families, colour)
         key = key_height(entries, narrow=narrow)
@@ -84,7 +83,7 @@ def _laid(rows: Sequence[Row]) -> dict[str, tuple[str, list[Point]]]:
 
 
 def _entries(families: Mapping[str, Sequence[Point]], colour: Mapping[str, str]) -> list[Entry]:
-    look = {"color": colour["muted"], "linewidth": 1.0, "linestyle": _DASHES, "markersize": 4.6}
+    look: dict[str, Any] = {"color": colour["muted"], "linewidth": 1.0, "linestyle": _DASHES, "markersize": 4.6}
     return [
         (Line2D([], [], marker=mark, markerfacecolor=colour["surface"], **look), clean(family, 24))
         for mark, family in zip(_MARKS, families, strict=False)

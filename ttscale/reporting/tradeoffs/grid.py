@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ttscale.reporting.kinds import LANGUAGE, VISION, Kind
+from ttscale.reporting.palette import roles
 from ttscale.reporting.points import Point, finite_points
 from ttscale.reporting.rivals import Rival
 from ttscale.reporting.series import shortened
@@ -16,6 +18,8 @@ from ttscale.reporting.words import clean, is_number
 Row = Mapping[str, Any]
 
 _STUDENT, _SOUP = "D", "p"
+_COLOURS = 4  # at least: lines of equal error, cells left out
+_MORE = 1.000001  # times the training of what it was made of: less is no further training
 MARKS = {_STUDENT: "trained from others", _SOUP: "weight soup"}
 
 
@@ -27,7 +31,9 @@ class Grid:
 
     @property
     def ladder(self) -> list[Row]:
-        return list(self.summary["ladder"])
+        """Size by size, least trained first."""
+        rows = self.summary["ladder"]
+        return sorted(rows, key=lambda row: (self.sizes.index(row["size"]), row["train_flops"] or 0.0))
 
     @property
     def kinds(self) -> Mapping[str, Kind]:
@@ -37,7 +43,7 @@ class Grid:
     def sizes(self) -> list[str]:
         """Cheapest first."""
         first: dict[str, float] = {}
-        for rung in self.ladder:
+        for rung in self.summary["ladder"]:
             cost = rung["flops"] if is_number(rung["flops"]) else 0.0
             first[rung["size"]] = min(cost, first.get(rung["size"], cost))
         return sorted(first, key=lambda size: first[size])
@@ -60,7 +66,16 @@ class Grid:
 
     def role(self, size: str) -> str:
         """Its colour; muted of a size that is not on the ladder."""
-        return f"s{self.sizes.index(size)}" if size in self.sizes else "muted"
+        return spread(len(self.sizes), self.n_colours)[self.sizes.index(size)] if size in self.sizes else "muted"
+
+    @property
+    def n_colours(self) -> int:
+        """Ordered colours of the whole page, which all of its figures share."""
+        return max(len(self.sizes), _COLOURS)
+
+    @property
+    def colours(self) -> dict[str, str]:
+        return roles(self.n_colours)
 
     def role_of(self, rung: str) -> str:
         return self.role(self.by_name[rung]["size"]) if rung in self.by_name else "muted"
@@ -99,13 +114,26 @@ class Grid:
         out = []
         for row in self.summary["rivals"]:
             origin = self.by_name.get(row["of"])
-            trained = origin is not None and is_number(row["train_flops"]) and is_number(origin["train_flops"])
-            if not trained or row["train_flops"] <= origin["train_flops"] * 1.000001 or not is_number(row[x]):
+            if origin is None or not all(is_number(n) for n in (row["train_flops"], origin["train_flops"], row[x])):
+                continue
+            if row["train_flops"] <= origin["train_flops"] * _MORE:
                 continue
             at, what = row["accuracy"], clean(row["how"] or row["name"], 34)
             mark = _SOUP if "soup" in what else _STUDENT
             out.append(Rival(what, self.role(origin["size"]), mark, row[x], at["value"], at["low"], at["high"]))
         return out
+
+
+def spread(count: int, n_colours: int) -> list[str]:
+    """The roles of ``count`` things in order, as far apart among the ordered colours as they can be."""
+    if count == 1:
+        return [f"s{n_colours // 2}"]
+    return [f"s{round(i * (n_colours - 1) / (count - 1))}" for i in range(count)]
+
+
+def panel_title(law: Row) -> str:
+    """``Coverage along training tokens``: what a joint law is of, without what is in brackets."""
+    return clean(re.sub(r" \([^)]*\)", "", law["names"]), 60)
 
 
 def interval_points(rows: Sequence[Row], x: str) -> list[Point]:

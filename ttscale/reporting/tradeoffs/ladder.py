@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +12,6 @@ from matplotlib.lines import Line2D
 from ttscale.reporting.canvas import flops_axis, style
 from ttscale.reporting.key import Entry, draw_key, key_height, name_axes
 from ttscale.reporting.labels import Labels
-from ttscale.reporting.palette import roles
 from ttscale.reporting.panels import one_panel
 from ttscale.reporting.rivals import Rival, avoid_rivals, draw_rivals, in_range, name_rivals
 from ttscale.reporting.tradeoffs.grid import Grid, Row
@@ -21,7 +21,7 @@ from ttscale.reporting.words import is_number
 
 _ALIKE = 0.01  # relative: amounts of data that differ by less are one
 _DASHES = (0.0, (4.2, 2.0))
-_AXES = {
+_AXES: dict[str, tuple[str, Any, bool]] = {
     "unique": ("more different items", "-", True), "epochs": ("more epochs", _DASHES, False),
     "tokens": ("more training tokens", "-", True), "": ("more training", "-", True),
 }  # fmt: skip
@@ -39,7 +39,7 @@ def training_ladder(summary: Row, *, narrow: bool = False) -> Figure | None:
         return None
     lines = [(size, *line) for size in grid.sizes for line in _lines(summary, [r for r in rungs if r["size"] == size])]
     heights = [y for r in rungs for y in (*r["accuracy"].values(), *r["of_seeds"]) if is_number(y)]
-    colour, rivals = roles(len(grid.sizes)), in_range(grid.rivals("train_flops"), heights)
+    colour, rivals = grid.colours, in_range(grid.rivals("train_flops"), heights)
     with style():
         entries = _entries({axis for _, axis, _ in lines}, colour) + rival_marks(rivals, colour)
         key = key_height(entries, narrow=narrow)
@@ -106,12 +106,19 @@ def _dot(ax: Axes, rung: Row, own: str, colour: Mapping[str, str], hollow: bool)
 
 
 def _entries(axes: set[str], colour: Mapping[str, str]) -> list[Entry]:
-    muted, entries = colour["muted"], []
+    muted = colour["muted"]
+    entries: list[Entry] = []
     for axis, (name, dashes, filled) in _AXES.items():
         if axis in axes and axis:
             face = muted if filled else colour["surface"]
-            look = {"marker": "o", "markersize": 6.0, "markerfacecolor": face, "markeredgewidth": 1.4}
-            entries.append((Line2D([], [], color=muted, linewidth=1.6, linestyle=dashes, **look), name))
+            look: dict[str, Any] = {
+                "marker": "o",
+                "markersize": 6.0,
+                "markerfacecolor": face,
+                "markeredgewidth": 1.4,
+                "linestyle": dashes,
+            }
+            entries.append((Line2D([], [], color=muted, linewidth=1.6, **look), name))
     seed = Line2D([], [], color=muted, linestyle="", marker="_", markersize=9, markeredgewidth=0.8)
     return [*entries, (seed, "one seed")]
 

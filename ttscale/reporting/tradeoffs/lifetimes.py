@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 from ttscale.reporting.canvas import flops_axis, panel_grid, style
 from ttscale.reporting.key import Entry, draw_key, key_height, name_axes
 from ttscale.reporting.labels import Labels
-from ttscale.reporting.palette import roles
 from ttscale.reporting.tradeoffs.contours import accuracy_words
 from ttscale.reporting.tradeoffs.grid import Grid, Row
 from ttscale.reporting.tradeoffs.scales import flops_y, log_range
@@ -32,7 +31,7 @@ def total_flops(summary: Row, *, narrow: bool = False) -> Figure | None:
     if not panels:
         return None
     grid = Grid(summary)
-    colour = roles(len(grid.sizes))
+    colour = grid.colours
     with style():
         laws = [_of_laws(summary, one["error"]) for one in panels]
         entries = _entries(any(laws), colour)
@@ -122,7 +121,7 @@ def _words(option: Row, grid: Grid) -> str:
 
 def _of_laws(summary: Row, error: float) -> list[Row]:
     """What the first law with an answer says of this error, by number of queries."""
-    for law in summary["laws"]:
+    for law in (one for one in summary["laws"] if one["kind"] != "coverage"):
         found = [
             life for life in law["lifetimes"]
             if is_number(life["wanted"]) and abs(life["wanted"] / error - 1) < _ALIKE

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from ttscale.reporting.canvas import flops_axis, style
 from ttscale.reporting.key import Entry, draw_key, key_height, kind_entries, name_axes
 from ttscale.reporting.labels import Labels
-from ttscale.reporting.palette import roles
 from ttscale.reporting.panels import draw_band, one_panel
 from ttscale.reporting.points import Point
 from ttscale.reporting.rivals import Rival, avoid_rivals, draw_rivals, in_range, name_rivals
@@ -42,7 +41,7 @@ def ladder_and_curves(summary: Row, *, narrow: bool = False) -> Figure | None:
     costs = [p[0] for points in (*ladders.values(), *(p for _, _, p in lines)) for p in points]
     if len(set(costs)) < 2:
         return None
-    colour, rivals = roles(len(grid.sizes)), in_range(grid.rivals("flops"), heights)
+    colour, rivals = grid.colours, in_range(grid.rivals("flops"), heights)
     with style():
         entries = _entries(grid, {kind for _, kind, _ in lines}, rivals, len(ladders) > 1, colour)
         key = key_height(entries, narrow=narrow)
@@ -125,7 +124,12 @@ def _entries(
 
 
 def rival_marks(rivals: Sequence[Rival], colour: Mapping[str, str]) -> list[Entry]:
-    look = {"markersize": 6.5, "markerfacecolor": colour["surface"], "markeredgewidth": 1.5, "color": colour["muted"]}
+    look: dict[str, Any] = {
+        "markersize": 6.5,
+        "markerfacecolor": colour["surface"],
+        "markeredgewidth": 1.5,
+        "color": colour["muted"],
+    }
     marks = [mark for mark in MARKS if any(rival.mark == mark for rival in rivals)]
     return [(Line2D([], [], linestyle="", marker=mark, **look), MARKS[mark]) for mark in marks]
 

@@ -19,14 +19,15 @@ from ttscale.reporting.tradeoffs.grid import Grid, Row
 
 _TITLE = "Train a bigger model, or spend more at test time?"
 _FOOTER = f"{MADE_BY}; the figures are in figures/ as PNG and SVG."
+_NAMES = {"flops": "FLOPs", "front": "Pareto front"}
 _RATES = (
     "Along one axis of training the other is held fixed, and the line of equal error is followed. Along the data a "
     "draw costs the same, so that fewer draws are what training saves. Along the size every draw gets dearer as well: "
     "where dearer draws outweigh their smaller number, more training takes more test compute, not less."
 )
 _LIVES = (
-    "A model costs its training once, and its test-time compute with every query. A few queries are best answered by "
-    "many draws of a cheap model, very many by few draws of a well-trained one."
+    "A model costs its training once, and its test-time compute with every query: with few queries the training weighs "
+    "most, with many the queries."
 )
 _CEILINGS = (
     "From the budget in the table on, twice as many draws are not surely better on these items: the paired interval of "
@@ -57,7 +58,7 @@ def write_tradeoff_page(folder: Path, summary: Row) -> None:
 
 def tradeoff_page(summary: Row, drawings: Mapping[str, Drawing]) -> str:
     """The whole page."""
-    n, laws, plain = len(Grid(summary).sizes), summary["laws"], summary["plain"]
+    n, laws = Grid(summary).n_colours, summary["laws"]
 
     def drawn(name: str) -> Markup:
         return figure(drawings.get(name), n)
@@ -70,14 +71,14 @@ def tradeoff_page(summary: Row, drawings: Mapping[str, Drawing]) -> str:
         section("contours", "Equal accuracy", joined([drawn("contours"), _contours(laws)])),
         section("lifetimes", "Over a model's life", _lifetimes(summary, drawn("lifetimes"))),
         section("ceilings", "Where test-time compute stops paying", _ceilings(laws)),
-        section("ladder", "The training ladder", joined([drawn("ladder"), tables.ladder(summary["ladder"], plain)])),
+        section("ladder", "The training ladder", joined([drawn("ladder"), _ladder(summary)])),
         section("rivals", "Other uses of training", _rivals(summary)),
         section("laws", "The joint laws, and what they did not see", _laws(laws, drawn("held_out"))),
         section("families", "Beside published models", _families(summary, drawn("families"))),
         section("unsaid", "What could not be said", _unsaid(summary)),
         section("method", "How it was measured", _method(summary)),
     ]  # fmt: skip
-    return document(_TITLE, joined(parts), colours=stylesheet(max(n, 4)), footer=_FOOTER)
+    return document(_TITLE, joined(parts), colours=stylesheet(n), footer=_FOOTER)
 
 
 def _header(summary: Row) -> Markup:
@@ -102,7 +103,14 @@ def _texts(rows: Iterable[Row], most: int) -> Markup:
 
 
 def _matched(rows: Sequence[Row]) -> Markup:
-    return joined([_texts(rows, 10), tables.matched(rows)]) if rows else Markup("")
+    """The verdicts in sentences where training is not limited, and all as a table."""
+    free = [words.clean(row["text"]) for row in rows if row["at_training"] is None]
+    body = tables.matched(rows)
+    return joined([bullets(free, "headline"), fold("As a table", body) if len(rows) > 4 else body]) if rows else body
+
+
+def _ladder(summary: Row) -> Markup:
+    return tables.ladder(Grid(summary).ladder, summary["plain"], text=summary["run"]["outcome"] == "text")
 
 
 def _laws(laws: Sequence[Row], drawn: Markup) -> Markup:
@@ -110,38 +118,38 @@ def _laws(laws: Sequence[Row], drawn: Markup) -> Markup:
 
 
 def _exchange(summary: Row) -> Markup:
-    laws = summary["laws"]
-    texts = [one for law in laws for one in law["exchange"]]
+    shown, verdicts = tables.rates(summary["laws"]), [words.clean(one["text"]) for one in summary["verdicts"]]
     return joined([
-        paragraph(_RATES) if texts else "", _texts(texts, 4), tables.rates(laws),
+        paragraph(_RATES) if shown else "", shown,
         tables.measured_rates(summary["exchange"], summary["axis_words"]),
-        fold(f"In sentences, the rungs at matched FLOPs ({len(summary['verdicts'])})",
-             bullets(words.clean(one["text"]) for one in summary["verdicts"])) if summary["verdicts"] else "",
+        fold(f"Each rung against smaller ones at its cost ({len(verdicts)})", bullets(verdicts)) if verdicts else "",
     ])  # fmt: skip
 
 
 def _contours(laws: Sequence[Row]) -> Markup:
-    parts = [(law["names"], [line["text"] for line in law["contours"]]) for law in laws if law["contours"]]
-    return joined(
-        fold(f"{words.clean(names, 60)}, in sentences", bullets(words.clean(text) for text in texts))
-        for names, texts in parts
-    )
+    texts = [
+        words.clean(f"{law['names']}. {line['text']}")
+        for law in laws
+        for line in (*law["contours"], *(beyond for beyond in law["extrapolated"] if not all(beyond["inside"])))
+    ]
+    return fold(f"In sentences ({len(texts)})", bullets(texts)) if texts else Markup("")
 
 
 def _lifetimes(summary: Row, drawn: Markup) -> Markup:
-    texts = [(life["whole"] or life) for law in summary["laws"][:1] for life in law["lifetimes"]]
+    texts = [words.clean((life["whole"] or life)["text"]) for law in summary["laws"] for life in law["lifetimes"]]
     evens = [even for one in summary["lives"] for even in one["break_evens"]]
     if not (drawn or texts or evens):
         return Markup("")
-    heading = Markup("<h3>Break-even between measured options</h3>\n") if evens else ""
-    return joined(
-        [paragraph(_LIVES), drawn, _texts(texts, 4), tables.lifetimes(summary["laws"]), heading, _texts(evens, 8)]
-    )
+    return joined([
+        paragraph(_LIVES), drawn, tables.lifetimes(summary["laws"]),
+        fold(f"In sentences ({len(texts)})", bullets(texts)) if texts else "",
+        Markup("<h3>Break-even between measured options</h3>\n") if evens else "", _texts(evens, 4),
+    ])  # fmt: skip
 
 
 def _ceilings(laws: Sequence[Row]) -> Markup:
-    found = [tables.ceilings(law) for law in laws]
-    return joined([paragraph(_CEILINGS), *found]) if any(found) else Markup("")
+    shown = tables.ceilings(laws)
+    return joined([paragraph(_CEILINGS), shown]) if shown else Markup("")
 
 
 def _rivals(summary: Row) -> Markup:
@@ -161,9 +169,8 @@ def _families(summary: Row, drawn: Markup) -> Markup:
 def _unsaid(summary: Row) -> Markup:
     cannot = [f"{law['names']}: {one}" for law in summary["laws"] for one in law["cannot"]]
     outside = [
-        f"{law['names']}: {line['text']}"
-        for law in summary["laws"] for line in law["contours"] if not all(line["inside"]) or not line["inside"]
-    ]  # fmt: skip
+        f"{law['names']}: {line['text']}" for law in summary["laws"] for line in law["contours"] if not line["inside"]
+    ]
     said = [*summary["notes"], *cannot, *outside]
     return bullets(words.clean(one) for one in said) if said else paragraph("Nothing was left open.")
 
@@ -174,7 +181,7 @@ def _method(summary: Row) -> Markup:
         ("Data", words.clean(run["dataset"] or words.DASH, 200)),
         ("Items", words.count(run["n_items"])),
         ("Training counted in", words.clean(summary["axis_words"], 120)),
-        *((words.capital(name), words.clean(text)) for name, text in summary["conventions"].items()),
+        *((_NAMES.get(name, words.capital(name)), words.clean(text)) for name, text in summary["conventions"].items()),
         ("Interval", words.clean(run["interval"], 120)),
         ("Seed of the draws", _recorded(run["seed"])),
         ("Seed of the analysis", _recorded(run["analysis_seed"])),

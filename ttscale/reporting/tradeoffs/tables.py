@@ -12,38 +12,42 @@ from ttscale.reporting.tradeoffs.grid import Row
 from ttscale.reporting.words import is_number
 
 _LADDER = (
-    "Rung", "Size", "Budget", "Different items", "Epochs", "Seeds", "Parameters", "FLOPs per item",
+    "Rung", "Budget", "Epochs", "Seeds", "Parameters", "FLOPs per item",
     "Training FLOPs of one model",
 )  # fmt: skip
 _MATCHED = (
-    "FLOPs per item, at most", "Training FLOPs, at most", "Best", "Runner-up", "Verdict", "Accuracy of the best",
+    "FLOPs per item, at most", "Best", "Runner-up", "Verdict", "Accuracy of the best",
     "Best minus runner-up, points", "Training FLOPs of the best",
 )  # fmt: skip
 _RATES = (
-    "Law", "Along", "At", "10 × training equals so much test compute", "10 × test compute equals so much training",
-    "Slope", "Slopes of other laws", "Measured over training FLOPs",
+    "Strategy, and what training moves along", "10 × training = × test compute", "2 × test compute = × training",
+    "Measured over training FLOPs", "Slope", "Slopes of other laws", "Parameters", "Data", "Draws",
+    "Draws measured",
 )  # fmt: skip
 _MEASURED = (
     "From small to large", "Strategy of the small", "Training", "Test FLOPs", "Rate", "10 × training equals",
     "Resamples that match", "Small minus large, points",
 )  # fmt: skip
 _LIVES = (
-    "Law", "Queries", "Asked for", "Parameters", "Training data", "Draws", "Training FLOPs", "FLOPs per query",
+    "Over its life", "Asked for", "Parameters", "Data", "Draws", "Training FLOPs", "FLOPs per query",
     "Total FLOPs", "Error expected", "Measured there",
 )  # fmt: skip
 _CEILINGS = ("Rung", "Accuracy of draws without end, by the law", "Where the vote ends", "Doubling stops paying at",
              "What that doubling bought, points")  # fmt: skip
 _CELLS = ("Law", "Left out", "Points", "Missed by, points", "Relative error", "Bias", "Where")
+_UNSURE = "the law says nothing sure of it"
 _NO_LIMIT = "the law has none but its floor, by its form alone"
 _NO_VOTE = "views and members have no such limit of their own"
 _NO_RATE = "no exchange rate"
+_OUT = "out of reach"
+_STEEP = "more than the draws measured span; see what 2 × the test compute is worth"
 _MOST_ROWS = 200
 
 
-def ladder(rungs: Sequence[Row], plain: str) -> Markup:
+def ladder(rungs: Sequence[Row], plain: str, *, text: bool) -> Markup:
     rows: list[list[Cell]] = [
         [
-            words.clean(rung["name"], 60), words.clean(rung["size"], 40),
+            words.clean(rung["name"], 60),
             known(words.clean(rung["budget"] or words.DASH, 40), NOT_RECORDED),
             known(words.count(rung["unique"]), NOT_RECORDED), known(words.significant(rung["epochs"]), NOT_RECORDED),
             words.count(rung["n_seeds"]), parameters(rung), cost(rung), training_cost(rung),
@@ -52,25 +56,36 @@ def ladder(rungs: Sequence[Row], plain: str) -> Markup:
         ]
         for rung in rungs
     ]  # fmt: skip
-    heads = (*_LADDER, f"Accuracy, {words.clean(plain, 30)}", "Noise of training, points")
-    return table("The training ladder: every size under every budget, plainly used", heads, rows, text_columns=3)
+    data = "Training tokens" if text else "Different items"
+    heads = (*_LADDER[:2], data, *_LADDER[2:], f"Accuracy, {words.clean(plain, 30)}", "Noise of training, points")
+    return table("The training ladder: every size under every budget, plainly used", heads, rows, text_columns=2)
 
 
 def matched(rows: Sequence[Row]) -> Markup:
-    limits = any(is_number(row["at_training"]) for row in rows)
-    shown: list[list[Cell]] = []
-    for row in rows:
-        best, other = row["best"], row["runner_up"]
-        cells: list[Cell] = [
-            _budget(row), words.flops(row["at_training"]) if is_number(row["at_training"]) else "any",
-            _way(best), _way(other), words.clean(row["winner"] or words.DASH, 30),
-            known(words.percent_interval(row["accuracy"], "value"), "nothing is within the budget"),
-            known(words.points_interval(row["difference"]), "there is nothing to compare with"),
-            known(words.flops(best["train_flops"]) if best else words.DASH, NO_TRAINING),
-        ]  # fmt: skip
-        shown.append(cells if limits else [*cells[:1], *cells[2:]])
-    heads = _MATCHED if limits else (_MATCHED[0], *_MATCHED[2:])
-    return table("The best at each test budget, and the best other way", heads, shown, text_columns=4 + limits)
+    """The best and the runner-up under each limit of training."""
+    limits = dict.fromkeys(row["at_training"] for row in rows)
+    return joined(
+        table(
+            _limit_words(limit), _MATCHED, [_match(row) for row in rows if row["at_training"] == limit], text_columns=4
+        )
+        for limit in limits
+    )
+
+
+def _limit_words(limit: Any) -> str:
+    if not is_number(limit):
+        return "The best at each test budget, and the best other way, whatever they cost to train"
+    return f"The same with at most {words.flops(limit)} of training"
+
+
+def _match(row: Row) -> list[Cell]:
+    best = row["best"]
+    return [
+        _budget(row), _way(best), _way(row["runner_up"]), words.clean(row["winner"] or words.DASH, 30),
+        known(words.percent_interval(row["accuracy"], "value"), "nothing is within the budget"),
+        known(words.points_interval(row["difference"]), "there is nothing to compare with"),
+        known(words.flops(best["train_flops"]) if best else words.DASH, NO_TRAINING),
+    ]  # fmt: skip
 
 
 def _budget(row: Row) -> str:
@@ -81,31 +96,51 @@ def _budget(row: Row) -> str:
 
 
 def _way(pick: Row | None) -> Cell:
-    return words.clean(pick["words"], 120) if pick else Missing("nothing is within the budget")
+    return words.clean(pick["words"], 120) if pick else Missing("there is no other")
 
 
 def rates(laws: Sequence[Row]) -> Markup:
-    rows: list[list[Cell]] = []
+    """Exchange rates in the middle of the grid; those at its ends, and the sentences, on demand."""
+    middle: list[list[Cell]] = []
+    ends: list[list[Cell]] = []
+    texts: list[str] = []
     for law in laws:
+        seen: set[str] = set()
         for one in law["exchange"]:
-            rows.append([
-                words.clean(law["names"], 60), "size" if one["along"] == "n" else words.clean(law["axis_words"], 30),
-                _place(one, law), known(words.number_interval(one["ten_x"]), _NO_RATE),
-                known(words.number_interval(one["ten_x_test"]), _NO_RATE),
-                known(words.number_interval(one["slope"], 2), _NO_RATE),
-                known(_between(*one["laws"]), _NO_RATE), known(_span(one["valid_from"], one["valid_to"]), NO_TRAINING),
-            ])  # fmt: skip
-    if not rows:
+            (ends if one["along"] in seen else middle).append(_rate(law, one))
+            seen.add(one["along"])
+            texts.append(words.clean(one["text"]))
+    if not middle:
         return Markup("")
-    return table("Exchange rates of the joint laws, at equal error", _RATES, rows, text_columns=3)
+    at_ends = table("Exchange rates where the other input is at its least or most", _RATES, ends) if ends else ""
+    return joined([
+        table("Exchange rates of the joint laws at equal error, in the middle of the grid", _RATES, middle),
+        fold(f"At the ends of the grid ({len(ends)})", at_ends) if ends else "",
+        fold(f"In sentences ({len(texts)})", bullets(texts)),
+    ])  # fmt: skip
 
 
-def _place(one: Row, law: Row) -> str:
+def _rate(law: Row, one: Row) -> list[Cell]:
     n, d, k = one["at"]
-    parts = [f"{words.scaled(n, '', 2).rstrip()} parameters"] if is_number(n) else []
-    parts += [f"{words.significant(d, 2)} {words.clean(law['axis_words'], 30)}"] if is_number(d) else []
-    parts += [f"{words.significant(k, 2)} draws"] if is_number(k) else []
-    return ", ".join(parts)
+    moved = "size" if one["along"] == "n" else law["axis_words"]
+    other = law["axis_words"] if one["along"] == "n" else "size"
+    kind = law["names"].partition(" along ")[0]
+    not_in = "the grid has one value only"
+    return [
+        words.clean(f"{kind}: {moved}, at fixed {other}", 100),
+        _ten_x(one), known(words.number_interval(one["two_x_test"]), _NO_RATE),
+        known(_span(one["valid_from"], one["valid_to"]), NO_TRAINING),
+        known(words.number_interval(one["slope"], 2), _NO_RATE), known(_between(*one["laws"]), _NO_RATE),
+        known(words.scaled(n, "", 2).rstrip(), not_in), known(words.scaled(d, "", 2).rstrip(), not_in),
+        known(words.significant(k, 2), not_in), known(_between(one["k_from"], one["k_to"]), not_in),
+    ]  # fmt: skip
+
+
+def _ten_x(one: Row) -> Cell:
+    """Ten times the training as test compute, where the draws that were measured span so much."""
+    if is_number(one["ten_x"]["value"]) and is_number(one["test_span"]) and one["ten_x"]["value"] > one["test_span"]:
+        return Missing(_STEEP)
+    return known(words.number_interval(one["ten_x"]), _NO_RATE)
 
 
 def _between(low: Any, high: Any) -> str:
@@ -145,30 +180,31 @@ def measured_rates(exchange: Sequence[Row], axis_words: str) -> Markup:
 
 
 def lifetimes(laws: Sequence[Row]) -> Markup:
-    rows: list[list[Cell]] = []
-    for law in laws:
-        for one in law["lifetimes"]:
-            life = one["whole"] or one
-            asked = one["wanted"]
-            rows.append([
-                words.clean(law["names"], 60), words.significant(one["queries"]),
-                f"error {words.percent(asked)}" if is_number(asked) else "least error of a total",
-                known(words.scaled(life["n"]["value"], "", 3).rstrip(), "out of reach"),
-                known(words.significant(life["d"]["value"]), "out of reach"),
-                known(words.significant(life["k"]["value"]), "out of reach"),
-                known(words.flops(life["train_flops"]["value"]), "out of reach"),
-                known(words.flops(life["test_flops"]["value"]), "out of reach"),
-                known(_flops_interval(life["total_flops"]), "out of reach"),
-                known(words.percent(life["error"]["value"]), "out of reach"), _inside(life),
-            ])  # fmt: skip
-    if not rows:
-        return Markup("")
-    return table("The cheapest way over a number of queries, by the joint laws", _LIVES, rows)
+    """Of the first law, and of the others on demand."""
+    parts = [
+        table(words.clean(law["names"], 60), _LIVES, [_life(one) for one in law["lifetimes"]])
+        for law in laws
+        if law["lifetimes"]
+    ]
+    return joined([*parts[:1], fold(f"By the other laws ({len(parts) - 1})", joined(parts[1:])) if parts[1:] else ""])
+
+
+def _life(one: Row) -> list[Cell]:
+    life, asked = one["whole"] or one, one["wanted"]
+    n, d, k = (life[name]["value"] for name in ("n", "d", "k"))
+    return [
+        f"{words.count(one['queries'])} queries",
+        f"error {words.percent(asked)}" if is_number(asked) else "least error of a total",
+        known(words.scaled(n, "").rstrip(), _OUT), known(words.scaled(d, "").rstrip(), _OUT),
+        known(words.significant(k), _OUT), known(words.flops(life["train_flops"]["value"]), _OUT),
+        known(words.flops(life["test_flops"]["value"]), _OUT), known(_flops_interval(life["total_flops"]), _OUT),
+        known(words.percent(life["error"]["value"]), _OUT), _inside(life),
+    ]  # fmt: skip
 
 
 def _inside(life: Row) -> Cell:
     if not is_number(life["n"]["value"]):
-        return Missing("out of reach")
+        return Missing(_OUT)
     return "yes" if life["inside"] else "no"
 
 
@@ -180,18 +216,24 @@ def _flops_interval(interval: Row) -> str:
     return f"{words.flops(interval['value'])} ({words.flops(interval['low'])} to {words.flops(interval['high'])})"
 
 
-def ceilings(law: Row) -> Markup:
+def ceilings(laws: Sequence[Row]) -> Markup:
+    """Of the first law, and of the others on demand."""
+    parts = [_ceilings(law) for law in laws if law["ceilings"]]
+    return joined([*parts[:1], fold(f"By the other laws ({len(parts) - 1})", joined(parts[1:])) if parts[1:] else ""])
+
+
+def _ceilings(law: Row) -> Markup:
     rows: list[list[Cell]] = [
         [
             words.clean(one["rung"], 60),
-            Missing(_NO_LIMIT) if one["by_form"] else known(words.percent_interval(one["law"], "value"), "no law"),
+            Missing(_NO_LIMIT) if one["by_form"] else known(words.percent_interval(one["law"], "value"), _UNSURE),
             known(words.percent_interval(one["vote"], "value"), _NO_VOTE) if one["vote"] else Missing(_NO_VOTE),
             f"{words.count(one['stops'])} draws" if is_number(one["stops"]) else "not yet",
             known(words.points_interval(one["last"]), "no budget with its double was measured"),
         ]
         for one in law["ceilings"]
     ]  # fmt: skip
-    return table(words.clean(law["names"], 60), _CEILINGS, rows) if rows else Markup("")
+    return table(words.clean(law["names"], 60), _CEILINGS, rows)
 
 
 def rivals(rows: Sequence[Row], plain: str) -> Markup:
@@ -232,7 +274,7 @@ def laws(rows: Sequence[Row]) -> Markup:
         formula = joined([Markup("<code>"), words.clean(surface["formula"], 120), Markup("</code>")])
         heading = joined([Markup("<h3>"), words.clean(law["names"], 80), Markup("</h3>\n")])
         said = joined([
-            "The ", "error" if surface["quantity"] == "error" else "−ln(accuracy)", " follows ", formula,
+            "The error" if surface["quantity"] == "error" else "−ln(accuracy)", " follows ", formula,
             f": {words.clean(surface['purpose'], 200)}. Fit: {words.clean(surface['status'].replace('_', ' '), 40)}.",
         ])  # fmt: skip
         tables = joined([
@@ -257,13 +299,21 @@ def held_out(rows: Sequence[Row]) -> Markup:
     if not shown:
         return Markup("")
     summed = [
-        f"{words.clean(law['names'], 60)}: "
-        + ", ".join(f"{words.clean(name, 60)} is missed by {words.significant(x, 2)} points"
-                    for name, x in law["surface"]["missed_points"].items())
-        for law in rows if law["surface"] and law["surface"]["missed_points"]
-    ]  # fmt: skip
+        f"{words.clean(law['names'], 60)}: {_missed(law['surface']['missed_points'])}."
+        for law in rows
+        if law["surface"] and law["surface"]["missed_points"]
+    ]
     body = table("Every cell that was left out and predicted", _CELLS, shown, text_columns=2)
-    return joined([bullets(f"{one}." for one in summed), fold(f"Every cell ({len(shown)})", body)])
+    return joined([bullets(summed), fold(f"Every cell ({len(shown)})", body)])
+
+
+def _missed(points: Row) -> str:
+    told = (
+        f"{words.clean(name, 60)} is missed by {words.significant(one['points'], 2)} points "
+        f"({words.significant(one['any'], 2)} of any)"
+        for name, one in points.items()
+    )
+    return ", ".join(told)
 
 
 def _cell_words(cell: str, law: Row) -> str:

@@ -81,10 +81,10 @@ class Backtest:
         fitted = 0.5 * float(((one - other) ** 2).mean()) if one.size else math.nan
         return math.sqrt(max(self.gain_rmse**2 - self.noise**2 - fitted, 0.25 * self.gain_rmse**2))
 
-    @property
-    def unsure(self) -> float:
-        """Standard error of the squared error of the gain: of a mean of squares of as many normal errors as folds."""
-        return self.noise**2 * math.sqrt(2.0 / len(self.observed_gain))
+    @cached_property
+    def squares(self) -> np.ndarray:
+        """Mean squared error of the gain in each fold, ``float64 [fold]``."""
+        return np.asarray(((self.predicted_gain - self.observed_gain) ** 2).mean(axis=1))
 
     @property
     def possible(self) -> bool:

@@ -14,6 +14,7 @@ from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.fits.backtest import Backtest
 from ttscale.scaling.fits.choice import pick
 from ttscale.scaling.fits.curve_costs import budget_at, flops_at
+from ttscale.scaling.fits.doubt import doubt_of
 from ttscale.scaling.fits.fitted import Fitted
 from ttscale.scaling.fits.prediction import asymptote, band, times_outside, warn_far
 from ttscale.scaling.fits.stacking import Stack, chosen_backtest, stacked_backtest, weights_of
@@ -256,9 +257,9 @@ def choose(ranked: Sequence[Fit]) -> Fit:
     known = [fit for fit in meant if fit.usable] or [fit for fit in meant if fit.backtest.possible]
     if not known:
         return ranked[0]
-    errors = np.array([fit.backtest_gain_rmse for fit in known])
-    chosen = known[pick(errors, _sizes(known), known[0].backtest.unsure)]
-    return replace(chosen, choice=chosen_backtest([fit.backtest for fit in known], _sizes(known)))
+    errors, tested = np.array([fit.backtest_gain_rmse for fit in known]), [fit.backtest for fit in known]
+    chosen = known[pick(errors, _sizes(known), doubt_of(tested).margins(errors**2))]
+    return replace(chosen, choice=chosen_backtest(tested, _sizes(known)))
 
 
 def _meant(fits: Sequence[Fit]) -> list[Fit]:
@@ -271,12 +272,13 @@ def _weights(fits: Sequence[Fit]) -> list[float]:
     if not fits:
         return []
     errors = np.array([fit.backtest_gain_rmse for fit in fits])
-    return [float(weight) for weight in weights_of(errors, _sizes(fits), fits[0].backtest.unsure)]
+    doubt = doubt_of([fit.backtest for fit in fits])
+    return [float(weight) for weight in weights_of(errors, _sizes(fits), doubt)]
 
 
 def _sizes(fits: Sequence[Fit]) -> np.ndarray:
-    """How many parameters laws leave to the data, ``int [law]``."""
-    return np.array([fit.parts[0].n_free for fit in fits])
+    """How many parameters laws have, ``int [law]``."""
+    return np.array([fit.parts[0].n_parameters for fit in fits])
 
 
 def _errors(forecast: Fitted | Stack) -> tuple[float, float]:

@@ -70,11 +70,6 @@ class Fitted:
         return len(self.law.parameters)
 
     @property
-    def n_free(self) -> int:
-        """Parameters that the data alone must find: those that have no prior."""
-        return sum(one.prior is None for one in self.law.parameters)
-
-    @property
     def forecasts(self) -> bool:
         """Whether the law may be chosen, or averaged, for a curve of this kind."""
         kinds = self.law.of if self.law.forecasts is None else self.law.forecasts

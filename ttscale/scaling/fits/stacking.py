@@ -3,8 +3,9 @@
 Averaging predictions by their out-of-sample errors is stacking (Wolpert, "Stacked generalization", Neural Networks 5,
 1992; Yao, Vehtari, Simpson and Gelman, "Using stacking to average Bayesian predictive distributions", Bayesian Analysis
 13, 2018). The held-out budgets of one curve are few and correlated, too few for weights that are fitted freely. The
-weights here are Akaike's (Burnham and Anderson, "Model selection and multimodel inference", 2002, §2.9): they fall by a
-factor of e for every standard error of the squared back-test error of the gain, and for every parameter.
+weights here are the odds that a law errs less than the best one does (:mod:`ttscale.scaling.fits.doubt`), so that laws
+that the back-test cannot tell apart weigh nearly alike, divided by e for every parameter, as Akaike's are (Burnham and
+Anderson, "Model selection and multimodel inference", 2002, §2.9).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttscale.scaling.fits.backtest import Backtest
-from ttscale.scaling.fits.choice import NOTHING, pick
+from ttscale.scaling.fits.choice import pick
+from ttscale.scaling.fits.doubt import Doubt, doubt_of
 from ttscale.scaling.fits.fitted import Fitted
 from ttscale.scaling.fits.points import Points
 
@@ -62,17 +64,13 @@ class Stack:
         return np.tensordot(self.weights, np.stack(of_parts), 1)
 
 
-def weights_of(errors: np.ndarray, n_parameters: np.ndarray, unsure: float) -> np.ndarray:
+def weights_of(errors: np.ndarray, n_parameters: np.ndarray, doubt: Doubt) -> np.ndarray:
     """Weights of laws by their back-test errors ``[law]``, summing to 1; 0 where the error is NaN.
 
-    Args:
-        unsure: standard error of a squared error. Where it is 0 the laws of the least error share everything.
+    Where the back-tests leave no doubt the laws of the least error share everything.
     """
     squares, sizes = np.square(np.asarray(errors, dtype=np.float64)), np.asarray(n_parameters)
-    behind = squares - np.nanmin(squares)
-    lost = behind / unsure if unsure > 0 else np.where(squares <= max(np.nanmin(squares), NOTHING**2), 0.0, np.inf)
-    known = np.isfinite(squares)
-    weights = np.where(known, np.exp(-np.where(known, lost, 0.0) - (sizes - sizes[known].min())), 0.0)
+    weights = doubt.odds(squares) * np.exp(sizes[np.isfinite(squares)].min() - sizes)
     return np.asarray(weights / weights.sum())
 
 
@@ -82,10 +80,10 @@ def stacked_backtest(backtests: Sequence[Backtest], n_parameters: np.ndarray) ->
     The weights of a fold come from the folds of the other splits; where there is one split, from its other direction.
     (What one direction of a split overshoots the other one undershoots, so that weights from it alone are the wrong
     ones.) Other splits halve the same items in another way: their errors have seen this fold's items, yet all that they
-    hand over is one weight per law.
+    hand over is one weight per law. How unsure they are is found from all folds together.
     """
-    unsure = backtests[0].unsure
-    return _nested(backtests, lambda errors: weights_of(errors, n_parameters, unsure))
+    doubt = doubt_of(backtests)
+    return _nested(backtests, lambda errors: weights_of(errors, n_parameters, doubt))
 
 
 def chosen_backtest(backtests: Sequence[Backtest], n_parameters: np.ndarray) -> Backtest:
@@ -93,14 +91,14 @@ def chosen_backtest(backtests: Sequence[Backtest], n_parameters: np.ndarray) -> 
 
     The least of several errors is less than what the law that has it will err; by this one can see how much less.
     """
-    unsure = backtests[0].unsure
-    return _nested(backtests, lambda errors: np.eye(len(errors))[pick(errors, n_parameters, unsure)])
+    doubt = doubt_of(backtests)
+    return _nested(backtests, lambda errors: np.eye(len(errors))[pick(errors, n_parameters, doubt.margins(errors**2))])
 
 
 def _nested(backtests: Sequence[Backtest], weigh: Callable[[np.ndarray], np.ndarray]) -> Backtest:
     """The back-test of the mean of laws, its weights found anew for each fold from the errors in others."""
     first = backtests[0]
-    squares = np.array([((b.predicted_gain - b.observed_gain) ** 2).mean(axis=1) for b in backtests])
+    squares = np.array([b.squares for b in backtests])
     weights = np.stack(
         [weigh(np.sqrt(squares[:, rest].mean(axis=1))) for rest in _others(squares.shape[1] // 2)], axis=1
     )

@@ -101,17 +101,24 @@ class Contest:
         """The different choices, that of most folds first."""
         return tuple(self.choice(candidate) for candidate, _ in Counter(chosen.tolist()).most_common())
 
-    def against(self, allowed: np.ndarray, rival: np.ndarray) -> tuple[Interval, tuple[Choice, ...], float]:
+    def against(
+        self, rival: np.ndarray, allowed: np.ndarray | None = None, *, noise: np.ndarray | float = 0.0
+    ) -> tuple[Interval, tuple[Choice, ...], float]:
         """The best candidate's accuracy minus a rival's, cross-fitted.
 
         Args:
-            allowed: as for :meth:`choose`. rival: credit of the rival, ``[item]``.
+            rival: credit of the rival, ``[item]``.
+            allowed: as for :meth:`choose`; None: all.
+            noise: as for :meth:`difference`, of all candidates or of each, ``[candidate]``.
 
         Returns:
-            As :func:`best_against`.
+            The difference as a fraction; the different choices, that of most folds first; and the difference that
+            would have been detected with 80 % power (see :func:`ttscale.scaling.intervals.interval.detectable`).
         """
-        chosen = self.choose(allowed)
-        interval, smallest = self.difference(self.credit(chosen), rival)
+        everyone = np.ones(len(self.of), dtype=bool)
+        chosen = self.choose(everyone if allowed is None else allowed)
+        of_folds = (noise * everyone)[chosen]
+        interval, smallest = self.difference(self.credit(chosen), rival, noise=float(np.sqrt(np.mean(of_folds**2))))
         return interval, self.choices(chosen), smallest
 
     def difference(self, credit: np.ndarray, rival: np.ndarray, *, noise: float = 0.0) -> tuple[Interval, float]:
@@ -132,27 +139,6 @@ class Contest:
         low, high = difference_bounds(replicates, curve.level, count_units(curve.n_items, curve.units))
         interval = Interval(float(mean_credit(apart)), low, high, curve.level, method)
         return interval, detectable(replicates, curve.level)
-
-
-def best_against(
-    options: Sequence[tuple[Curve, np.ndarray]], rival: np.ndarray
-) -> tuple[Interval, tuple[Choice, ...], float]:
-    """The best option's accuracy minus a rival's, cross-fitted.
-
-    Args:
-        options: curves, all on the same items and resamples, each with the rows (positions in ``budgets``) to choose
-            from.
-        rival: credit of the rival, ``[item]``.
-
-    Returns:
-        The difference as a fraction; the different choices, that of most folds first; and the difference that would
-        have been detected with 80 % power (see :func:`ttscale.scaling.intervals.interval.detectable`).
-
-    Raises:
-        TtscaleError: too few items (or clusters) to choose on some and score on others.
-    """
-    contest = Contest.among(options)
-    return contest.against(np.ones(len(contest.of), dtype=bool), rival)
 
 
 def _fold_sums(credit: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -4,7 +4,9 @@ A likelihood of all counts fits a beta distribution to the many right samples of
 samples is ruled by the few of hard ones: from 100 samples a plain beta-binomial forecasts pass@10,000 worse than a
 power law does. Here a share ``w`` of the problems is easy, with chances of success of density ``2·(1 − p)``, which is
 ``B(1, 2)``, so that ``B(a, b)`` is left to tell of the hard ones, whose failures fall as ``k^−a``. A wide second part
-makes a likelihood robust (Box and Tiao, "A Bayesian approach to some outlier problems", Biometrika 55, 1968).
+makes a likelihood robust (Box and Tiao, "A Bayesian approach to some outlier problems", Biometrika 55, 1968). Where
+coverage is ``exp(−a·k^−b)`` itself, as that of the Pythias nearly is, this law errs up to twice as much as that one:
+the two are for being chosen between, and averaged.
 
 The exponent ``a`` rests on the few problems of which one or two samples are right, so that its logarithm has a normal
 prior: median .3, and 95 % from .06 to 1.4. Exponents that were published lie around it (Brown et al., "Large language

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ttscale.models.training_cost import added_train_flops
 from ttscale.records.graded import TextDraw
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
@@ -18,7 +19,7 @@ from ttscale.scaling.curves.combined import mean_curve
 from ttscale.scaling.curves.curve import Curve, accuracy_curve
 from ttscale.scaling.curves.member_subsets import members_curve
 from ttscale.scaling.planning.candidates import candidates
-from ttscale.scaling.strategy import Strategy, by_rung, card_number, ensemble, is_subset, product, tta
+from ttscale.scaling.strategy import Strategy, by_rung, ensemble, is_subset, product, tta
 from ttscale.voting.votes import DEFAULT, resolve
 
 
@@ -183,10 +184,8 @@ def beside_plain(curves: Sequence[Curve], made: Collection[str] = ()) -> list[tu
 
 
 def _training_flops(records: Records, strategy: Strategy) -> np.ndarray:
-    """Training FLOPs of the distinct members among the first k draws, for every k."""
-    seen: set[str] = set()
-    added = []
-    for member, *_ in strategy.draws:
-        added.append(0.0 if member in seen else card_number(records.member(member), "train_flops"))
-        seen.add(member)
-    return np.cumsum(added)
+    """Training FLOPs of the distinct members among the first k draws together, for every k."""
+    members = [records.member(name) for name in strategy.members]
+    of_each = added_train_flops([(member.fingerprint, member.card) for member in members])
+    added = dict(zip(strategy.members, of_each, strict=True))
+    return np.cumsum([added.pop(draw[0], 0.0) for draw in strategy.draws])

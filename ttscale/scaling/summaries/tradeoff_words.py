@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from ttscale.scaling.summaries.words import count_words, flops_words
@@ -90,10 +89,10 @@ def _ceiling(answers: Answers) -> str:
     stops = [one.stops for one in ceilings if one.stops is not None]
     if not stops or kind is None:
         return ""
-    most, many = Counter(stops).most_common(1)[0]
     paying = len(ceilings) - len(stops)
+    first = f"{min(stops)}" if min(stops) == max(stops) else f"{min(stops)} to {max(stops)}"
     still = f"; on {paying} the last doubling measured still pays" if paying else ""
     return (
-        f"Doubling {kind} stops paying surely at {most} on {many} of {count_words(len(ceilings), 'rung')} "
-        f"(between {min(stops)} and {max(stops)} on {len(stops)}){still}."
+        f"From {first} {kind} on, depending on the rung, twice as many are not surely better on {len(stops)} of "
+        f"{count_words(len(ceilings), 'rung')}{still}."
     )

@@ -19,16 +19,18 @@ from ttscale.scaling.surfaces.quantity import error_of
 from ttscale.scaling.tradeoff.answers import Answers
 from ttscale.scaling.tradeoff.axes import AXES
 from ttscale.scaling.tradeoff.beside import Beside, Laid
+from ttscale.scaling.tradeoff.contours import Contour, contours
 from ttscale.scaling.tradeoff.entrants import Entrants
 from ttscale.scaling.tradeoff.joint import left_out
 from ttscale.scaling.tradeoff.ladder import Rung
-from ttscale.scaling.tradeoff.lives import Lives, lives
+from ttscale.scaling.tradeoff.measured_lives import Lives, lives
 from ttscale.scaling.tradeoff.tradeoff import Tradeoff
 
 SCHEMA_VERSION = 1
 KIND = "ttscale-tradeoff"
 _TARGETS = 3
 _DIGITS = 8
+_BEYOND = 2.0  # times outside of what was measured: how far lines are carried on, dashed
 _TRAINING = {"train_flops": "training FLOPs", "n_params": "parameters, since training FLOPs are not known of all"}
 _CONVENTIONS = {
     "flops": "1 multiply-add = 2 FLOPs; test FLOPs are per item, of the draws used",
@@ -48,7 +50,8 @@ _CONVENTIONS = {
     "front": "the points of the Pareto front were chosen on the items that score them, and look better than they are",
     "laws": (
         "the joint law is the one of least error in cells left out at the ends of the grid (whole sizes, amounts of "
-        "data and training budgets); lines of equal error and lifetimes are its answers within what was measured"
+        "data and training budgets); lines of equal error and lifetimes are its answers within what was measured, and "
+        "dashed lines up to twice outside of it"
     ),
 }
 
@@ -148,23 +151,31 @@ def _answers(answers: Answers) -> dict[str, Any]:
         "surface": None if joint.surface is None else _surface(joint.surface),
         "points": None if joint.surface is None else _points(answers, joint.surface),
         "costs": vars(joint.costs), "ceilings": as_rows(joint.ceilings),
-        "exchange": [as_row(one) | {"ten_x_test": _turned(one.slope)} for one in joint.exchange],
+        "exchange": [as_row(one) | {"two_x_test": _turned(one.slope)} for one in joint.exchange],
         "contours": [vars(line) for line in answers.contours],
+        "extrapolated": [vars(line) for line in _beyond(answers)],
         "lifetimes": [_lifetime(one) for one in answers.lifetimes],
     }  # fmt: skip
 
 
 def _turned(slope: Interval) -> Interval:
-    """10^(−1/slope): ten times the test compute is worth so many times the training; NaN where the slope is not below
-    0."""
+    """2^(−1/slope): twice the test compute is worth so many times the training; NaN where the slope is not below 0."""
 
     def worth(x: float) -> float:
-        return float(np.float_power(10.0, -1 / x)) if x < 0 else math.inf
+        return float(np.float_power(2.0, -1 / x)) if x < 0 else math.inf
 
     if not slope.value < 0:
         return replace(slope, value=math.nan, low=math.nan, high=math.nan)
     with np.errstate(over="ignore"):
         return replace(slope, value=worth(slope.value), low=worth(slope.low), high=worth(slope.high))
+
+
+def _beyond(answers: Answers) -> Sequence[Contour]:
+    """The lines of equal error where size, data and draws may lie a little outside of what was measured."""
+    joint, levels = answers.joint, [line.error for line in answers.contours]
+    if joint.surface is None or not levels:
+        return ()
+    return contours(joint.surface, joint.costs, levels, beyond=_BEYOND, warn=False)
 
 
 def _surface(surface: SurfaceFit) -> dict[str, Any]:
@@ -177,7 +188,10 @@ def _surface(surface: SurfaceFit) -> dict[str, Any]:
         "held_out": [
             as_row(one) | {"n_points": one.n_points, "at": one.at, "off": one.off} for one in surface.held_out
         ],
-        "missed_points": left_out(surface),
+        
+        "missed_points": {
+            name: {"points": one, "any": every} for name, (one, every) in left_out(surface).items()
+        },
         "candidates": [
             {
                 "law": one.law, "formula": one.formula, "quantity": one.quantity, "status": one.status,
@@ -195,7 +209,7 @@ def _points(answers: Answers, surface: SurfaceFit) -> dict[str, Any]:
     n, d, k = (known.get(name, nothing) for name in ("n", "d", "k"))
     sizes = n if "n" in known else np.full(len(nothing), costs.n[0])
     return {
-        "n": n, "d": d, "k": k, "fitted": surface.errors(**known),
+        "n": n, "d": d, "k": k, "fitted": surface.errors_at(surface.best, **known),
         "error": error_of(surface.quantity, surface.points.y),
         "train_flops": costs.train_flops(sizes, d, k), "test_flops": costs.test_flops(sizes, k),
     }  # fmt: skip
@@ -239,6 +253,7 @@ def _some(laid: Sequence[Laid]) -> list[Laid]:
 
 def _targets(found: Tradeoff) -> list[float]:
     """The targets of the lifetimes; without any the errors of the rungs, best first, but for the cheapest."""
-    lifetimes = [one.wanted for answers in found.laws for one in answers.lifetimes]
+    votes = (answers for answers in found.laws if answers.joint.kind != "coverage")  # which no vote reaches
+    lifetimes = [one.wanted for answers in votes for one in answers.lifetimes]
     known = [error for error in dict.fromkeys(lifetimes) if math.isfinite(error)]
     return known or sorted(1 - rung.accuracy.value for rung in found.ladder[1:])[:_TARGETS]

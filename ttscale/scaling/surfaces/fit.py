@@ -237,8 +237,10 @@ def refit_interval(value: float, replicates: np.ndarray, level: float, grouping:
     """A value with the percentiles of its refits.
 
     Refits without a value may lie beyond either end: where the value is NaN, or they are more than a percentile
-    interval leaves out at one end, the interval is NaN.
+    interval leaves out at one end, the interval is NaN; it is as well without refits.
     """
+    if not len(replicates):
+        return Interval(value, math.nan, math.nan, level, "no refits")
     missing, tail = np.isnan(replicates), (1.0 - level) / 2
     low = high = math.nan
     if not math.isnan(value) and missing.mean() <= tail:

@@ -49,8 +49,9 @@ def fit_surface(
         d: training data, ``[point]``: tokens, images, or steps. None where there is one amount only.
         y: loss or error rate above 0, ``[point]``.
         k: test-time draws, ``[point]``; None for a law of n and d.
-        law: ``"auto"`` (``chinchilla``; with k the law with the least back-test error), a name in ``SURFACES``, or a
-            :class:`~ttscale.scaling.laws.law.Law` of your own whose inputs are among n, d, k.
+        law: ``"auto"`` (``chinchilla``; with k the law with the least back-test error), ``"draws"`` (that of the laws
+            of k alone), a name in ``SURFACES``, or a :class:`~ttscale.scaling.laws.law.Law` of your own whose inputs
+            are among n, d, k.
         delta: Huber's δ for residuals of ln y; by default 1e-3, with ``replicates`` 1.345 of their standard errors.
         groups: which points are resampled together, ``[point]``. By default single points; with k, those of one
             model (the same n and d).
@@ -115,8 +116,8 @@ def _delta(delta: float | None, points: Points) -> float:
 
 def _laws(law: str | Law, points: Points) -> list[Law]:
     """The laws to fit; TtscaleError for an unknown one, one of other inputs, or one that needs more points."""
-    if law == "auto":
-        chosen = list(laws_of(points.names).values())
+    if law == "auto" or (law == "draws" and "k" in points.names):
+        chosen = [one for one in laws_of(points.names).values() if law == "auto" or "k" in one.inputs]
         fitting = [one for one in chosen if len(one.parameters) <= len(points.y)]
         chosen = fitting or chosen[:1]
     elif isinstance(law, Law):
@@ -125,7 +126,7 @@ def _laws(law: str | Law, points: Points) -> list[Law]:
     elif isinstance(law, str) and law in SURFACES:
         chosen = [laws_of(points.names).get(law, SURFACES[law])]
     else:
-        raise unknown_name("law", law, SURFACES, fix='Or "auto".')
+        raise unknown_name("law", law, SURFACES, fix='Or "auto", or with k "draws".')
     for one in chosen:
         if not {"n", "d"} & set(one.inputs):
             raise TtscaleError(

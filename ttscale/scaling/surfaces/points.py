@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from ttscale.errors import TtscaleError
+from ttscale.scaling.numbers import SAME
 from ttscale.scaling.surfaces.quantity import fitted_of
 
 BUDGET = "n·d"  # the training budget but for a constant
-_SAME = 0.01  # relative: sizes or data that differ by less are one cell
 _LEAST_SPREAD = 0.25  # a point that resamples hardly move may not outweigh all others
 _MOST_CELLS = 12  # of one axis; a finer one is cut into ranges of equally many points
 
@@ -75,7 +75,7 @@ class Points:
         ``int [point]``."""
         values = np.log(self.inputs[0] * self.inputs[1] if axis == BUDGET else self.inputs[self.names.index(axis)])
         levels = np.sort(values)
-        starts = np.concatenate([levels[:1], levels[1:][np.diff(levels) > _SAME]])
+        starts = np.concatenate([levels[:1], levels[1:][np.diff(levels) > SAME]])
         if len(starts) > _MOST_CELLS:
             starts = np.unique(np.quantile(levels, np.arange(_MOST_CELLS) / _MOST_CELLS, method="inverted_cdf"))
         cell = np.searchsorted(starts, values, side="right") - 1
@@ -84,7 +84,7 @@ class Points:
 
 
 def _label(name: str, low: float, high: float) -> str:
-    return f"{name} = {low:.3g}" if high <= low * (1 + 2 * _SAME) else f"{name} = {low:.3g} to {high:.3g}"
+    return f"{name} = {low:.3g}" if high <= low * (1 + 2 * SAME) else f"{name} = {low:.3g} to {high:.3g}"
 
 
 def check_points(
@@ -106,7 +106,7 @@ def check_points(
                 name, expected=f"{len(target)} values, as many as y has", got=str(len(values)),
                 fix="Give one value for every point.",
             )  # fmt: skip
-        if np.ptp(np.log(values)) <= _SAME:
+        if np.ptp(np.log(values)) <= SAME:
             raise TtscaleError(
                 name, expected="at least 2 different values", got=f"{values[0]:g} at every point",
                 fix="A law cannot tell what an input does that never changes: add points"

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ttscale.scaling.numbers import levels
 from ttscale.scaling.tradeoff.ladder import Rung
 
 AXES = {"unique": "different training items", "epochs": "epochs", "tokens": "training tokens"}
-_SAME = 0.01  # relative: amounts that differ by less are one
 
 
 def amount(rung: Rung, axis: str) -> float:
@@ -52,20 +52,12 @@ def slice_along(rungs: Sequence[Rung], axis: str) -> Slice | None:
     known = [rung for rung in rungs if np.isfinite(amount(rung, axis)) and amount(rung, axis) > 0]
     if not known:
         return None
-    fixed = _levels([fixed_amount(rung, axis) for rung in known])
+    fixed = levels([fixed_amount(rung, axis) for rung in known])
     slices = []
     for level in sorted(set(fixed)):
         some = tuple(rung for rung, at in zip(known, fixed, strict=True) if at == level)
         sizes, amounts = (
-            len(set(_levels(values))) for values in ([r.n_params for r in some], [amount(r, axis) for r in some])
+            len(set(levels(values))) for values in ([r.n_params for r in some], [amount(r, axis) for r in some])
         )
         slices.append(Slice(axis, some, fixed_amount(some[0], axis), sizes, amounts))
     return max(enumerate(slices), key=lambda one: (one[1].n_amounts, one[1].n_sizes, one[0]))[1]
-
-
-def _levels(values: Sequence[float]) -> list[int]:
-    """To which of the different values each belongs, smallest first; NaN is one of its own, before all."""
-    logs = np.log(np.where(np.isfinite(values) & (np.asarray(values) > 0), values, 1e-300))
-    ordered = np.sort(logs)
-    starts = np.concatenate([ordered[:1], ordered[1:][np.diff(ordered) > _SAME]])
-    return [int(at) for at in np.searchsorted(starts, logs, side="right") - 1]

@@ -23,15 +23,9 @@ import numpy as np
 from ttscale.errors import TtscaleError, unknown_name
 from ttscale.scaling.intervals.interval import Interval, undefined
 from ttscale.scaling.planning.options import Option
-from ttscale.scaling.summaries.words import (
-    accuracy_words,
-    flops_words,
-    option_words,
-    points_words,
-    ratio_words,
-    sentence_start,
-)
+from ttscale.scaling.summaries.words import option_words
 from ttscale.scaling.tradeoff.anchors import Anchor, anchor, few_classes, find_anchors, not_of_benchmark
+from ttscale.scaling.tradeoff.beside_words import laid_words, notes_of
 from ttscale.scaling.tradeoff.families import Reference
 from ttscale.scaling.tradeoff.ladder import Rung
 
@@ -39,7 +33,7 @@ _AFFORDS = 1.1  # published costs are rounded, and counted a few per cent apart
 
 
 @dataclass(frozen=True)
-class Priced:
+class PublishedPrice:
     """A published model at its price.
 
     Attributes:
@@ -78,9 +72,9 @@ class Laid:
     accuracy: Interval
     gain: Interval
     scaled: Interval
-    rival: Priced
+    rival: PublishedPrice
     difference: Interval
-    peer: Priced
+    peer: PublishedPrice
     test_ratio: Interval
     text: str = ""
 
@@ -151,7 +145,7 @@ def beside(
     ]
     last = {one.curve: one.text for one in laid}  # the largest budget comes last
     anchors = tuple(anchor(rung, scaled[rung.name]) for rung in rungs if rung.name in scaled)
-    notes = [*_notes(basis, told, reason, comparable is False, options, domain), *notes]
+    notes = [*notes_of(basis, told, reason, comparable is False, options, domain), *notes]
     return Beside(basis, told, used, anchors, tuple(laid), tuple(notes), (*(a.text for a in anchors), *last.values()))
 
 
@@ -198,7 +192,7 @@ def _laid(
         rung.name, curve.name, k, option_words(curve, k), flops, training, measured, gain, scaled, rival,
         _moved(scaled, -rival.accuracy), peer, ratio,
     )  # fmt: skip
-    return replace(found, text=_words(found, tied if basis == "anchored" else None))
+    return replace(found, text=laid_words(found, tied if basis == "anchored" else None))
 
 
 def _gain(option: Option, row: int, rung: Rung) -> Interval:
@@ -212,65 +206,17 @@ def _moved(interval: Interval, by: float) -> Interval:
     return replace(interval, value=interval.value + by, low=interval.low + by, high=interval.high + by)
 
 
-def _rival(used: Sequence[Reference], costs: np.ndarray, flops: float) -> Priced:
+def _rival(used: Sequence[Reference], costs: np.ndarray, flops: float) -> PublishedPrice:
     accuracy = np.array([one.accuracy for one in used])
     score = costs if np.isnan(accuracy).all() else accuracy
     fits = (costs <= flops * _AFFORDS) & ~np.isnan(score)
-    return _priced(used, costs, int(np.argmax(np.where(fits, score, -np.inf)))) if fits.any() else Priced()
+    return _priced(used, costs, int(np.argmax(np.where(fits, score, -np.inf)))) if fits.any() else PublishedPrice()
 
 
-def _peer(used: Sequence[Reference], costs: np.ndarray, accuracy: float) -> Priced:
+def _peer(used: Sequence[Reference], costs: np.ndarray, accuracy: float) -> PublishedPrice:
     enough = np.array([one.accuracy for one in used]) >= accuracy - 1e-9
-    return _priced(used, costs, int(np.argmin(np.where(enough, costs, np.inf)))) if enough.any() else Priced()
+    return _priced(used, costs, int(np.argmin(np.where(enough, costs, np.inf)))) if enough.any() else PublishedPrice()
 
 
-def _priced(used: Sequence[Reference], costs: np.ndarray, i: int) -> Priced:
-    return Priced(used[i].name, used[i].accuracy, float(costs[i]), used[i].train_flops)
-
-
-def _words(one: Laid, tied: Reference | None) -> str:
-    trained = "" if math.isnan(one.train_flops) else f", about {flops_words(one.train_flops)} of training"
-    head = f"{sentence_start(one.words)} ({flops_words(one.flops)} per item{trained})"
-    if math.isnan(one.scaled.value):
-        best = "costliest" if math.isnan(one.rival.accuracy) else "most accurate"
-        there = f"the {best} published model for about as many is {_priced_words(one.rival)}" if one.rival.name else ""
-        return f"{head}: {there or 'no published model costs as little'}."
-    scaled = f"{100 * one.scaled.value:.1f}%" if one.scaled.low == one.scaled.high else accuracy_words(one.scaled)
-    of = (
-        f" ({100 * tied.accuracy:.1f}% published, {points_words(one.gain)} measured)" if tied and one.gain.value else ""
-    )
-    reached = "No published model reaches that."
-    if one.peer.name:
-        ratio, low, high = (ratio_words(x) for x in (one.test_ratio.value, one.test_ratio.low, one.test_ratio.high))
-        reached = (
-            f"That is {ratio}{'' if low == high else f' ({low} to {high})'} the test FLOPs of "
-            f"{_priced_words(one.peer)}, the cheapest published model that reaches it."
-        )
-    gap = points_words(one.difference)
-    rival = f" For about as many there is {_priced_words(one.rival)}: {gap}." if one.rival.name else ""
-    return f"{head}: {scaled}{of}. {reached}{rival}"
-
-
-def _priced_words(priced: Priced) -> str:
-    accuracy = "" if math.isnan(priced.accuracy) else f"{100 * priced.accuracy:.1f}%, "
-    unknown = math.isnan(priced.train_flops)
-    training = "training unknown" if unknown else f"about {flops_words(priced.train_flops)} of training"
-    return f"{priced.name} ({accuracy}{flops_words(priced.test_flops)}, {training})"
-
-
-def _notes(
-    basis: str, told: str, reason: str, asked: bool, options: Sequence[Option], domain: str
-) -> list[str]:  # fmt: skip
-    notes = ["Training FLOPs of published models are estimates; their accuracies have no intervals."]
-    if domain == "text":
-        notes.append("Published language models are taken to read and write as many tokens per item.")
-    if basis == "costs":
-        none = "the table has none" if not told else "as asked" if asked else "no rung is one of the published models"
-        notes.append(f"Accuracies are not compared: {reason or none}.")
-    elif basis == "anchored":
-        few = few_classes(options)
-        also = f", although these are {few}" if few else ""
-        notes.append(f"A gain on these items is taken to be worth as much on all of {told}{also}.")
-    else:
-        notes.append(f"The items are declared to be a sample of those of {told}.")
-    return notes
+def _priced(used: Sequence[Reference], costs: np.ndarray, i: int) -> PublishedPrice:
+    return PublishedPrice(used[i].name, used[i].accuracy, float(costs[i]), used[i].train_flops)

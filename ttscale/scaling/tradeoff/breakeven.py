@@ -17,7 +17,7 @@ import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.scaling.intervals.interval import Interval, check_level, percentiles
-from ttscale.scaling.numbers import is_number
+from ttscale.scaling.numbers import is_number, positive
 from ttscale.scaling.summaries.words import flops_words
 
 
@@ -94,8 +94,7 @@ def equal_cost_multiplier(big: Priced, small: Priced, queries: float) -> float:
     """
     for one in (big, small):
         _check(one)
-    if not is_number(queries) or not 0 < queries < math.inf:
-        raise TtscaleError("queries", expected="a finite number above 0", got=repr(queries), fix="Give one.")
+    positive("queries", queries)
     saved = big.train_flops - small.train_flops
     return (saved + queries * big.test_flops) / (queries * small.test_flops)
 
@@ -150,7 +149,8 @@ def _words(a: Priced, b: Priced, queries: Interval, never: float) -> str:
         dearer = f"{trained}, and {a.name} costs {same} per query ({per})"
         return f"{b.name} is cheaper than {a.name} at any number of queries: {dearer}{often}."
     low, high = (_count(x) for x in (queries.low, queries.high))
-    between = "" if queries.low == queries.high else f" ({100 * queries.level:g}% interval {low} to {high})"
+    known = not math.isnan(queries.low) and queries.low < queries.high
+    between = f" ({100 * queries.level:g}% interval {low} to {high})" if known else ""
     return (
         f"Below {_count(queries.value)} queries{between} {b.name} is cheaper in all, above it {a.name}: {trained}, "
         f"{per}{often}."

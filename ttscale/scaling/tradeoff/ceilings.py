@@ -1,9 +1,11 @@
 """Where test-time compute stops paying: what a rung's draws can reach, and the budget from which more buy nothing sure.
 
-Three readings of each rung. The fitted law's value with draws without end: a law may say so by its form alone
-(``by_form``: its draws remove all reducible error), and is then no evidence. Of sampled answers, the limit of the vote
-(:mod:`ttscale.scaling.limits.limit`), which needs no law. And the smallest budget k from which on twice as many draws
-are not surely better: the paired interval of accuracy(2k) − accuracy(k) reaches 0.
+Three readings of each rung. The smallest budget k from which on twice as many draws are not surely better: the paired
+interval of accuracy(2k) − accuracy(k) reaches 0. Of sampled answers, the limit of the vote
+(:mod:`ttscale.scaling.limits.limit`), which needs no law. And, only where the last doubling still pays, the fitted
+law's value with draws without end, if it is no farther from the last measured point than the law misses what it has not
+seen. A law may say by its form alone where draws end (``by_form``: they remove all reducible error, or act like a
+larger model), and is then no evidence.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.intervals.interval import Interval, undefined
 from ttscale.scaling.limits.limit import vote_limit
 from ttscale.scaling.planning.options import Option
-from ttscale.scaling.summaries.words import points_words
+from ttscale.scaling.summaries.words import accuracy_words, count_words, points_words
 from ttscale.scaling.surfaces.fit import SurfaceFit, refit_interval
 from ttscale.scaling.surfaces.laws import form_of
+from ttscale.scaling.surfaces.near import near, over_laws
 from ttscale.scaling.tradeoff.ladder import Rung
 
-_PLATEAUS = ("additive_draws", "draws_as_size", "draws_share", "draws_power")  # forms that say where draws end
+_PLATEAUS = ("additive_draws", "draws_share", "draws_power")  # forms that say where draws end
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class Ceiling:
 
     Attributes:
         rung: its name.
-        law: accuracy by the law with draws without end; NaN where no law was fitted.
-        by_form: whether the law has no such limit but the floor, or none at all, by its form alone.
+        law: accuracy by the law with draws without end, the interval over the laws of nearly as good a back-test too;
+            NaN where that says nothing. by_form: whether that is for the law's form: it has no limit, or but its floor.
         vote: of sampled answers, the mean limit of the vote over the rung's seeds; None of images and coverage.
         stops: the smallest budget from which on no doubling that was measured is surely better; None where the last
             one is.
@@ -58,14 +61,27 @@ def ceiling(
         curve: of the kind of strategy that the surface is of. d: the rung's data in the unit of the surface.
         option: of sampled answers under a vote, to find its limit; None to leave that out.
     """
-    at = (rung.n_params, d, math.inf)
-    value, refits = 1.0 - float(surface.errors(*at)), 1.0 - surface.errors(*at, refits=True)
-    law = refit_interval(value, refits, surface.level, surface.points.grouping)
-    form = form_of(surface.definition)
-    by_form = form not in _PLATEAUS or (form == "draws_as_size" and "d" not in surface.definition.inputs)
     vote = None if option is None else _vote(option, curve, seed)
     stops, last = stops_paying(curve)
-    return Ceiling(rung.name, law, by_form, vote, stops, last, _words(rung, law, by_form, vote, stops, last))
+    by_form = form_of(surface.definition) not in _PLATEAUS
+    law = _limit(rung, curve, surface, d) if not by_form and stops is None else undefined(surface.level)
+    return Ceiling(rung.name, law, by_form, vote, stops, last, _words(rung, curve, law, vote, stops, last))
+
+
+def _limit(rung: Rung, curve: Curve, surface: SurfaceFit, d: float) -> Interval:
+    """The accuracy that draws without end reach by the law; NaN where that is farther from the last measured point
+    than the law misses cells left out."""
+    own = _reached(rung, surface, d)
+    others = [_reached(rung, one, d) for one in near(surface, ("k",)) if form_of(one.definition) in _PLATEAUS]
+    if not abs(own.value - float(curve.accuracy[-1])) <= surface.backtest.error_ranking:
+        return undefined(surface.level)
+    return over_laws(own, others)
+
+
+def _reached(rung: Rung, surface: SurfaceFit, d: float) -> Interval:
+    at = (rung.n_params, d, math.inf)
+    value, refits = 1.0 - float(surface.errors(*at)), 1.0 - surface.errors(*at, refits=True)
+    return refit_interval(value, refits, surface.level, surface.points.grouping)
 
 
 def stops_paying(curve: Curve) -> tuple[int | None, Interval]:
@@ -99,18 +115,16 @@ def _vote(option: Option, curve: Curve, seed: int) -> Interval | None:
     return Interval(value, low, high, curve.level, f"mean over {len(found)} seeds, {found[0].method}")
 
 
-def _words(rung: Rung, law: Interval, by_form: bool, vote: Interval | None, stops: int | None, last: Interval) -> str:
+def _words(
+    rung: Rung, curve: Curve, law: Interval, vote: Interval | None, stops: int | None, last: Interval
+) -> str:  # fmt: skip
     parts = []
-    if not by_form and math.isfinite(law.value):
-        parts.append(f"draws without end reach {_percent(law)} by the law")
     if vote is not None and math.isfinite(vote.value):
-        parts.append(f"the vote ends at {_percent(vote)}")
+        parts.append(f"the vote ends at {accuracy_words(vote)}")
     if stops is not None:
-        parts.append(f"from {stops} draws on twice as many are not surely better: {points_words(last)}")
+        parts.append(f"from {count_words(stops, 'draw')} on twice as many are not surely better: {points_words(last)}")
     elif math.isfinite(last.value):
         parts.append(f"the last doubling measured still pays: {points_words(last)}")
+    if math.isfinite(law.value):
+        parts.append(f"beyond the {curve.budgets[-1]} draws measured, by the law, no more than {accuracy_words(law)}")
     return f"{rung.name}: {'; '.join(parts) or 'nothing is known of where draws end'}."
-
-
-def _percent(one: Interval) -> str:
-    return f"{100 * one.value:.1f}% ({100 * one.level:g}% interval {100 * one.low:.1f}% to {100 * one.high:.1f}%)"

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.intervals.interval import percentiles
-from ttscale.scaling.numbers import is_number
+from ttscale.scaling.numbers import positive
 from ttscale.scaling.summaries.words import flops_words
 from ttscale.scaling.tradeoff.costs import Costs
 from ttscale.scaling.tradeoff.frontier import Frontier, frontier
-from ttscale.scaling.tradeoff.search import BEYOND, INPUTS, Box, Surface, box_of, draws_for, refits
+from ttscale.scaling.tradeoff.search import BEYOND, INPUTS, Box, Surface, box_of, draws_for, refit_ends, refits
 
 _POINTS = 41
 _LEVELS = (0.2, 0.4, 0.6, 0.8)  # quantiles of the measured errors
@@ -36,7 +35,8 @@ class Contour:
         fixed: that size or that data; NaN of a frontier.
         train_flops, test_flops: of all models that take part, and per item, ``float64 [point]``.
         n, d, k: what they are spent on; k is not rounded.
-        low, high: interval of the test FLOPs from the refits; ∞ where these do not reach the error. Of a frontier at
+        low, high: interval of the test FLOPs from the refits, which holds the law's form for true; ∞ where these do not
+            reach the error, NaN where there are no refits. Of a frontier at
             the same training FLOPs, of a slice for the same n and d.
         inside: whether n, d and k lie within what was measured, ``bool [point]``; elsewhere the law extrapolates.
         text: what there is to say in a sentence.
@@ -115,7 +115,7 @@ def _slice(surface: Surface, costs: Costs, error: float, along: str, fixed: floa
     k = draws_for(surface, surface.best, n, d, error, box)
     n, d, k = (x[np.isfinite(k)] for x in (n, d, k))
     several = draws_for(surface, refits(surface)[:, None], n, d, error, box)
-    low, high = percentiles(costs.test_flops(n, several), surface.level)
+    low, high = refit_ends(surface, costs.test_flops(n, several))
     line = Frontier(costs.train_flops(n, d, k), costs.test_flops(n, k), n, d, k, low, high)
     return _contour(error, along, fixed, line, surface.level, box)
 
@@ -134,11 +134,12 @@ def _words(
     where = {"frontier": "", "d": f" with size {fixed:.3g}", "n": f" with data {fixed:.3g}"}[along]
     line = f"An error of {error_words(error)}{where}"
     if not len(trained):
-        return f"{line} is reached nowhere in what was searched."
+        return f"{line} is reached nowhere in what was searched, by this law."
     low, high = (f"{flops_words(trained[i])} of training and {flops_words(tests[i])} per item" for i in (0, -1))
     out = int((~inside).sum())
     far = f"; {out} of {len(inside)} points lie outside of what was measured" if out else ""
-    return f"{line} takes from {low} to {high}{far}." if len(trained) > 1 else f"{line} takes {low}{far}."
+    ways = f"from {low} to {high}" if len(trained) > 1 else low
+    return f"{line} takes {ways}, by this law{far}."
 
 
 def error_words(error: float) -> str:
@@ -168,9 +169,6 @@ def _levels(surface: Surface, errors: Sequence[float] | None) -> np.ndarray:
 def _numbers(name: str, values: Sequence[float] | np.ndarray) -> np.ndarray:
     """The values as an array; TtscaleError unless finite numbers above 0, at least one."""
     given = list(np.atleast_1d(values))
-    bad = [x for x in given if not is_number(x) or not 0 < x < math.inf]
-    if bad or not given:
-        raise TtscaleError(
-            name, expected="finite numbers above 0", got=repr(bad[0]) if bad else "none", fix="Leave others out."
-        )
-    return np.array(given, dtype=np.float64)
+    if not given:
+        raise TtscaleError(name, expected="finite numbers above 0", got="none", fix="Leave it out for the usual ones.")
+    return np.array([positive(name, x, fix="Leave others out.") for x in given])

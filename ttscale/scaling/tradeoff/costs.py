@@ -19,12 +19,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.numbers import is_number
+from ttscale.scaling.numbers import SAME, levels, positive
 from ttscale.scaling.planning.options import Option
+from ttscale.scaling.summaries.words import ratio_words
 from ttscale.scaling.tradeoff.axes import amount
 from ttscale.scaling.tradeoff.ladder import Rung
 
-_SAME = 0.01  # relative: sizes that differ by less are one
+_HIDDEN = 1.1  # from which factor on it is told that costs of one size differ
 _FAR = 1e15  # a line in logarithms that is straight from 1 to here is straight everywhere that is looked at
 
 Numbers = np.ndarray | float
@@ -51,9 +52,14 @@ class Costs:
     spread: float = 1.0
 
     @property
-    def trained_per_draw(self) -> bool:
-        """Whether further draws need further trained models."""
-        return self.most_models > 1
+    def told(self) -> str:
+        """What the means over training budgets hide, in a sentence; empty where it is little."""
+        if not self.spread > _HIDDEN:
+            return ""
+        return (
+            f"FLOPs of one size differ by up to {ratio_words(self.spread)} between training budgets: costs are "
+            "geometric means of them."
+        )
 
     def models(self, k: Numbers) -> np.ndarray:
         """How many models must be trained for k draws."""
@@ -83,7 +89,7 @@ class Costs:
         """Values ``[size]`` at any sizes; where one size alone is known, NaN at any other."""
         asked, known, logs = np.log(n), np.log(self.n), np.log(values)
         if len(known) == 1:
-            return np.where(np.abs(asked - known[0]) <= _SAME, values[0], math.nan)
+            return np.where(np.abs(asked - known[0]) <= SAME, values[0], math.nan)
         slopes = np.diff(logs) / np.diff(known)
         at = np.clip(np.searchsorted(known, asked, side="right") - 1, 0, len(slopes) - 1)
         return np.exp(logs[at] + slopes[at] * (asked - known[at]))
@@ -113,9 +119,9 @@ def costs_of(rungs: Sequence[Rung], options: Sequence[Option], axis: str) -> Cos
     n = np.array([rung.n_params for rung, _ in pairs], dtype=np.float64)
     test = np.array([_first_and_more(option) for _, option in pairs])
     train = np.array([rung.train_flops / amount(rung, axis) for rung, _ in pairs])
-    size = np.concatenate([[0], np.cumsum(np.diff(np.log(n)) > _SAME)])
+    size = levels(n)
     sizes, first, more, trained = (
-        np.array([_geometric(x[size == i]) for i in range(size[-1] + 1)]) for x in (n, *test.T, train)
+        np.array([_geometric(x[size == i]) for i in range(size.max() + 1)]) for x in (n, *test.T, train)
     )
     costs = Costs(sizes, first, more, trained, max(_most_models(option) for _, option in pairs))
     return replace(costs, spread=_spread(costs, pairs, train))
@@ -135,8 +141,7 @@ def token_costs(
         "flops_per_parameter_test": flops_per_parameter_test,
     }  # fmt: skip
     for name, value in given.items():
-        if not is_number(value) or not 0 < value < math.inf:
-            raise TtscaleError(name, expected="a finite number above 0", got=repr(value), fix="Give one.")
+        positive(name, value)
     n = np.array([1.0, _FAR])
     draw = flops_per_parameter_test * tokens_per_draw * n
     return Costs(n, draw, draw, flops_per_parameter_train * n)

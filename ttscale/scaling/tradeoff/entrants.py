@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.intervals.resampled import Resampled
 from ttscale.scaling.planning.options import Option
 from ttscale.scaling.tradeoff.ladder import Rung
+from ttscale.scaling.tradeoff.training_noise import noise_between
 
 _EQUAL = 1 + 1e-9
 
@@ -71,14 +72,9 @@ class Entrants:
         cheap = self.contest.flops <= flops * _EQUAL
         return cheap if math.isinf(train_flops) else cheap & (self.train_flops <= train_flops * _EQUAL)
 
-    def noise(self, a: int, b: int) -> float:
-        """Standard deviation that training seeds add to the difference of two candidates: 0 within a rung, whose seeds
-        are the same ones, and where no rung has two."""
-        one, other = self.rung(a), self.rung(b)
-        if one.name == other.name:
-            return 0.0
-        spread = math.hypot(one.seed_sd / math.sqrt(one.n_seeds), other.seed_sd / math.sqrt(other.n_seeds))
-        return spread if math.isfinite(spread) else 0.0
+    def noise(self, chosen: Iterable[int], others: Iterable[int]) -> float:
+        """Standard deviation that training seeds add to the difference of what each fold chose, and of the others."""
+        return noise_between((self.rung(a), self.rung(b)) for a, b in zip(chosen, others, strict=True))
 
     def accuracy(self, credit: np.ndarray) -> Interval:
         """The mean of cross-fitted credits ``[item]`` with its interval over items."""

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.intervals.crossfit import Contest
 from ttscale.scaling.intervals.interval import Interval, percentiles, undefined
 from ttscale.scaling.planning.options import Option
 from ttscale.scaling.summaries.words import kind_words, points_words, ratio_words, sentence_start
 from ttscale.scaling.tradeoff.breakeven import BreakEven, Priced, break_even
-from ttscale.scaling.tradeoff.exchange import crossing, exchange_rate, ten_x_training_equals
+from ttscale.scaling.tradeoff.crossing import crossing, exchange_rate, ten_x_training_equals
 from ttscale.scaling.tradeoff.ladder import Rung
+from ttscale.scaling.tradeoff.training_noise import noise_between, with_seeds
 
 _UNITS = {
     "train_flops": ("training FLOPs", "training", "less training"),
@@ -27,14 +29,15 @@ _ENOUGH_TRAINING = 1.5  # the ratio of training costs from which a sentence extr
 @dataclass(frozen=True)
 class Exchange:
     """What test-time compute on a rung buys of the training of one that is bigger or was trained longer; see
-    ``scaling.tradeoff.exchange`` for the formula.
+    ``scaling.tradeoff.crossing`` for the formula.
 
     Attributes:
         small, big: their keys. curve: name of the small one's curve.
         axis: in what training is counted: ``"train_flops"``, or ``"n_params"`` where that is not known of every rung.
         crosses: whether that curve, as measured, reaches the big one's plain accuracy with less training. A curve that
             hovers about the target crosses it by chance: see ``share_crossing`` and ``gap``.
-        share_crossing: in which share of the resamples it does.
+        share_crossing: in which share of the resamples it does. These, and the intervals, include the noise of training
+            where some rung has several seeds.
         test_ratio, train_ratio: F*/F_b and T_b/T_s at the crossing, T in the unit of ``axis``; NaN where it does not
             cross, or training is unknown.
         rate: exchange rate; NaN where it does not cross. In resamples that never cross it counts as +∞, so that the
@@ -72,61 +75,85 @@ def training_axis(rungs: Sequence[Rung]) -> str:
 def exchange_between(
     small: Rung, big: Rung, option: Option, *, axis: str = "train_flops", contest: Contest | None = None
 ) -> Exchange:
-    """What an option of ``small`` buys of ``big``; ``contest``: of all its budgets, where it is at hand."""
-    curve, target = option.curve, big.plain.accuracy[0]
-    contest = Contest.among([(curve, np.arange(len(curve.budgets)))]) if contest is None else contest
+    """What an option of ``small`` buys of ``big``; ``contest``: of all its budgets, where it is at hand.
+
+    Resamples are of items and, where some rung has several, of training seeds.
+    """
+    curve, unknown = option.curve, undefined(option.curve.level)
     spent = option.train_flops if axis == "train_flops" else small.n_params * option.models
-    afforded = float(getattr(big, axis))
-    rows = np.flatnonzero(~(spent >= afforded))
-    common = {"small": small.name, "big": big.name, "curve": curve.name, "axis": axis}
+    rows = np.flatnonzero(~(spent >= getattr(big, axis)))
     label = sentence_start(kind_words(curve)) if curve.kind != "single" else kind_words(curve)
+    found = Exchange(
+        small.name, big.name, curve.name, axis, crosses=False, share_crossing=math.nan, test_ratio=math.nan,
+        train_ratio=math.nan, rate=unknown, ten_x_training_equals=math.nan, gap=unknown, break_even=None, text="",
+    )  # fmt: skip
     if not rows.size:
         what = "needs at least the training" if axis == "train_flops" else "has at least the parameters"
-        text = f"{label} {what} of {big.name} at every budget: nothing is exchanged."
-        return Exchange(
-            **common, crosses=False, share_crossing=math.nan, test_ratio=math.nan, train_ratio=math.nan,
-            rate=undefined(curve.level), ten_x_training_equals=math.nan, gap=undefined(curve.level), break_even=None,
-            text=text,
-        )  # fmt: skip
-    gap, _, _ = contest.against(np.isin(contest.row, rows), big.plain.credit[0])
-    cost, row = crossing(curve.flops[rows], curve.accuracy[rows], target)
-    costs, reached = crossing(curve.flops[rows], curve.replicates[:, rows], big.plain.replicates[:, 0])
-    crosses, share = bool(np.isfinite(cost)), float(np.isfinite(costs).mean())
-    train_ratio = afforded / spent[rows]
-    rates = exchange_rate(costs / big.flops, train_ratio[reached])
-    method = f"crossing of the curves in log FLOPs, {curve.method}"
-    rate = undefined(curve.level, method)
-    if crosses and np.isfinite(train_ratio).all():
-        low, high = percentiles(rates, curve.level)
-        value = exchange_rate(cost / big.flops, train_ratio[row])
+        return replace(found, text=f"{label} {what} of {big.name} at every budget: nothing is exchanged.")
+    contest = Contest.among([(curve, np.arange(len(curve.budgets)))]) if contest is None else contest
+    gap, _, _ = contest.against(big.plain.credit[0], np.isin(contest.row, rows), noise=noise_between([(small, big)]))
+    reach = _Reach.of(small, big, curve, rows)
+    found = replace(found, gap=gap, share_crossing=float(np.isfinite(reach.costs).mean()))
+    if math.isfinite(reach.cost):
+        found = _crossed(found, reach, big, option, spent)
+    return replace(found, text=_exchange_words(found, label, big.plainly, reach.row == rows[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Reach:
+    """Where a curve reaches a rung's plain accuracy.
+
+    Attributes:
+        cost: interpolated between budgets; ∞ where it never does. row: of the first budget that does, or the last.
+        costs, rows: the same of each resample, ``[boot]``.
+    """
+
+    cost: float
+    row: int
+    costs: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, small: Rung, big: Rung, curve: Curve, rows: np.ndarray) -> _Reach:
+        """``rows``: the budgets that take part."""
+        cost, row = crossing(curve.flops[rows], curve.accuracy[rows], big.plain.accuracy[0])
+        again = with_seeds(curve.replicates[:, rows], small, curve.seed)
+        targets = with_seeds(big.plain.replicates[:, :1], big, curve.seed)[:, 0]
+        costs, reached = crossing(curve.flops[rows], again, targets)
+        return cls(float(cost), int(rows[row]), costs, rows[reached])
+
+
+def _crossed(found: Exchange, reach: _Reach, big: Rung, option: Option, spent: np.ndarray) -> Exchange:
+    """The exchange of a curve that reaches the rung, with its rate where training is known; ``spent``: on training at
+    each budget, in the unit of the axis."""
+    curve, ratios = option.curve, getattr(big, found.axis) / spent
+    rate = undefined(curve.level)
+    if np.isfinite(ratios[[reach.row, *reach.rows]]).all():
+        low, high = percentiles(exchange_rate(reach.costs / big.flops, ratios[reach.rows]), curve.level)
+        value = exchange_rate(reach.cost / big.flops, ratios[reach.row])
+        method = f"crossing of the curves in log FLOPs, {curve.method}"
         rate = Interval(float(value), float(low), float(high), curve.level, method)
-    test_ratio = float(cost / big.flops) if crosses else math.nan
-    trained = float(train_ratio[row]) if crosses else math.nan
-    exchange = Exchange(
-        **common, crosses=crosses, share_crossing=share, test_ratio=test_ratio, train_ratio=trained, rate=rate,
-        ten_x_training_equals=ten_x_training_equals(min(rate.value, _MOST)), gap=gap, text="",
-        break_even=_break_even(big, option, rows, (cost, row), (costs, reached)) if crosses else None,
+    return replace(
+        found, crosses=True, test_ratio=reach.cost / big.flops, train_ratio=float(ratios[reach.row]), rate=rate,
+        ten_x_training_equals=ten_x_training_equals(min(rate.value, _MOST)), break_even=_break_even(big, option, reach),
     )  # fmt: skip
-    return replace(exchange, text=_exchange_words(exchange, label, big.plainly, bool(crosses and row == 0)))
 
 
-def _break_even(
-    big: Rung, option: Option, rows: np.ndarray, measured: tuple[np.ndarray, np.ndarray],
-    resampled: tuple[np.ndarray, np.ndarray],
-) -> BreakEven | None:  # fmt: skip
-    """Of the cost and the row at which an option's affordable ``rows`` reach a rung, as measured and resampled."""
-    (cost, row), (costs, reached), trained = measured, resampled, option.train_flops[rows]
-    if not np.isfinite([big.train_flops, *trained]).all():
+def _break_even(big: Rung, option: Option, reach: _Reach) -> BreakEven | None:
+    """Of a rung's plain decision, and the first budget of an option that is as accurate."""
+    curve, trained = option.curve, option.train_flops
+    if not np.isfinite([big.train_flops, trained[reach.row], *trained[reach.rows]]).all():
         return None
-    name = kind_words(option.curve)
-    name = f"the {name}" if option.curve.kind in ("ensemble", "product") else name
-    small = Priced(name, float(trained[row]), float(cost), trained[reached], costs)
-    return break_even(Priced(big.plainly, big.train_flops, big.flops), small, level=option.curve.level)
+    name = kind_words(curve)
+    name = f"the {name}" if curve.kind in ("ensemble", "product") else name
+    tests = np.where(np.isfinite(reach.costs), curve.flops[reach.rows], np.inf)
+    small = Priced(name, float(trained[reach.row]), float(curve.flops[reach.row]), trained[reach.rows], tests)
+    return break_even(Priced(big.plainly, big.train_flops, big.flops), small, level=curve.level)
 
 
 def _exchange_words(e: Exchange, label: str, plainly: str, at_once: bool) -> str:
     unit, what, less = _UNITS[e.axis]
-    share = f"{100 * e.share_crossing:.0f}% of the resamples cross"
+    share = f"it does so in {100 * e.share_crossing:.0f}% of the resamples"
     if e.crosses and not e.gap.excludes_zero:
         share += f", and at its best budget the two are too close to call: {points_words(e.gap)}"
     if not e.crosses:

@@ -6,19 +6,17 @@
   size and data reach a loss most cheaply, training and inference together.
 
 The third, Jones 2021 ("Scaling scaling laws with board games"), is a slope of a line of equal error and no formula: see
-:func:`ttscale.scaling.tradeoff.exchange.ten_x_training_equals`.
+:func:`ttscale.scaling.tradeoff.crossing.ten_x_training_equals`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ttscale.errors import TtscaleError
-from ttscale.scaling.numbers import is_number
+from ttscale.scaling.numbers import positive
 from ttscale.scaling.tradeoff.breakeven import Priced, equal_cost_multiplier
 from ttscale.scaling.tradeoff.costs import token_costs
 from ttscale.scaling.tradeoff.lifetime import Lifetime, cheapest
@@ -39,7 +37,7 @@ def snell_exchange(size_ratio: float, r: float) -> float:
     Raises:
         TtscaleError: what is no such number.
     """
-    m, ratio = _number("size_ratio", size_ratio, least=1.0), _number("r", r)
+    m, ratio = positive("size_ratio", size_ratio, least=1.0), positive("r", r)
     costs = token_costs()
     big, small = (
         Priced(name, float(costs.train_flops(n, 1.0)), float(costs.test_flops(n, 1.0)))
@@ -84,8 +82,8 @@ def sardana_optimum(
     Raises:
         TtscaleError: other parameters, or numbers that are not finite and above 0.
     """
-    n, served = _number("size", size), _number("inference_tokens", inference_tokens)
-    surface, costs = published("chinchilla", parameters, n=_SIZES, d=_TOKENS), token_costs()
+    n, served = positive("size", size), positive("inference_tokens", inference_tokens)
+    surface, costs = published("chinchilla", parameters, n=_SIZES, d=_TOKENS, others=others), token_costs()
     tokens = optimal_tokens(parameters, n)
     loss = float(surface.errors_at(surface.best, np.array(n), np.array(tokens), np.ones(())))
     plain = float(costs.train_flops(n, tokens) + served * costs.test_flops(n, 1.0))
@@ -103,10 +101,3 @@ def optimal_tokens(parameters: Mapping[str, float], size: float) -> float:
     """
     a, b, alpha, beta = (parameters[name] for name in ("A", "B", "alpha", "beta"))
     return float((beta * b / (alpha * a) * size**alpha) ** (1 / beta))
-
-
-def _number(name: str, value: object, *, least: float = 0.0) -> float:
-    if not is_number(value) or not 0 < value < math.inf or value < least:
-        bound = f"of at least {least:g}" if least else "above 0"
-        raise TtscaleError(name, expected=f"a finite number {bound}", got=repr(value), fix="Give one.")
-    return float(value)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ttscale.scaling.intervals.interval import percentiles
 from ttscale.scaling.tradeoff.costs import Costs
-from ttscale.scaling.tradeoff.search import Box, Surface, data_for, draws_for, least, refits
+from ttscale.scaling.tradeoff.minimum import least
+from ttscale.scaling.tradeoff.search import Box, Surface, data_for, draws_for, refit_ends, refits
 
 _POINTS = 41
 _FINE = 401  # test budgets that a frontier is interpolated between
@@ -67,7 +67,8 @@ def frontier(surface: Surface, costs: Costs, error: float, budgets: np.ndarray |
     trained, tests = costs.train_flops(n, d, k), costs.test_flops(n, k)
     needed, _ = least_training(surface, several, costs, error, grids, box, grid=_SIZES, rounds=0)
     about = np.stack([_at_budgets(*one, trained) for one in zip(needed, grids, strict=True)])
-    low, high = percentiles(about[1:], surface.level) * np.where(np.isfinite(about[0]), tests / about[0], 1.0)
+    scale = np.where(np.isfinite(about[0]), tests / about[0], 1.0)
+    low, high = (end * scale for end in refit_ends(surface, about[1:]))
     return Frontier(trained, tests, n, d, k, low, high)
 
 
@@ -78,7 +79,7 @@ def least_training(
 
     Args:
         parameters: ``[boot, p]``. tests: FLOPs per item, ``[boot, test]``. search: as for
-            :func:`ttscale.scaling.tradeoff.search.least`.
+            :func:`ttscale.scaling.tradeoff.minimum.least`.
 
     Returns:
         Each ``[boot, test]``; ∞ and NaN where the error is not reached.

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ttscale.scaling.curves.combined import mean_curve
 from ttscale.scaling.curves.coverage import coverage_curve
 from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.planning.options import Option
+from ttscale.scaling.surfaces.backtest import HeldOut
 from ttscale.scaling.surfaces.fit import SurfaceFit
 from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.points import BUDGET
@@ -30,6 +32,8 @@ from ttscale.scaling.tradeoff.costs import Costs, costs_of
 from ttscale.scaling.tradeoff.ladder import Rung
 from ttscale.scaling.tradeoff.local_exchange import LocalExchange, local_exchange
 from ttscale.scaling.tradeoff.measured import Measured, measure
+from ttscale.scaling.tradeoff.recipes import recipe_words, unlike_recipes
+from ttscale.scaling.tradeoff.teams import of_equal_teams, team_size
 
 KINDS = {
     "tta": "TTA", "ensemble": "Ensembles", "product": "Ensembles with TTA", "samples": "Votes over samples",
@@ -73,7 +77,7 @@ class Joint:
 
 def joint_fits(
     rungs: Sequence[Rung], options: Sequence[Option], *, ci: float = 0.95, seed: int = 0, n_boot: int = 1000,
-    limits: bool = True,
+    limits: bool = True, on_progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Joint, ...]:  # fmt: skip
     """One joint law per kind of strategy and axis of data that the rungs tell something of.
 
@@ -81,6 +85,7 @@ def joint_fits(
         rungs, options: as :func:`ttscale.scaling.tradeoff.ladder.climb` makes them; rivals are left aside.
         ci, seed, n_boot: as the options' curves were made; of the coverage's curves, which are made here.
         limits: whether the limits of votes are found.
+        on_progress: told the share of the laws that are done, in [0, 1].
 
     Returns:
         None where there is neither a second size nor a second amount of data.
@@ -93,25 +98,22 @@ def joint_fits(
     if not slices and ladder:  # no card says how much data there was: sizes alone can still be told
         slices = [Slice("tokens" if text else "unique", tuple(ladder), math.nan, len({r.n_params for r in ladder}), 1)]
     out = []
-    for kind in KINDS:
+    for number, (kind, part) in enumerate(product(KINDS, slices), 1):
         curve_of = partial(_coverage, ci=ci, n_boot=n_boot, seed=seed) if kind == "coverage" else _curve
-        chosen = _of_kind("samples" if kind == "coverage" else kind, options, curve_of)
-        for part in slices:
-            joint = _joint(kind, part, chosen, ci=ci, seed=seed, limits=limits)
-            if joint is not None:
-                out.append(joint)
+        joint = _joint(kind, part, options, curve_of, ci=ci, seed=seed, limits=limits)
+        if joint is not None:
+            out.append(joint)
+        on_progress(number / (len(KINDS) * len(slices)))
     return tuple(out)
 
 
-def _of_kind(
-    kind: str, options: Sequence[Option], curve_of: Callable[[Option], Curve]
-) -> dict[str, tuple[Option, Curve]]:
-    """The first option of a kind of each rung, with its curve."""
-    out: dict[str, tuple[Option, Curve]] = {}
+def _of_kind(kind: str, options: Sequence[Option], rungs: Sequence[Rung]) -> dict[str, Option]:
+    """The first option of a kind of each of some rungs, teams of equally many models."""
+    names, out = {rung.name for rung in rungs}, dict[str, Option]()
     for option in options:
-        if option.curve.kind == kind and option.rung not in out and len(option.curve.budgets) > 1:
-            out[option.rung] = (option, curve_of(option))
-    return out
+        if option.curve.kind == kind and option.rung in names and len(option.curve.budgets) > 1:
+            out.setdefault(option.rung, option)
+    return {one.rung: one for one in of_equal_teams(list(out.values()))} if out else {}
 
 
 def _curve(option: Option) -> Curve:
@@ -125,17 +127,20 @@ def _coverage(option: Option, *, ci: float, n_boot: int, seed: int) -> Curve:
 
 
 def _joint(
-    kind: str, part: Slice, chosen: dict[str, tuple[Option, Curve]], *, ci: float, seed: int, limits: bool
-) -> Joint | None:
+    kind: str, part: Slice, options: Sequence[Option], curve_of: Callable[[Option], Curve], *, ci: float, seed: int,
+    limits: bool,
+) -> Joint | None:  # fmt: skip
     """The joint law of one kind on one slice of the grid; None where it has fewer than two rungs with such curves."""
+    chosen = _of_kind("samples" if kind == "coverage" else kind, options, part.rungs)
     rungs = [rung for rung in part.rungs if rung.name in chosen]
     if len(rungs) < 2:
         return None
-    curves = [chosen[rung.name][1] for rung in rungs]
-    costs = costs_of(rungs, [chosen[rung.name][0] for rung in rungs], part.axis)
+    ways = [chosen[rung.name] for rung in rungs]
+    curves = [curve_of(option) for option in ways]
+    costs = costs_of(rungs, ways, part.axis)
     points = measure(rungs, curves, part.axis, seed=seed)
     sizes, amounts = (len(np.unique(np.round(np.log(x), 2))) for x in (points.n, points.d))
-    cannot = _told(part, rungs, sizes, amounts, costs)
+    cannot = _told(part, rungs, ways, sizes, amounts, costs)
     surface = None
     try:
         surface = _surface(points, sizes, amounts, ci, seed)
@@ -146,36 +151,25 @@ def _joint(
     exchange = _exchanges(surface, costs, points, part.axis, KINDS[kind])
     vote = limits and kind == "samples"
     ceilings = tuple(
-        ceiling(rung, curve, surface, amount(rung, part.axis), option=chosen[rung.name][0] if vote else None, seed=seed)
-        for rung, curve in zip(rungs, curves, strict=True)
+        ceiling(rung, curve, surface, amount(rung, part.axis), option=option if vote else None, seed=seed)
+        for rung, curve, option in zip(rungs, curves, ways, strict=True)
     )
     text = " ".join([_headline(kind, part, surface, sizes, amounts), *(one.text for one in exchange[:2]), *cannot])
     return Joint(kind, part.axis, _names(rungs), part.fixed, surface, costs, exchange, ceilings, tuple(cannot), text)
 
 
 def _surface(points: Measured, sizes: int, amounts: int, ci: float, seed: int) -> SurfaceFit:
-    """The law of draws and of what else varies; TtscaleError where the points do not tell one.
-
-    A law without draws that is as good in held-out cells is passed over for the best of the others: how little draws
-    do, its own parameters say with their intervals.
-    """
-    quantity = "auto" if points.error.max() > _LARGE else "error"
-    found = fit_surface(
-        points.n if sizes > 1 else None, points.d if amounts > 1 else None, points.error, points.k, ci=ci, seed=seed,
-        replicates=points.replicates, quantity=quantity,
+    """The law of draws and of what else varies; TtscaleError where the points do not tell one. Laws without draws take
+    no part: how little draws do, the parameters of the others say with their intervals."""
+    return fit_surface(
+        points.n if sizes > 1 else None, points.d if amounts > 1 else None, points.error, points.k, law="draws", ci=ci,
+        seed=seed, replicates=points.replicates, quantity="auto" if points.error.max() > _LARGE else "error",
     )  # fmt: skip
-    if "k" in found.definition.inputs:
-        return found
-    of_draws = next((one for one in found.candidates if "k" in one.definition.inputs), None)
-    if of_draws is None:
-        raise TtscaleError(
-            "records", expected="as many points as a law of draws has parameters", got=str(len(points.error)),
-            fix="Measure more sizes, amounts of data or draws.",
-        )  # fmt: skip
-    return replace(of_draws, candidates=found.candidates)
 
 
-def _told(part: Slice, rungs: Sequence[Rung], sizes: int, amounts: int, costs: Costs) -> list[str]:
+def _told(
+    part: Slice, rungs: Sequence[Rung], ways: Sequence[Option], sizes: int, amounts: int, costs: Costs
+) -> list[str]:  # fmt: skip
     """What the grid does not tell, before anything is fitted."""
     out = []
     if amounts == 1:
@@ -191,8 +185,15 @@ def _told(part: Slice, rungs: Sequence[Rung], sizes: int, amounts: int, costs: C
         out.append("Two sizes do not tell a power from a floor: trust it between them.")
     if not np.isfinite(costs.train).all():
         out.append("Training FLOPs are not known for all sizes: no exchange rates with training.")
+    if costs.told:
+        out.append(costs.told)
     if all(math.isnan(rung.seed_sd) for rung in rungs):
         out.append("No rung has two training seeds: the intervals leave the noise of training out.")
+    least = team_size(ways[0])
+    if any(rung.n_seeds > least > 1 for rung in rungs):
+        out.append(f"Teams are of {least} models on every rung, since not all have more training seeds.")
+    if unlike := unlike_recipes(ways):
+        out.append(recipe_words(unlike))
     return out
 
 
@@ -223,28 +224,42 @@ def _headline(kind: str, part: Slice, surface: SurfaceFit, sizes: int, amounts: 
         f"{KINDS[kind]} over {sizes} sizes and {amounts} amounts of {AXES[part.axis]}{fixed}: "
         f"{QUANTITIES[surface.quantity]} follows {surface.formula} ({surface.purpose}; {surface.status})"
     )
-    missed = [
+    told = [
         f"{name} is missed by {largest:.1f} points (any, {every:.1f})"
         for name, (largest, every) in left_out(surface).items()
     ]
-    return f"{words}; left out and predicted, {', '.join(missed)}." if missed else f"{words}."
+    words = f"{words}; left out and predicted, {', '.join(told)}." if told else f"{words}."
+    for axis, few in {"n": "sizes", "d": f"amounts of {AXES[part.axis]}", "k": "numbers of draws"}.items():
+        cells = _cells(surface, axis)
+        if cells and not cells[-1].ranks:
+            words += (
+                f" With one of {len(cells)} {few} left out the law is not determined: beyond them it is not tested."
+            )
+    return words
 
 
 def left_out(surface: SurfaceFit) -> dict[str, tuple[float, float]]:
     """What refits that did not see them missed the largest size, amount of data, training budget and number of draws
-    by, and any of them: root mean square error in percentage points of accuracy."""
+    by, and any of them: root mean square error in percentage points of accuracy. Of inputs with so many values that the
+    others determine the law."""
     names = {
         "n": "the largest size", "d": "the largest amount of data", BUDGET: "the largest training budget",
         "k": "the largest number of draws",
     }  # fmt: skip
     out = {}
     for axis, words in names.items():
-        cells = [cell for cell in surface.held_out if cell.cell.startswith(f"{axis} = ")]
-        if cells and cells[-1].beyond:
+        cells = _cells(surface, axis)
+        if cells and cells[-1].ranks:
             squares = sum(cell.n_points * cell.error_rmse**2 for cell in cells)
             every = math.sqrt(squares / sum(cell.n_points for cell in cells))
             out[words] = (100 * cells[-1].error_rmse, 100 * every)
     return out
+
+
+def _cells(surface: SurfaceFit, axis: str) -> list[HeldOut]:
+    """The cells of an input that were left out, smallest first; none where its ends could not be."""
+    cells = [cell for cell in surface.held_out if cell.cell.startswith(f"{axis} = ")]
+    return cells if cells and cells[-1].beyond else []
 
 
 def _names(rungs: Sequence[Rung]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ttscale.errors import TtscaleError
+from ttscale.records.aligned import on_same_items
 from ttscale.records.records import Records
 from ttscale.records.schema import Member
 from ttscale.scaling import sampled
@@ -104,7 +104,7 @@ def climb(
         seeds.append(np.array([one.credit[0] for one in singles]))
         options += mine
     order = np.lexsort([[rung.train_flops for rung in rungs], [rung.flops for rung in rungs]])
-    noise = seed_noise(seeds)
+    noise = seed_noise(seeds, [bool(rung.of) for rung in rungs])
     return [replace(rungs[i], seed_sd=noise[i]) for i in order], options
 
 
@@ -112,44 +112,9 @@ def same_items(records: Records | Sequence[Records]) -> list[Records]:
     """One or several Records as a list, all in the item order of the first; TtscaleError unless items and labels
     agree."""
     several: list[Any] = list(records) if isinstance(records, (list, tuple)) else [records]
-    if not several:
-        raise TtscaleError("records", expected="at least one Records", got="an empty list", fix="Give Records.")
     for one in several:
         check_records(one)
-    first: Records = several[0]
-    out: list[Records] = []
-    names = [member.name for one in several for member in one.members]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise TtscaleError("records", expected="different members", got=f"{twice} twice", fix="Leave one of them out.")
-    for one in several:
-        at = {item: position for position, item in enumerate(one.item_ids)}
-        if set(at) != set(first.item_ids) or (one.outcome, one.n_classes) != (first.outcome, first.n_classes):
-            raise TtscaleError(
-                "records", expected="Records of the same items and classes",
-                got=f"{one.n_items} items and {one.n_classes} classes beside {first.n_items} and {first.n_classes}",
-                fix="Collect all members on the same data.",
-            )  # fmt: skip
-        for number, (name, other) in enumerate(zip(one.class_names or (), first.class_names or (), strict=False)):
-            if name != other:
-                raise TtscaleError(
-                    "records", expected="Records of the same classes in the same order",
-                    got=f"class {number} {name!r} beside {other!r}", fix="Collect all members on the same data.",
-                )  # fmt: skip
-        same: Records = one
-        if not np.array_equal(one.item_ids, first.item_ids):
-            same = one.take([at[item] for item in first.item_ids])
-        if not np.array_equal(_gold(same), _gold(first)):
-            raise TtscaleError(
-                "records", expected="equal labels", got="items whose labels differ between Records",
-                fix="Check that all were collected on the same data.",
-            )  # fmt: skip
-        out.append(same)
-    return out
-
-
-def _gold(records: Records) -> np.ndarray:
-    return records.labels if records.golds is None else records.golds
+    return on_same_items(several)
 
 
 def _rung(

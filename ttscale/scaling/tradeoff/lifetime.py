@@ -18,28 +18,29 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ttscale.errors import TtscaleError
-from ttscale.scaling.intervals.interval import Interval
-from ttscale.scaling.numbers import is_number
+from ttscale.scaling.intervals.interval import Interval, undefined
+from ttscale.scaling.numbers import positive
 from ttscale.scaling.summaries.words import flops_words, ratio_words
 from ttscale.scaling.tradeoff.contours import error_words
 from ttscale.scaling.tradeoff.costs import Costs
-from ttscale.scaling.tradeoff.search import BEYOND, Box, Surface, box_of, data_for, interval_of, least, refits
+from ttscale.scaling.tradeoff.search import BEYOND, INPUTS, Box, Surface, box_of, interval_of, refits
+from ttscale.scaling.tradeoff.spending import Goal, Of, Spending, cheapest_point
 
 _NAMES = {"n": "this size", "d": "these data", "k": "these draws"}
 
-_PARTS = ("n", "d", "k", "train_flops", "test_flops", "total_flops", "error")
+_PARTS = ("n", "d", "k", "train_flops", "test_flops", "total_flops")
 _ROUND = 1e-9  # relative: a k so near to a whole number is that number
-
-Spending = tuple[np.ndarray, np.ndarray, np.ndarray]  # n, d and k, each [boot]; NaN where there is no answer
+_ROUNDINGS = ((math.floor, 1), (math.ceil, -1))
+_EVERY = 32  # so many draws are all tried for the best whole number
 
 
 @dataclass(frozen=True)
 class Lifetime:
     """The best way to spend on training and on answering a number of queries.
 
-    Intervals are percentiles of what each refit finds best; that of ``error`` is what the refits expect of the n, d and
-    k that are given here. All is NaN, and ``total_flops`` of ``cheapest`` ∞, where the error is out of reach.
+    Intervals are percentiles of what each refit finds best: they hold the law's form for true. That of ``error`` is for
+    a new measurement at the n, d and k that are given here, as of ``predict``, and holds the law's back-test error. All
+    is NaN, and ``total_flops`` of ``cheapest`` ∞, where the error is out of reach; intervals also without refits.
 
     Attributes:
         queries: how many; ``wanted``: the error that was asked for, or NaN of ``best``.
@@ -102,18 +103,18 @@ def cheapest(
         TtscaleError: queries or an error that are not finite and above 0, or as
             :func:`ttscale.scaling.tradeoff.search.box_of`.
     """
-    asked, wanted, box = _queries(queries), _number("error", error), box_of(surface, costs, beyond)
+    asked, wanted, box = _queries(queries), positive("error", error), box_of(surface, costs, beyond)
 
-    def search(parameters: np.ndarray, draws: float | None) -> tuple[Spending, np.ndarray]:
-        def total(x: np.ndarray) -> np.ndarray:
-            n, k = np.exp(x[..., 0]), np.exp(x[..., 1])
-            d = data_for(surface, parameters[:, None], n, k, wanted, box)
+    def goal(parameters: np.ndarray) -> Goal:
+        def error(n: np.ndarray, d: np.ndarray, k: np.ndarray, of: np.ndarray) -> np.ndarray:
+            return np.log(surface.errors_at(parameters[of], n, d, k)) - math.log(wanted)
+
+        def total(n: np.ndarray, d: np.ndarray, k: np.ndarray, of: np.ndarray) -> np.ndarray:
             return costs.train_flops(n, d, k) + asked * costs.test_flops(n, k)
 
-        n, k, value = _least(total, len(parameters), box, draws)
-        return (n, data_for(surface, parameters, n, k, wanted, box), k), value
+        return Goal(error, False, total, costs.most_models)
 
-    return _answer(surface, costs, Question(asked, wanted, math.nan, unit), box, search, warn)
+    return _answer(surface, costs, Question(asked, wanted, math.nan, unit), box, goal, warn)
 
 
 def best(
@@ -125,60 +126,49 @@ def best(
     Where more would not help, because data end at what is searched, less than the total is spent. Arguments and errors
     as for :func:`cheapest`.
     """
-    asked, total, box = _queries(queries), _number("total_flops", total_flops), box_of(surface, costs, beyond)
-    most = float(np.exp(box.high[1]))
+    asked, total, box = _queries(queries), positive("total_flops", total_flops), box_of(surface, costs, beyond)
 
-    def affordable(n: np.ndarray, k: np.ndarray) -> np.ndarray:
-        d = costs.data(n, total - asked * costs.test_flops(n, k), k)
-        return np.where(d >= np.exp(box.low[1]), np.minimum(d, most), math.nan)
+    def goal(parameters: np.ndarray) -> Goal:
+        def left(n: np.ndarray, d: np.ndarray, k: np.ndarray, of: np.ndarray) -> np.ndarray:
+            return math.log(total) - np.log(costs.train_flops(n, d, k) + asked * costs.test_flops(n, k))
 
-    def search(parameters: np.ndarray, draws: float | None) -> tuple[Spending, np.ndarray]:
-        def error(x: np.ndarray) -> np.ndarray:
-            n, k = np.exp(x[..., 0]), np.exp(x[..., 1])
-            return surface.errors_at(parameters[:, None], n, affordable(n, k), k)
+        def error(n: np.ndarray, d: np.ndarray, k: np.ndarray, of: np.ndarray) -> np.ndarray:
+            return surface.errors_at(parameters[of], n, d, k)
 
-        n, k, value = _least(error, len(parameters), box, draws)
-        return (n, affordable(n, k), k), value
+        return Goal(left, True, error, costs.most_models)
 
-    return _answer(surface, costs, Question(asked, math.nan, total, unit), box, search, warn)
-
-
-def _least(
-    cost: Callable[[np.ndarray], np.ndarray], count: int, box: Box, draws: float | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """The n and k ``[boot]`` of least cost in a box, at a given k or the best one, and the cost."""
-    ends = np.stack([box.low[[0, 2]], box.high[[0, 2]]])
-    if draws is not None:
-        ends[:, 1] = math.log(draws)
-    x, value = least(cost, *(np.tile(end, (count, 1)) for end in ends))
-    n, k = np.where(np.isfinite(value)[:, None], np.exp(x), math.nan).T
-    return n, k if draws is None else np.where(np.isfinite(value), draws, math.nan), value
+    return _answer(surface, costs, Question(asked, math.nan, total, unit), box, goal, warn)
 
 
 def _answer(
-    surface: Surface, costs: Costs, question: Question, box: Box,
-    search: Callable[[np.ndarray, float | None], tuple[Spending, np.ndarray]], warn: bool,
+    surface: Surface, costs: Costs, question: Question, box: Box, goal: Callable[[np.ndarray], Goal], warn: bool
 ) -> Lifetime:  # fmt: skip
     """The best spending, with k as it comes and with k whole."""
     several = np.concatenate([surface.best[None], refits(surface)])
-    free = _lifetime(surface, costs, question, box, search(several, None)[0])
-    if not free.reached:
-        return free
-    most = math.floor(math.exp(box.high[2]) * (1 + _ROUND))
-    around = {min(most, round_it(free.k.value)) for round_it in (_down, _up)}
-    chosen = min(sorted(around), key=lambda k: float(search(surface.best[None], k)[1][0]))
-    whole = _lifetime(surface, costs, question, box, search(several, chosen)[0])
-    if warn and not (free.inside and whole.inside):
+    anything, price = cheapest_point(goal(several), box, len(several))
+    if math.isinf(price[0]):
+        return _lifetime(surface, costs, question, box, anything)
+    draws = np.full(len(several), _whole(goal(surface.best[None]), box, float(anything[2][0])))
+    whole, dearer = cheapest_point(goal(several), box, len(several), draws)
+    found = tuple(np.where(dearer <= price, x, y) for x, y in zip(whole, anything, strict=True))
+    free, runs = (_lifetime(surface, costs, question, box, one) for one in ((found[0], found[1], found[2]), whole))
+    if warn and not (free.inside and runs.inside):
         warnings.warn(f"the law extrapolates: {free.text}", stacklevel=3)
-    return replace(free, whole=whole)
+    return replace(free, whole=runs)
 
 
-def _down(k: float) -> int:
-    return max(1, math.floor(k * (1 + _ROUND)))
+def _whole(goal: Goal, box: Box, k: float) -> float:
+    """The best whole number of draws: of all in the box, or where these are many of the first and of those about k and
+    about the kink of the price."""
+    most = math.floor(math.exp(box.high[2]) * (1 + _ROUND))
+    around = {round_it(x * (1 + s * _ROUND)) for x in (k, goal.bend) if x < most for round_it, s in _ROUNDINGS}
+    tried = np.array(sorted({*range(1, min(most, _EVERY) + 1), *(x for x in around if 1 <= x <= most), most}), float)
+    alike = replace(goal, falls=_first_row(goal.falls), price=_first_row(goal.price))
+    return float(tried[cheapest_point(alike, box, len(tried), tried)[1].argmin()])
 
 
-def _up(k: float) -> int:
-    return math.ceil(k * (1 - _ROUND))
+def _first_row(function: Of) -> Of:
+    return lambda n, d, k, of: function(n, d, k, np.zeros_like(of))
 
 
 def _lifetime(surface: Surface, costs: Costs, question: Question, box: Box, found: Spending) -> Lifetime:
@@ -188,16 +178,23 @@ def _lifetime(surface: Surface, costs: Costs, question: Question, box: Box, foun
     if question.wants_error:
         total = np.where(np.isfinite(total), total, np.inf)
     at = tuple(float(x[0]) for x in found)
-    several = np.concatenate([surface.best[None], refits(surface)])
-    errors = surface.errors_at(several, *(np.array(x) for x in at))
+    reached = math.isfinite(at[0])
     spent = {
         name: interval_of(surface, float(x[0]), x[1:])
-        for name, x in zip(_PARTS, (n, d, k, train, test, total, errors), strict=True)
+        for name, x in zip(_PARTS, (n, d, k, train, test, total), strict=True)
     }
-    reached = math.isfinite(at[0])
+    spent["error"] = _expected(surface, at) if reached else undefined(surface.level)
     inside, at_end = (bool(box.inside(*found)[0]), box.at_end(*at)) if reached else (False, ())
     text = _words(question, list(spent.values()), inside, at_end)
     return Lifetime(question.queries, question.error, **spent, inside=inside, at_end=at_end, text=text, whole=None)
+
+
+def _expected(surface: Surface, at: tuple[float, ...]) -> Interval:
+    """The error at n, d and k, as ``predict`` says; that it may lie outside is told elsewhere."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        known = dict(zip(INPUTS, (at[0], at[1], max(at[2], 1.0)), strict=True))
+        return surface.predict(**{name: known[name] for name in surface.points.names})
 
 
 def _words(question: Question, parts: list[Interval], inside: bool, at_end: tuple[str, ...]) -> str:
@@ -207,32 +204,29 @@ def _words(question: Question, parts: list[Interval], inside: bool, at_end: tupl
     if not math.isfinite(n.value):
         verb = "is out of reach" if question.wants_error else "are not enough"
         return f"For {queries} queries {goal} {verb}: no size, data and draws that were searched suffices."
-    count = f"{k.value:.3g} draw{'' if k.value == 1 else 's'} a query"
+    count = f"{k.value:.3g}"
+    count += " draw a query" if count == "1" else " draws a query"
     spent = f"a model of {n.value:.3g} parameters trained on {f'{d.value:.3g} {question.unit}'.strip()}, {count}"
     trained = 100 * train.value / total.value
     share = f"{f'{trained:.0f}%' if trained >= 1 else 'less than 1%'} of it training"
     if question.wants_error:
-        low, high = (flops_words(x) if math.isfinite(x) else ratio_words(x) for x in (total.low, total.high))
-        got = f"takes {flops_words(total.value)} ({100 * total.level:g}% interval {low} to {high}), {share}: {spent}"
+        far = _between(total, lambda x: flops_words(x) if math.isfinite(x) else ratio_words(x))
+        got = f"takes {flops_words(total.value)}{far}, {share}: {spent}"
     else:
-        low, high = error_words(error.low), error_words(error.high)
-        reach = f"an error of {error_words(error.value)} ({100 * error.level:g}% interval {low} to {high})"
+        reach = f"an error of {error_words(error.value)}{_between(error, error_words)}"
         got = f"give at best {reach}: {spent}, {share}"
     ends = f"; the search goes no further than {' and '.join(_NAMES[x] for x in at_end)}" if at_end else ""
     far = "" if inside else "; this lies outside of what was measured"
     return f"For {queries} queries {goal} {got}{ends}{far}."
 
 
+def _between(interval: Interval, words: Callable[[float], str]) -> str:
+    """The interval in brackets; nothing where it is not known."""
+    if math.isnan(interval.low):
+        return ""
+    return f" ({100 * interval.level:g}% interval by this law {words(interval.low)} to {words(interval.high)})"
+
+
 def _queries(value: object) -> float:
-    if not is_number(value) or not 0 < value < math.inf:
-        raise TtscaleError(
-            "queries", expected="a finite number above 0", got=repr(value),
-            fix="For training alone see SurfaceFit.optimum; without end to the queries only their own cost counts.",
-        )  # fmt: skip
-    return float(value)
-
-
-def _number(name: str, value: object) -> float:
-    if not is_number(value) or not 0 < value < math.inf:
-        raise TtscaleError(name, expected="a finite number above 0", got=repr(value), fix="Give one.")
-    return float(value)
+    without = "For training alone see SurfaceFit.optimum; without end to the queries only their own cost counts."
+    return positive("queries", value, fix=without)

@@ -9,13 +9,16 @@ how the FLOPs do::
 with F the test FLOPs per item and T the training FLOPs. Jones 2021 ("Scaling scaling laws with board games") measures
 −1.2, ten times the training for 10^1.2 = 15.8 times the test compute. Along the data F depends on k alone; along the
 size a larger model also makes each draw dearer, so that the slope may be above 0: nothing is saved.
+
+A slope is of one point. Where ten times the training is worth more test compute than the draws measured span, the
+sentence tells what fits into them instead, such as twice the test compute.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,13 +26,13 @@ from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.summaries.words import flops_words, ratio_words
 from ttscale.scaling.surfaces.fit import SurfaceFit, refit_interval
 from ttscale.scaling.surfaces.isoquant import exchange_slope
+from ttscale.scaling.surfaces.near import near, over_laws
 from ttscale.scaling.tradeoff.axes import AXES
 from ttscale.scaling.tradeoff.costs import Costs
-from ttscale.scaling.tradeoff.exchange import ten_x_training_equals
+from ttscale.scaling.tradeoff.crossing import ten_x_training_equals
 
-_FAR = 100.0  # beyond what anyone measures: such a rate is told the other way round
+_TWICE = 2.0  # times the test compute, of a rate that is steeper than the draws measured
 _STEP = 1e-3  # of the logarithm of an input, for slopes of costs
-_CLOSE = 1.25  # laws whose back-test errors are within this factor of the best one's count as well
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,14 @@ class LocalExchange:
         along: ``"n"`` or ``"d"``, the training input that moves while the other is fixed.
         at: (n, d, k); NaN for an input that the grid does not vary.
         slope: d ln(test FLOPs) / d ln(training FLOPs) at equal error; −∞ where more draws do not help, NaN where more
-            of the input takes less training in all (of an ensemble, whose models are each trained).
+            of the input takes less training in all (of an ensemble, whose models are each trained). Its interval is
+            over the refits of this law and of those whose back-test is nearly as good.
         ten_x: 10^−slope: ten times the training is worth this many times the test compute.
-        laws: least and largest slope by the laws whose back-test is nearly as good, this one's too.
+        laws: least and largest slope by these laws.
         valid_from, valid_to: training FLOPs of one model between which the moving input was measured, the other being
             as at this point; NaN where they are unknown.
+        k_from, k_to: draws between which it was measured. test_span: how many times the test FLOPs of the fewest those
+            of the most are, at this size.
         text: the same in a sentence.
     """
 
@@ -55,6 +61,9 @@ class LocalExchange:
     laws: tuple[float, float]
     valid_from: float
     valid_to: float
+    k_from: float
+    k_to: float
+    test_span: float
     text: str
 
 
@@ -67,25 +76,26 @@ def local_exchange(
         at: (n, d, k); NaN for an input that the law does not depend on.
         axis: what d counts. subject: of the sentence, such as ``"TTA"``.
     """
-    grouping, level = surface.points.grouping, surface.level
-    values = _slopes(surface, costs, along, at, surface.replicates)
-    own = float(_slopes(surface, costs, along, at, surface.best[None])[0])
-    slope = refit_interval(own, values, level, grouping)
-    value, low, high = (ten_x_training_equals(-x) for x in (slope.value, slope.high, slope.low))
-    ten_x = Interval(value, low, high, level, slope.method)
-    near = [
-        one for one in surface.candidates
-        if "k" in one.definition.inputs and along in one.definition.inputs and one.quantity == surface.quantity
-        and one.backtest.ranking <= _CLOSE * surface.backtest.ranking
-    ]  # fmt: skip
-    others = [float(_slopes(one, costs, along, at, one.best[None])[0]) for one in near]
-    known = [x for x in (own, *others) if not math.isnan(x)]
     points = surface.points
-    moving = points.inputs[points.names.index(along)]
-    first, last = (_training(costs, along, at, float(end)) for end in (moving.min(), moving.max()))
+    own, *others = (_slope(one, costs, along, at) for one in (surface, *near(surface, (along, "k"))))
+    slope = over_laws(own, others)
+    value, low, high = (ten_x_training_equals(-x) for x in (slope.value, slope.high, slope.low))
+    ten_x = Interval(value, low, high, slope.level, slope.method)
+    known = [one.value for one in (own, *others) if not math.isnan(one.value)]
     laws = (min(known), max(known)) if known else (math.nan, math.nan)
-    text = _words(along, at, slope, ten_x, laws, (first, last), axis, subject)
-    return LocalExchange(along, at, slope, ten_x, laws, first, last, text)
+    measured = {name: (float(x.min()), float(x.max())) for name, x in zip(points.names, points.inputs, strict=True)}
+    first, last = (_training(costs, along, at, end) for end in measured[along])
+    draws = measured["k"]
+    least, most = (float(costs.test_flops(at[0], k)) for k in draws)
+    found = LocalExchange(along, at, slope, ten_x, laws, first, last, *draws, most / least, "")
+    return replace(found, text=_words(found, axis, subject))
+
+
+def _slope(surface: SurfaceFit, costs: Costs, along: str, at: tuple[float, float, float]) -> Interval:
+    """The slope by one law, with the interval of its refits."""
+    own = float(_slopes(surface, costs, along, at, surface.best[None])[0])
+    refits = _slopes(surface, costs, along, at, surface.replicates)
+    return refit_interval(own, refits, surface.level, surface.points.grouping)
 
 
 def _slopes(
@@ -122,39 +132,52 @@ def _training(costs: Costs, along: str, at: tuple[float, float, float], value: f
     return float(costs.train_flops(n, d))
 
 
-def _words(
-    along: str, at: tuple[float, float, float], slope: Interval, ten_x: Interval, laws: tuple[float, float],
-    valid: tuple[float, float], axis: str, subject: str,
-) -> str:  # fmt: skip
-    n, d, k = at
-    what = "model size" if along == "n" else AXES[axis]
-    fixed = [f"{AXES[axis]} {d:.3g}" if along == "n" else f"{n:.3g} parameters"] if math.isfinite(n + d) else []
+def _words(one: LocalExchange, axis: str, subject: str) -> str:
+    (n, d, k), slope = one.at, one.slope
+    what = "model size" if one.along == "n" else AXES[axis]
+    fixed = [f"{AXES[axis]} {d:.3g}" if one.along == "n" else f"{n:.3g} parameters"] if math.isfinite(n + d) else []
     of = f"{subject}, along" if subject else "Along"
     head = f"{of} {what} at {', '.join([*fixed, f'about {k:.3g} draws'])}"
     if math.isnan(slope.value):
         return f"{head}: no exchange rate, since fewer draws of better trained models take less training in all."
     if slope.value == -math.inf:
         return f"{head}: more draws do not lower the error, so that no test compute replaces training."
-    interval = f"{100 * slope.level:g}% interval {ratio_words(ten_x.low)} to {ratio_words(ten_x.high)}"
-    if slope.value > 0:
-        low, high = ratio_words(1 / ten_x.high), ratio_words(1 / ten_x.low)
-        told = (
-            f"10 × training takes {ratio_words(1 / ten_x.value)} the test compute at equal error, not less "
-            f"({100 * slope.level:g}% interval {low} to {high}): dearer draws outweigh their smaller number"
-        )
-    elif ten_x.value > _FAR and slope.high < 0:
-        x, least, most = (ratio_words(10 ** (-1 / end)) for end in (slope.value, slope.low, slope.high))
-        told = f"10 × test compute = {x} training ({100 * slope.level:g}% interval {least} to {most})"
-    else:
-        told = f"10 × training = {ratio_words(ten_x.value)} test compute ({interval})"
-    if math.isnan(slope.low):
-        told += "; refits without a rate are too many for an interval"
-    if laws[1] - laws[0] > 0.1:
-        told += f"; by other laws of nearly as good a back-test a slope from {_signed(laws[0])} to {_signed(laws[1])}"
-    if all(math.isfinite(end) for end in valid):
-        told += f"; measured from {flops_words(valid[0])} to {flops_words(valid[1])} of training"
-    return f"{head}: {told}."
+    told = [_rate(one), f"measured with {one.k_from:.3g} to {one.k_to:.3g} draws"]
+    if math.isfinite(one.valid_from + one.valid_to):
+        told[-1] += f" and from {flops_words(one.valid_from)} to {flops_words(one.valid_to)} of training"
+    return f"{head}: {'; '.join(told)}."
 
 
-def _signed(slope: float) -> str:
-    return f"{slope:.2f}".replace("-", "−")
+def _rate(one: LocalExchange) -> str:
+    """The slope as a ratio: of ten times the training, or where that is worth more than the draws measured span, of
+    the test compute that fits into them."""
+    if one.slope.value > 0:
+        ratio, bounds = _ratio(one, ten_x_training_equals)
+        dearer = "dearer draws outweigh their smaller number"
+        return f"10 × training takes {ratio} the test compute at equal error, not less{bounds}: {dearer}"
+    if one.ten_x.value <= one.test_span:
+        ratio, bounds = _ratio(one, lambda x: ten_x_training_equals(-x))
+        return f"10 × training = {ratio} test compute{bounds}"
+    factor = min(_TWICE, one.test_span)
+    ratio, bounds = _ratio(one, lambda x: _worth(factor, x))
+    return (
+        f"{ratio_words(factor)} test compute = {ratio} training{bounds}; 10 × training is worth more than the "
+        f"{ratio_words(one.test_span)} of the draws measured"
+    )
+
+
+def _worth(factor: float, slope: float) -> float:
+    """How many times the training so many times the test compute replaces, ``factor^(−1/slope)``; ∞ where the slope is
+    not below 0, or beyond what a number holds."""
+    with np.errstate(over="ignore"):
+        return float(np.float_power(factor, -1 / slope)) if slope < 0 else math.inf
+
+
+def _ratio(one: LocalExchange, of: Callable[[float], float]) -> tuple[str, str]:
+    """What a slope is worth, in words, and its interval in brackets."""
+    slope = one.slope
+    bounds = "refits without a rate are too many for an interval"
+    if not math.isnan(slope.low):
+        low, high = sorted((of(slope.low), of(slope.high)))
+        bounds = f"{100 * slope.level:g}% interval {ratio_words(low)} to {ratio_words(high)}"
+    return ratio_words(of(slope.value)), f" ({bounds})"

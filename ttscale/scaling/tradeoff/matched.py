@@ -53,7 +53,8 @@ class Matched:
         best, runner_up: what most folds of the items chose; None where the budgets allow nothing (else).
         accuracy: of the best within the budgets, each fold scored by what the others chose.
         difference: that less the accuracy of the runner-up, as a fraction, cross-fitted; it includes the noise of
-            training where the two are of different rungs and some rung has several seeds.
+            training where the two are of different rungs and some rung has several seeds. Of one rung it is that of
+            these trained models, which ``text`` says.
         detectable: the true difference that would have been shown with 80 % probability, as a fraction.
         winner: ``"best"``, ``"runner-up"`` (on items that did not choose), ``"too close to call"`` when the interval
             holds 0, or empty where there are no two.
@@ -132,17 +133,18 @@ def _matched(entrants: Entrants, flops: float, training: float) -> Matched:
     )  # fmt: skip
     left = allowed & (entrants.ways != entrants.ways[first][:, None])
     if not left.any(axis=1).all():
-        return replace(alone, text=f"{_head(alone)} there is only {best.words}: {accuracy_words(alone.accuracy)}.")
+        text = f"{_head(alone)} {best.words} is best: {accuracy_words(alone.accuracy)}; no other size or strategy fits."
+        return replace(alone, text=text)
     second = contest.choose(left)
     next_best = _favourite(second[entrants.ways[first] == entrants.ways[top]], entrants.ways)
-    noise = math.sqrt(np.mean([entrants.noise(a, b) ** 2 for a, b in zip(first, second, strict=True)]))
+    noise = entrants.noise(first, second)
     difference, smallest = contest.difference(contest.credit(first), contest.credit(second), noise=noise)
     winner = "best" if difference.low > 0 else "runner-up" if difference.high < 0 else "too close to call"
     found = replace(
         alone, runner_up=_pick(entrants, next_best, second), difference=difference, detectable=smallest, winner=winner,
         others=contest.choices(second),
     )  # fmt: skip
-    return replace(found, text=_words(found))
+    return replace(found, text=_words(found, entrants.rungs[found.best.rung].n_seeds if found.best else 0))
 
 
 def _together(found: Sequence[Matched]) -> list[Matched]:
@@ -174,12 +176,17 @@ def _pick(entrants: Entrants, candidate: int, chosen: np.ndarray) -> Pick:
     )  # fmt: skip
 
 
-def _words(found: Matched) -> str:
+def _words(found: Matched, n_seeds: int) -> str:
+    """``n_seeds``: of the best one's rung."""
     head, best, other = _head(found), found.best, found.runner_up
     assert best is not None and other is not None
     training = ""
     if best.train_flops > 0 and other.train_flops > 0:
-        training = f"; training took {flops_words(best.train_flops)} against {flops_words(other.train_flops)}"
+        spent = [flops_words(pick.train_flops) for pick in (best, other)]
+        training = f"; training took {' against '.join(dict.fromkeys(spent))}{' for either' * (spent[0] == spent[1])}"
+    if best.rung == other.rung:
+        which = "one trained model" if n_seeds == 1 else f"the same {n_seeds} trained models"
+        training += f"; both rest on {which}, and others trained alike may differ"
     if found.winner == "too close to call":
         missed = f", and {detectable_words(found.detectable)}" if math.isfinite(found.detectable) else ""
         return (
@@ -188,8 +195,8 @@ def _words(found: Matched) -> str:
         )
     if found.winner == "runner-up":
         return (
-            f"{head} {other.words} does better than {best.words}, which most folds chose: "
-            f"{points_words(found.difference)} for the latter{training}."
+            f"{head} {best.words}, best on most parts of the items, does worse than {other.words} on the rest of "
+            f"them: {points_words(found.difference)}{training}."
         )
     verb = "beat" if best.words[0].isdigit() else "beats"
     return f"{head} {best.words} {verb} {other.words}: {points_words(found.difference)}{training}."

@@ -2,8 +2,7 @@
 
 Items and training seeds are resampled together. Of items, the curves' own replicates are taken: of equal seeds they
 draw the same items for every rung and kind, so that differences between rungs keep only what is not common to their
-items. Of seeds, one normal deviate a rung and resample moves all of its budgets alike, in log-odds, by the standard
-deviation between training seeds over the root of their number; two or three seeds are too few to be drawn from.
+items. Of seeds see :func:`ttscale.scaling.tradeoff.training_noise.with_seeds`.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy as np
 from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.tradeoff.axes import amount
 from ttscale.scaling.tradeoff.ladder import Rung
+from ttscale.scaling.tradeoff.training_noise import with_seeds
 
 REFITS = 200  # enough for the percentiles of a 95 % interval
 _FEW = 5  # budgets that are all taken
@@ -48,13 +48,13 @@ def measure(rungs: Sequence[Rung], curves: Sequence[Curve], axis: str, *, seed: 
     parts = []
     for rung, curve in zip(rungs, curves, strict=True):
         rows = rows_of(curve)
-        again = _off_the_ends(1.0 - curve.replicates[:REFITS, rows], curve.n_items)
+        again = with_seeds(curve.replicates[:REFITS, rows], rung, seed)
         parts.append(
             Measured(
                 n=np.full(len(rows), float(rung.n_params)), d=np.full(len(rows), amount(rung, axis)),
                 k=curve.budgets[rows].astype(np.float64),
                 error=_off_the_ends(1.0 - curve.accuracy[rows], curve.n_items),
-                replicates=_with_seeds(again, rung, seed),
+                replicates=_off_the_ends(1.0 - again, curve.n_items),
             )
         )  # fmt: skip
     joined = {of: np.concatenate([getattr(one, of) for one in parts], axis=-1) for of in Measured.__annotations__}
@@ -72,18 +72,6 @@ def rows_of(curve: Curve) -> np.ndarray:
     known = np.log(budgets[rows])
     wanted = np.append(np.log(2.0) * np.arange(int(budgets[-1]).bit_length()), known[-1])
     return np.unique(rows[np.abs(known - wanted[:, None]).argmin(axis=1)])
-
-
-def _with_seeds(errors: np.ndarray, rung: Rung, seed: int) -> np.ndarray:
-    """Errors ``[boot, k]`` of as many resamples of the training seeds."""
-    accuracy = min(max(rung.accuracy.value, 1e-3), 1 - 1e-3)
-    deviation = rung.seed_sd / np.sqrt(rung.n_seeds) / (accuracy * (1 - accuracy))
-    if not deviation > 0:
-        return errors
-    key = [seed & 0xFFFFFFFFFFFFFFFF, *rung.name.encode()]
-    shift = deviation * np.random.default_rng(key).standard_normal((len(errors), 1))
-    odds = errors / (1 - errors) * np.exp(shift)
-    return odds / (1 + odds)
 
 
 def _off_the_ends(errors: np.ndarray, n_items: int) -> np.ndarray:

@@ -46,6 +46,9 @@ def _training(rungs: Sequence[Rung], axis: str) -> str:
 
 
 def _seeds(rungs: Sequence[Rung]) -> str:
-    if any(rung.n_seeds > 1 for rung in rungs) or len(rungs) == 1 or not any(rung.budget for rung in rungs):
+    if any(rung.n_seeds > 1 for rung in rungs) or len(rungs) == 1:
         return ""
-    return "Every rung has one training seed: how much of a difference is the luck of training is not known."
+    return (
+        "Every rung has one training seed: how much of a difference is the luck of training is not known, and no "
+        "interval holds it."
+    )

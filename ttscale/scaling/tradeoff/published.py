@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ttscale.errors import TtscaleError, unknown_name
+from ttscale.scaling.intervals.interval import Interval
+from ttscale.scaling.surfaces.fit import refit_interval
 from ttscale.scaling.surfaces.laws import SURFACES
 from ttscale.scaling.surfaces.points import Points
 
@@ -18,7 +21,8 @@ class Published:
 
     Attributes:
         law: its name in ``SURFACES``.
-        best: its parameters ``[p]``. replicates: other published ones, ``[boot, p]``, in the place of refits.
+        best: its parameters ``[p]``. replicates: other published ones, ``[boot, p]``, in the place of refits; without
+            any there are no intervals.
         points: two points, which span where it is taken to hold.
         level: of the intervals over the other parameters.
     """
@@ -34,6 +38,12 @@ class Published:
         law, given = SURFACES[self.law], {"n": n, "d": d, "k": k}
         split = np.moveaxis(np.asarray(parameters, dtype=np.float64), -1, 0)
         return np.asarray(law.value(*(given[name] for name in law.inputs), *split))
+
+    def predict(self, n: float | None = None, d: float | None = None, k: float | None = None) -> Interval:
+        """The error there, with the percentiles of what the other parameters say of it."""
+        at = [np.array(math.nan if x is None else x) for x in (n, d, k)]
+        value, several = (self.errors_at(p, *at) for p in (self.best, self.replicates))
+        return refit_interval(float(value), several, self.level, self.points.grouping)
 
 
 def published(
@@ -60,4 +70,4 @@ def published(
     rows = np.array([[float(one[name]) for name in names] for one in (parameters, *others)])
     inputs = tuple(np.array(ends, dtype=np.float64) for ends in (n, d, k))
     points = Points(("n", "d", "k"), inputs, np.ones(2), np.arange(2), "sets of parameters")
-    return Published(law, rows[0], rows[1:] if others else rows, points, level)
+    return Published(law, rows[0], rows[1:], points, level)

@@ -6,7 +6,6 @@ something about every size, and nothing that can be trusted about one far from t
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from ttscale.errors import TtscaleError
-from ttscale.scaling.intervals.interval import Interval
-from ttscale.scaling.numbers import is_number
+from ttscale.scaling.intervals.interval import Interval, percentiles
+from ttscale.scaling.numbers import positive
 from ttscale.scaling.surfaces.fit import refit_interval
 from ttscale.scaling.surfaces.points import Points
 from ttscale.scaling.tradeoff.costs import Costs
@@ -26,12 +25,10 @@ BEYOND = 1.0  # how many times outside of what was measured is searched: no extr
 _REFITS = 200  # of them intervals are made: enough for the percentiles of a 95 % interval
 _CLOSE = 1e-10  # of ln error
 _STEPS = 60
-_STAR = (-1.0, -0.5, 0.0, 0.5, 1.0)
-_LONGEST = 20.0  # of a step to the least point of a quadratic, in widths of the star
 
 
 class Surface(Protocol):
-    """What the searches need of a fitted surface (or of a published law).
+    """What the searches need of a fitted surface (or of a published law, which has no refits).
 
     ``errors_at`` takes parameters ``[..., p]`` and n, d, k that broadcast against ``[...]``, element by element.
     """
@@ -44,6 +41,7 @@ class Surface(Protocol):
     def level(self) -> float: ...
     @property
     def points(self) -> Points: ...
+    def predict(self, n: float | None = None, d: float | None = None, k: float | None = None) -> Interval: ...
     def errors_at(self, parameters: np.ndarray, n: np.ndarray, d: np.ndarray, k: np.ndarray) -> np.ndarray: ...
 
 
@@ -78,10 +76,7 @@ def box_of(surface: Surface, costs: Costs, beyond: float = BEYOND) -> Box:
         TtscaleError: a surface without d, costs of several sizes where the surface knows one, unknown training FLOPs,
             or a ``beyond`` below 1.
     """
-    if not is_number(beyond) or not 1 <= beyond < math.inf:
-        raise TtscaleError(
-            "beyond", expected="a finite number of at least 1", got=repr(beyond), fix="1 is what was measured."
-        )
+    positive("beyond", beyond, least=1.0, fix="1 is what was measured.")
     known = dict(zip(surface.points.names, surface.points.inputs, strict=True))
     if "d" not in known or ("n" not in known and len(costs.n) > 1):
         raise TtscaleError(
@@ -108,8 +103,16 @@ def refits(surface: Surface) -> np.ndarray:
 
 def interval_of(surface: Surface, value: float, replicates: np.ndarray) -> Interval:
     """A value with the percentiles of what the refits say, see
-    :func:`ttscale.scaling.surfaces.fit.refit_interval`."""
+    :func:`ttscale.scaling.surfaces.fit.refit_interval`; NaN where there are no refits."""
     return refit_interval(value, replicates, surface.level, surface.points.grouping)
+
+
+def refit_ends(surface: Surface, replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The percentiles of what the refits say, ``[boot, ...]``; NaN where there are none."""
+    if not len(replicates):
+        nothing = np.full(replicates.shape[1:], math.nan)
+        return nothing, nothing
+    return percentiles(replicates, surface.level)
 
 
 def data_for(
@@ -145,7 +148,7 @@ def _flat(parameters: np.ndarray, *inputs: np.ndarray) -> tuple[tuple[int, ...],
 
 
 def falling_root(
-    f: Callable[[np.ndarray, np.ndarray], np.ndarray], low: float, high: float, count: int
+    f: Callable[[np.ndarray, np.ndarray], np.ndarray], low: float | np.ndarray, high: float | np.ndarray, count: int
 ) -> np.ndarray:  # fmt: skip
     """Where falling functions reach 0, ``[count]``: ``low`` where they are there at once, ∞ where they stay above 0 (or
     are NaN) up to ``high``.
@@ -155,6 +158,7 @@ def falling_root(
 
     Args:
         f: takes places ``[some]`` and which functions they are of, ``int [some]``.
+        low, high: ends, of all or of each ``[count]``.
     """
     everyone = np.arange(count)
     a, b = np.full(count, low), np.full(count, high)
@@ -178,72 +182,3 @@ def falling_root(
         going = (np.abs(fx) > _CLOSE) & (b - a > _CLOSE)
         at, a, b, fa, fb, last = (y[going] for y in (at, a, b, fa, fb, side))
     return out
-
-
-def least(
-    cost: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray, *, grid: int = 17, rounds: int = 30
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """The smallest value of positive functions of a few variables in boxes, all of a batch at once.
-
-    A grid, then a star of points about the best so far, and the least point of the quadratic through the star before;
-    the star halves whenever its best lies well within it. NaN counts as ∞.
-
-    Args:
-        cost: takes ``[batch, point, variable]`` and gives ``[batch, point]``.
-        low, high: ends of the boxes, ``[batch, variable]``; where they are equal a variable is fixed.
-        grid: points of the grid along each variable. rounds: of the star.
-
-    Returns:
-        Where, ``[batch, variable]``, and the values ``[batch]``; ∞ where no point has one.
-    """
-    free = [bool((high[:, i] > low[:, i]).any()) for i in range(high.shape[1])]
-    first = _product([np.linspace(0, 1, grid) if moves else np.zeros(1) for moves in free])
-    star = _product([np.array(_STAR) if moves else np.zeros(1) for moves in free])
-    x = low[:, None] + first * (high - low)[:, None]
-    x, value = _best_of(x, _finite(cost(x)))
-    width, guess = (high - low) / (grid - 1), x
-    for _ in range(rounds if any(free) else 0):
-        around = np.concatenate([x[:, None] + star * width[:, None], guess[:, None]], axis=1)
-        around = np.clip(around, low[:, None], high[:, None])
-        values = _finite(cost(around))
-        near, found = _best_of(around, values)
-        guess = x + width * _valley(star, values[:, :-1])
-        better = found < value
-        moved = np.where(better[:, None], np.abs(near - x), 0.0)
-        x, value = np.where(better[:, None], near, x), np.where(better, found, value)
-        width = np.where((moved > 0.75 * width).any(axis=1)[:, None], width, width / 2)
-    return x, value
-
-
-def _valley(star: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Where the quadratic that fits ln of the values ``[batch, point]`` at a star is least, in its units and not far
-    from it; 0 where it has no least point. ``[batch, variable]``."""
-    free = np.flatnonzero(np.ptp(star, axis=0) > 0)
-    pairs = list(itertools.combinations_with_replacement(range(len(free)), 2))
-    u = star[:, free]
-    columns = [np.ones(len(u)), *u.T, *(u[:, i] * u[:, j] for i, j in pairs)]
-    usable = np.isfinite(values).all(axis=1) & (values > 0).all(axis=1)
-    fitted = np.log(np.where(usable[:, None], values, 1.0)) @ np.linalg.pinv(np.stack(columns, axis=1)).T
-    slope, bent = fitted[:, 1 : 1 + len(free)], np.zeros((len(values), len(free), len(free)))
-    for at, (i, j) in enumerate(pairs):
-        bent[:, i, j] += fitted[:, 1 + len(free) + at]
-        bent[:, j, i] += fitted[:, 1 + len(free) + at]
-    usable &= (np.linalg.eigvalsh(bent) > 0).all(axis=1)
-    step = np.linalg.solve(np.where(usable[:, None, None], bent, np.eye(len(free))), -slope[..., None])[..., 0]
-    out = np.zeros((len(values), star.shape[1]))
-    out[:, free] = np.where(usable[:, None], np.clip(step, -_LONGEST, _LONGEST), 0.0)
-    return out
-
-
-def _product(axes: list[np.ndarray]) -> np.ndarray:
-    return np.array(list(itertools.product(*axes)))
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(values), np.inf, values)
-
-
-def _best_of(x: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best of some points ``[batch, point, variable]`` each: where and how much."""
-    at, rows = values.argmin(axis=1), np.arange(len(x))
-    return x[rows, at], values[rows, at]

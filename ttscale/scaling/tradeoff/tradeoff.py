@@ -12,6 +12,7 @@ from ttscale.records.records import Records
 from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.curves.estimate import check_estimation
 from ttscale.scaling.intervals.crossfit import Contest
+from ttscale.scaling.numbers import SAME
 from ttscale.scaling.planning.options import Option
 from ttscale.scaling.tradeoff.answers import QUERIES, Answers, answers_of
 from ttscale.scaling.tradeoff.breakeven import BreakEven
@@ -24,8 +25,7 @@ from ttscale.scaling.tradeoff.notes import notes
 from ttscale.scaling.tradeoff.pareto import FrontPoint, front
 from ttscale.scaling.tradeoff.verdicts import Verdict, verdict
 
-_CLIMBED, _FITTED = 0.3, 0.7  # shares of the work
-_SAME = 0.01  # relative: amounts of data that differ by less are one
+_CLIMBED, _FITTED = 0.2, 0.8  # shares of the work
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,10 @@ def tradeoff(
     rungs, made = [rung for rung in sizes if not rung.of], [rung for rung in sizes if rung.of]
     axis = training_axis(rungs)
     entrants = Entrants.of(rungs, made, options)
-    fitted = joint_fits(sizes, options, ci=ci, seed=seed, n_boot=n_boot) if laws else ()
+    fitted = joint_fits(
+        sizes, options, ci=ci, seed=seed, n_boot=n_boot,
+        on_progress=lambda share: on_progress(_CLIMBED + (_FITTED - _CLIMBED) * share),
+    ) if laws else ()  # fmt: skip
     answers = []
     for joint in fitted:
         answers.append(answers_of(joint, queries=lives, errors=levels, total_flops=totals))
@@ -126,9 +129,9 @@ def tradeoff(
 def _verdicts(rungs: Sequence[Rung], options: Sequence[Option]) -> tuple[Verdict, ...]:
     out = []
     for big in rungs:
-        smaller = {small.name for small, other in _pairs(rungs) if other is big and small.flops < big.flops}
+        smaller = [small for small, other in _of_sizes(rungs) if other is big and small.flops < big.flops]
         if smaller:
-            out.append(verdict(big, [option for option in options if option.rung in smaller]))
+            out.append(verdict(big, smaller, options))
     return tuple(out)
 
 
@@ -136,26 +139,47 @@ def _exchanges(rungs: Sequence[Rung], options: Sequence[Option], axis: str) -> t
     contests = {id(one): Contest.among([(one.curve, np.arange(len(one.curve.budgets)))]) for one in options}
     return tuple(
         exchange_between(small, big, option, axis=axis, contest=contests[id(option)])
-        for small, big in _pairs(rungs)
+        for small, big in (*_of_sizes(rungs), *_of_data(rungs))
         for option in options
         if option.rung == small.name
     )
 
 
-def _pairs(rungs: Sequence[Rung]) -> list[tuple[Rung, Rung]]:
-    """A small and a big rung: a smaller size under the same training budget (under any where no two share one), or the
-    same size trained on fewer items as often, or on as many less often."""
+def _of_sizes(rungs: Sequence[Rung]) -> list[tuple[Rung, Rung]]:
+    """A rung of a smaller and one of a bigger size, under the same training budget; under any where no two share
+    one."""
     shared = len({rung.budget for rung in rungs}) < len(rungs)
     return [
         (small, big)
-        for position, big in enumerate(rungs)
-        for small in rungs[:position]
-        if (small.flops < big.flops and (small.budget == big.budget or not shared))
-        or (small.size == big.size and (_less(small, big, "unique", "epochs") or _less(small, big, "epochs", "unique")))
+        for big in rungs
+        for small in rungs
+        if small.size != big.size and (small.budget == big.budget or not shared) and _smaller(small, big)
+    ]
+
+
+def _smaller(one: Rung, other: Rung) -> bool:
+    """Whether a rung has fewer parameters, or, where these are the same or unknown, fewer FLOPs per decision."""
+    known = one.n_params > 0 and other.n_params > 0
+    if known and not _same(one.n_params, other.n_params):
+        return one.n_params < other.n_params
+    return one.flops < other.flops and not _same(one.flops, other.flops)
+
+
+def _of_data(rungs: Sequence[Rung]) -> list[tuple[Rung, Rung]]:
+    """A rung and one of the same size that was trained on more different items as often, or on as many more often."""
+    return [
+        (small, big)
+        for big in rungs
+        for small in rungs
+        if small.size == big.size and (_less(small, big, "unique", "epochs") or _less(small, big, "epochs", "unique"))
     ]
 
 
 def _less(small: Rung, big: Rung, along: str, fixed: str) -> bool:
     """Whether a rung had less of one axis of data and the same of the other."""
-    same = math.isclose(getattr(small, fixed), getattr(big, fixed), rel_tol=_SAME)
-    return same and getattr(small, along) < getattr(big, along) * (1 - _SAME)
+    less, more = getattr(small, along), getattr(big, along)
+    return _same(getattr(small, fixed), getattr(big, fixed)) and less < more and not _same(less, more)
+
+
+def _same(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=SAME)

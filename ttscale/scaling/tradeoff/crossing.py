@@ -50,7 +50,7 @@ def crossing(flops: np.ndarray, accuracy: np.ndarray, target: np.ndarray | float
     return np.where(ever, cost, np.inf), row
 
 
-def exchange_rate(test_ratio: np.ndarray, train_ratio: np.ndarray) -> np.ndarray:
+def exchange_rate(test_ratio: np.ndarray | float, train_ratio: np.ndarray | float) -> np.ndarray:
     """``ln(test_ratio) / ln(train_ratio)``: ∞ where ``test_ratio`` is (never reached), NaN unless ``train_ratio`` >
     1."""
     test, train = np.broadcast_arrays(np.asarray(test_ratio, float), np.asarray(train_ratio, float))
