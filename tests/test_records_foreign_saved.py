@@ -56,7 +56,7 @@ def same(one: Records, other: Records) -> None:
     "options", [{}, {"scores": ["reward"], "n_params": {"small": 10, "big": 70}}, {"min_samples": 4}]
 )
 def test_a_folder_holds_what_was_imported(table, tmp_path, options, monkeypatch):
-    monkeypatch.setattr("ttscale.records.save.ROWS_OF_A_BLOCK", 100)
+    monkeypatch.setattr("ttscale.records.save.ROWS_OF_A_BLOCK", 50)
     imported = read_records(table, **options)
     saved = save_records(imported, tmp_path / "out", command="ttscale import")
     same(imported, saved)
@@ -72,7 +72,7 @@ def test_a_folder_holds_what_was_imported(table, tmp_path, options, monkeypatch)
 
 
 def test_a_write_that_was_stopped_goes_on(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("ttscale.records.save.ROWS_OF_A_BLOCK", 100)
+    monkeypatch.setattr("ttscale.records.save.ROWS_OF_A_BLOCK", 50)
     imported, write = read_records(table), RecordsWriter.write_text_block
 
     def stop(self, block, *tables):

@@ -16,6 +16,7 @@ from simulated_grid import simulate
 
 from ttscale.errors import TtscaleError
 from ttscale.reporting import words
+from ttscale.reporting.panels import one_panel
 from ttscale.reporting.report import report
 from ttscale.reporting.tradeoffs.contours import _runs, contour_lines
 from ttscale.reporting.tradeoffs.drawings import FIGURES, drawings_of
@@ -25,7 +26,7 @@ from ttscale.reporting.tradeoffs.ladder import training_ladder
 from ttscale.reporting.tradeoffs.lifetimes import total_flops
 from ttscale.reporting.tradeoffs.main import ladder_and_curves
 from ttscale.reporting.tradeoffs.page import tradeoff_page
-from ttscale.reporting.tradeoffs.scales import _from_scale, _ticks, _to_scale
+from ttscale.reporting.tradeoffs.scales import _from_scale, _ticks, _to_scale, accuracy_axis
 from ttscale.scaling.summaries.tradeoffs import tradeoff_summary
 from ttscale.scaling.tradeoff.answers import answers_of
 from ttscale.scaling.tradeoff.entrants import Entrants
@@ -276,6 +277,18 @@ def test_accuracy_scale_is_its_own_inverse_and_has_round_ticks_apart():
     ticks = _ticks(0.35, 0.95)
     assert {0.4, 0.8, 0.9, 0.95} <= set(ticks) and 3 <= len(ticks) <= 14
     assert len(_ticks(0.931, 0.962)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [((0.7, 0.95), "function"), ((0.9, 0.93), "linear"), ((0.05, 0.95), "linear"), ((0.6, 1.0), "linear")],
+)
+def test_errors_are_told_apart_by_ratios_only_where_that_reads_well(values, scale):
+    _, ax = one_panel(narrow=False)
+    name = accuracy_axis(ax, values)
+    assert ax.get_yscale() == scale and ("log scale" in name) == (scale == "function")
+    low, high = ax.get_ylim()
+    assert low < min(values) and high > max(values)
 
 
 def test_rungs_without_a_card_still_have_a_page(found: Tradeoff):

@@ -17,12 +17,14 @@ from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.isoquant import exchange_slope
 from ttscale.scaling.surfaces.laws import SURFACES
 from ttscale.scaling.surfaces.quantity import error_of, fitted_of
+from ttscale.scaling.tradeoff.answers import answers_of
 from ttscale.scaling.tradeoff.axes import amount, slice_along
 from ttscale.scaling.tradeoff.ceilings import ceiling, stops_paying
 from ttscale.scaling.tradeoff.costs import Costs
 from ttscale.scaling.tradeoff.crossing import ten_x_training_equals
-from ttscale.scaling.tradeoff.joint import joint_fits, left_out
+from ttscale.scaling.tradeoff.joint import joint_fits
 from ttscale.scaling.tradeoff.ladder import Rung, climb
+from ttscale.scaling.tradeoff.left_out import left_out, misfit
 from ttscale.scaling.tradeoff.local_exchange import _words, local_exchange
 from ttscale.scaling.tradeoff.measured import measure, rows_of
 from ttscale.scaling.tradeoff.recipes import recipe_words
@@ -117,7 +119,7 @@ def test_rates_along_size_and_data_differ_in_sign(as_compute):
     along_size = local_exchange(as_compute, COSTS, "n", at, axis="tokens")
     assert along_data.slope.value == pytest.approx(-1.2 * (1 - share), rel=1e-4)
     assert along_size.slope.value == pytest.approx(1 - 0.15 / 0.3 * share, rel=1e-4) and along_size.slope.value > 0.5
-    assert along_data.text.startswith("Votes, along training tokens at 3e+04 parameters, about 2 draws: 2 × test c")
+    assert along_data.text.startswith("Votes, along training tokens at 30,000 parameters and about 2 draws: 2 ×")
     assert "measured with 1 to 8 draws and from" in along_data.text
     assert "not less" in along_size.text and "dearer draws outweigh" in along_size.text
 
@@ -147,7 +149,7 @@ def test_a_rate_that_the_draws_measured_do_not_reach_is_told_by_what_fits(as_com
     one = local_exchange(flat, COSTS, "d", (3e4, 30.0, 2.0), axis="unique")
     assert one.ten_x.value > one.test_span == 8.0 and (one.k_from, one.k_to) == (1.0, 8.0)
     assert f"2 × test compute = {2 ** (-1 / one.slope.value):.3g} × training" in one.text
-    assert "10 × training is worth more than the 8 × of the draws measured" in one.text
+    assert "10 × training is worth more test compute than was measured (8 ×)" in one.text
     by_hand = replace(
         one, slope=replace(one.slope, value=-2.0, low=-4.0, high=-1e-4), ten_x=replace(one.ten_x, value=100.0)
     )
@@ -192,7 +194,7 @@ def test_each_axis_of_data_holds_the_other_fixed():
 
 
 def test_a_poor_grid_says_what_it_does_not_tell():
-    one_budget = simulate(2, epochs=(16.0,), n_items=400, n_boot=60)
+    one_budget = simulate(2, epochs=(16.0,), n_items=4000, n_boot=60)
     (found,) = joint_fits(one_budget.rungs, one_budget.options, ci=0.9)
     assert found.surface.definition.inputs == ("n", "k") and {one.along for one in found.exchange} == {"n"}
     assert "nothing can be said along" in found.text and found.exchange[0].valid_to == pytest.approx(16 * 300 * 2.56e5)
@@ -299,6 +301,39 @@ def test_what_cannot_be_fitted_is_said():
     (joint,) = joint_fits(found.rungs, alike, ci=0.9)
     assert joint.surface is None and joint.exchange == () and joint.ceilings == ()
     assert "at least 2 different values" in joint.text
+
+
+def test_a_law_that_misses_what_it_did_not_see_is_not_used(joint):
+    surface, backtest = joint.surface, joint.surface.backtest
+    spread = np.std(surface.points.y)  # of errors, as the quantity says
+    assert surface.quantity == "error" and joint.describes and misfit(surface) == ""
+    assert len(answers_of(joint, queries=(1e4,)).lifetimes) == 1
+
+    def missing(share):
+        cells = tuple(replace(cell, error_rmse=share * spread) for cell in backtest.cells)
+        return replace(surface, backtest=replace(backtest, cells=cells))
+
+    assert misfit(missing(0.48)) == "" and f"missed by {52 * spread:.1f} points" in misfit(missing(0.52))
+    assert "off the data" in misfit(replace(surface, status="off_the_data"))
+    nothing = answers_of(replace(joint, describes=False), queries=(1e4,))
+    assert nothing.contours == nothing.slices == nothing.lifetimes == ()
+
+
+def test_of_a_grid_that_jumps_from_wrong_to_right_only_what_was_measured_is_told():
+    """Accuracies of 3 % and 97 % in turns: no law of sums of powers."""
+    found = simulate(5, n_items=200, n_boot=40)
+    rng, jumps = np.random.default_rng(7), []
+    for number, option in enumerate(found.options):
+        chance = 0.97 if (number * 7) % 3 == 1 else 0.03
+        jumps.append(replace(option, curve=curve_of_credits(
+            (rng.random((len(option.curve.budgets), 200)) < chance).astype(float), item_ids=option.curve.item_ids,
+            budgets=option.curve.budgets, flops=option.curve.flops, name=option.curve.name, kind="tta", n_boot=40,
+        )))  # fmt: skip
+    (one,) = joint_fits(found.rungs, jumps, ci=0.9)
+    assert one.surface is not None and not one.describes and one.exchange == ()
+    assert one.cannot[0].startswith("No law of these describes this grid: ") and one.cannot[0] in one.text
+    assert len(one.ceilings) == 15 and all(math.isnan(limit.law.value) for limit in one.ceilings)
+    assert all(math.isfinite(limit.last.value) and "nan" not in limit.text for limit in one.ceilings)
 
 
 def test_held_out_points_are_told_one_by_one(joint):

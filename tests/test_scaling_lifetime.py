@@ -331,7 +331,7 @@ def test_break_even_by_hand_whichever_comes_first():
         found = break_even(*pair)
         assert (found.trained, found.lean) == ("a", "b") and found.queries.value == pytest.approx(2e10)
         assert found.queries.low == found.queries.high == found.queries.value and found.share_never == 0
-        assert found.text.startswith("Below 2e+10 queries b is cheaper in all, above it a:")
+        assert found.text.startswith("Below 20 billion queries b is cheaper in all, above it a:")
     totals = [[one.train_flops + q * one.test_flops for one in (A, B)] for q in (1.9e10, 2.1e10)]
     assert totals[0][0] > totals[0][1] and totals[1][0] < totals[1][1]
 

@@ -383,7 +383,7 @@ def test_budgets_in_equal_ratios():
 
 def test_laws_come_with_lines_and_lifetimes(monkeypatch):
     monkeypatch.setattr(joint, "fit_surface", partial(fit_surface, law="additive_draws"))  # one law is enough here
-    records = grid(300, sizes=(2, 4, 8), seeds=1, views=2, budgets={"u1": (500, 4), "u2": (2000, 4), "u3": (8000, 4)})
+    records = grid(2000, sizes=(2, 4, 8), seeds=1, views=2, budgets={"u1": (500, 4), "u2": (2000, 4), "u3": (8000, 4)})
     cards = {m.name: {**m.card, "n_params": 100 * int(m.card["size"][1:]) ** 2} for m in records.members}
     values = {m.name: records.log_probs(m.name) for m in records.members}
     told = []

@@ -15,12 +15,13 @@ from language import ROWS as LANGUAGE
 from laws import ROWS as LAWS
 from selection import ROWS as SELECTION
 from spine import ROWS as SPINE
+from tradeoff import ROWS as TRADEOFF
 from vision import ROWS as VISION
 
 from ttscale.collecting.environment import describe_device, versions
 from ttscale.records.files import write_json
 
-ROWS = SPINE | VISION | SELECTION | LANGUAGE | ESTIMATORS | LAWS | FORECAST | INTERVALS | FOREIGN
+ROWS = SPINE | VISION | SELECTION | LANGUAGE | ESTIMATORS | LAWS | FORECAST | INTERVALS | FOREIGN | TRADEOFF
 RESULTS = Path(__file__).parent.parent.parent / "results" / "bench"
 
 

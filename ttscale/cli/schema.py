@@ -244,6 +244,7 @@ class ImportConfig(VerbConfig):
         "same items, which become one",
     )
     log_probs_dtype: str = key("auto", "of such folders: float32, float16 or uint8 (codes); auto: as they are")
+    texts: bool = key(True, "of such folders: false leaves the generated texts out, answers and tokens stay")
     format: str = key("auto", "rows, counts, lm_eval, inspect_ai or records (ours); auto: told from the files")
     fields: Fields = field(default_factory=Fields)
     scores: Any = key(None, "columns with a score of each sample, a name or a list; votes use them as best:NAME")

@@ -1,4 +1,5 @@
-"""Runs of classifiers over the same items as one folder of few and small files, which can be committed."""
+"""Runs over the same items as one folder of few and small files, which can be committed: classifiers here, text in
+:mod:`ttscale.records.merge_text`."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from ttscale.errors import TtscaleError
 from ttscale.records.aligned import on_same_items
 from ttscale.records.codes import DTYPES, count_flipped, stored_as
+from ttscale.records.merge_text import merge_texts
 from ttscale.records.read import read_records
 from ttscale.records.records import Records
 from ttscale.records.schema import COSTS, Manifest, filled
@@ -29,32 +31,39 @@ def merge_records(
     out: str | Path,
     *,
     log_probs_dtype: str = "auto",
+    texts: bool = True,
     command: str | None = None,
 ) -> Records:
     """Write the members of one or several runs over the same items and views as one folder.
 
-    There is one file a member (more only of very many values), where a run has one for each of its blocks. Profiles
-    stay behind.
+    Of images there is one file a member (more only of very many values), where a run has one for each of its blocks.
+    Profiles stay behind.
 
     Args:
-        runs: Records of classifiers, or their folders, or one alone; items in any order. Their members' names differ.
+        runs: Records, or their folders, or one alone; items in any order. Their members' names differ.
         out: a new folder, or one of the same merge, which is read or gone on with.
         log_probs_dtype: ``"float32"``, ``"float16"``, ``"uint8"`` (see :mod:`ttscale.records.codes`), or ``"auto"``: as
             the runs have them, float32 where they differ. What is stored in it already is copied as it is.
+        texts: of runs of text, whether the generated texts are kept (see :func:`merge_texts`).
         command: what made them, for the manifest.
 
     Returns:
         The Records of the folder.
 
     Raises:
-        TtscaleError: Records of text, a member that two runs have, other items, labels, classes, views or seeds,
-            outcomes that are not log-probabilities, or a folder that holds something else.
+        TtscaleError: images beside text, a member that two runs have, other items, labels, classes, views, decodings
+            or seeds, or a folder that holds something else.
     """
     if log_probs_dtype not in ("auto", *DTYPES):
         raise TtscaleError("log_probs_dtype", expected=f"auto or {' or '.join(DTYPES)}", got=repr(log_probs_dtype),
                            fix="Choose one of them.")  # fmt: skip
     listed = [runs] if isinstance(runs, Records | str | Path) else runs
     several = [run if isinstance(run, Records) else read_records(run) for run in listed]
+    if several and {run.outcome for run in several} == {"text"}:
+        if log_probs_dtype != "auto":
+            raise TtscaleError("log_probs_dtype", expected="auto: text has no log-probabilities of classes",
+                               got=repr(log_probs_dtype), fix="Leave it out.")  # fmt: skip
+        return merge_texts(several, out, texts=texts, command=command)
     _check(several)
     several = on_same_items(several)
     dtype = _pick(several, log_probs_dtype)
@@ -83,8 +92,8 @@ def _check(several: Sequence[Records]) -> None:
         first = several[0]
         if one.outcome != "log_probs":
             raise TtscaleError(
-                "runs", expected="Records of classifiers", got="Records of text",
-                fix="Collect all language models in one run, or give their Records side by side.",
+                "runs", expected="Records of classifiers alone, or of text alone", got="both",
+                fix="Merge them apart.",
             )  # fmt: skip
         for what, own, other in (
             ("views", one.variants, first.variants), ("names of the classes", one.class_names, first.class_names),

@@ -22,7 +22,8 @@ from ttscale.records.schema import GRADES, SCORES, filled
 from ttscale.records.store import RecordsWriter, add_derived
 from ttscale.records.text_folder import LOG_PROB_SCORES, text_draws
 
-ROWS_OF_A_BLOCK = 100_000
+ROWS_OF_A_BLOCK = 100_000  # of one member, whose draws in a block are a file
+_ROWS_AT_ONCE = 4  # times as many, of all members, stand in memory while they are written
 
 
 def save_records(records: Records, out: str | Path, *, command: str | None = None) -> Records:
@@ -43,7 +44,7 @@ def save_records(records: Records, out: str | Path, *, command: str | None = Non
                            fix="Copy their folder.")  # fmt: skip
     folder, graded = Path(out), records.graded()
     cells = text_draws(records.manifest)
-    blocks = list(_blocks(records.n_items, len(cells)))
+    blocks = list(_blocks(records.n_items, len(cells), len(records.members)))
     texts_known = records.texts([0]) is not None
     manifest = replace(
         records.manifest, n_blocks=len(blocks), shards=(), complete=False, command=command, grader=None,
@@ -83,8 +84,8 @@ def copy_records(records: Records, out: str | Path) -> Records:
     return read_records(folder)
 
 
-def _blocks(n_items: int, width: int) -> Iterator[slice]:
-    step = max(1, ROWS_OF_A_BLOCK // width)
+def _blocks(n_items: int, width: int, n_members: int) -> Iterator[slice]:
+    step = max(1, min(n_members, _ROWS_AT_ONCE) * ROWS_OF_A_BLOCK // width)
     edges = [*range(0, n_items, step), n_items]
     for start, stop in pairwise(edges):
         yield slice(start, stop)

@@ -57,7 +57,7 @@ def _own(config: ImportConfig) -> tuple[Any, ...]:
             "source", expected="folders of Records alone, or files of other tools alone", got=f"{own[0]} and {other}",
             fix="Import the files of other tools by themselves.",
         )  # fmt: skip
-    if own and (len(own) > 1 or config.log_probs_dtype != "auto"):
+    if own and (len(own) > 1 or config.log_probs_dtype != "auto" or not config.texts):
         return several
     if config.log_probs_dtype != "auto":
         raise TtscaleError(
@@ -79,9 +79,21 @@ def _read(config: ImportConfig, source: Any) -> Records:
 
 
 def _merge(runs: Sequence[Records], config: ImportConfig, job: Job) -> None:
-    """Runs of classifiers over the same items, in one folder."""
+    """Runs over the same items, in one folder."""
     with step("writing"):
-        merged = merge_records(runs, job.out, log_probs_dtype=config.log_probs_dtype, command=job.command)
+        merged = merge_records(
+            runs, job.out, log_probs_dtype=config.log_probs_dtype, texts=config.texts, command=job.command
+        )
+    if merged.outcome == "text":
+        names, draws, size = [m.name for m in merged.members], merged.graded().n_draws, _bytes(job.out)
+        job.write_summary(
+            source=config.source, format="records", n_items=merged.n_items, members=names, draws=draws,
+            texts=config.texts, bytes=size,
+        )  # fmt: skip
+        say(f"{merged.n_items} items, {draws} samples, {len(names)} members of {len(runs)} runs: {size / 1e6:.1f} MB")
+        results(job.out, Records="manifest.json", summary="summary.json")
+        say("", f"Next: ttscale analyze records={job.out}")
+        return
     stored, changed = merged.manifest.config["log_probs_dtype"], merged.manifest.flipped_draws
     n_draws, size = merged.n_items * len(merged.variants) * len(merged.members), _bytes(job.out)
     job.write_summary(

@@ -13,6 +13,7 @@ from ttscale.cli.schema import TradeoffConfig
 from ttscale.errors import TtscaleError
 from ttscale.records.read import read_records
 from ttscale.reporting.tradeoffs.page import write_tradeoff_page
+from ttscale.scaling.summaries.tradeoff_words import together
 from ttscale.scaling.summaries.tradeoffs import tradeoff_summary
 from ttscale.scaling.summaries.words import accuracy_words, flops_words
 from ttscale.scaling.tradeoff.beside import Beside, beside
@@ -21,6 +22,7 @@ from ttscale.scaling.tradeoff.ladder import Rung
 from ttscale.scaling.tradeoff.matched import check_amounts
 from ttscale.scaling.tradeoff.tradeoff import Tradeoff, tradeoff
 
+_MOST = 12  # sentences of one kind on the screen; the page has all
 _AMOUNTS = ("queries", "budgets", "train_flops", "errors", "total_flops")
 
 
@@ -43,7 +45,7 @@ def run(config: TradeoffConfig, job: Job) -> None:
     job.write_summary(**summary)
     with step("drawing"):
         write_tradeoff_page(job.out, summary | {"command": job.command})
-    _show(found, laid, summary["text"])
+    _show(found, laid, summary)
     results(job.out, page="report.html", every_number="summary.json", figures="figures")
 
 
@@ -82,19 +84,24 @@ def _laid(config: TradeoffConfig, published: Sequence[Reference], found: Tradeof
     return beside(published, found.ladder, found.options, same=config.same, comparable=config.comparable)
 
 
-def _show(found: Tradeoff, laid: Beside | None, answer: Sequence[str]) -> None:
+def _show(found: Tradeoff, laid: Beside | None, summary: Mapping[str, Any]) -> None:
     """The screen: the answer, the ladder, the verdicts, exchange rates and lifetimes in sentences."""
-    say("", *(f"- {line}" for line in answer), "", *ladder_lines(found.ladder))
+    say("", *(f"- {line}" for line in summary["text"]), "", *ladder_lines(found.ladder))
     _part("At the same test FLOPs", [one.text for one in found.matched])
     laws = [one for one in found.laws if one.joint.surface is not None]
-    rates = [one.text for law in laws for one in law.joint.exchange[:2]]
-    _part("Exchange rates", rates or [one.text for one in found.exchange])
-    _part("Over a model's life", [(one.whole or one).text for law in laws[:1] for one in law.lifetimes])
-    _part("Between measured rungs", [] if rates else [one.text for one in found.verdicts])
+    shown = [(law.joint.names, one) for law in laws for one in law.joint.exchange[:2]]
+    rates = [one.text for _, one in shown if not math.isnan(one.slope.value)]
+    rates += together((names, one.text.partition(": ")[2]) for names, one in shown if math.isnan(one.slope.value))
+    crossing = [one.text for one in found.exchange if one.crosses]
+    _part("Exchange rates", rates or (crossing or [one.text for one in found.exchange])[:_MOST])
+    lifetimes = [(one.whole or one).text for law in laws[:1] for one in law.lifetimes]
+    evens = [even["text"] for one in summary["lives"] for even in one["break_evens"]]
+    _part("Over a model's life", lifetimes or evens[:_MOST])
+    _part("Between measured rungs", [] if rates else [one.text for one in found.verdicts[:_MOST]])
     _part("Beside published models", [] if laid is None else [*laid.text[:6], *laid.notes])
     _part(
         "What could not be said",
-        [*found.notes, *(f"{law.joint.names}: {one}" for law in found.laws for one in law.joint.cannot)],
+        [*found.notes, *together((law.joint.names, one) for law in found.laws for one in law.joint.cannot)],
     )
 
 

@@ -27,9 +27,9 @@ _NOTE = (
 _EVERY_NOTE = (
     "Ranked by the back-test error of the gain. The stacked average weighs a law by the odds, over the splits, that "
     "it errs less than the best, and the less the more parameters it has; it was back-tested with weights from "
-    "other splits. Gap of starts: how much less likely, as a difference of log-likelihoods, the best start was that ended "
-    "elsewhere. Gradient: of the loss at the solution, relative. The "
-    "status of a law that was not chosen is that of its solution, without refits."
+    "other splits. Gap of starts: how much less likely, as a difference of log-likelihoods, the best start was that "
+    "ended elsewhere. Gradient: of the loss at the solution, relative. The status of a law that was not chosen is "
+    "that of its solution, without refits."
 )
 
 

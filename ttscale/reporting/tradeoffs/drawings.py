@@ -20,8 +20,9 @@ _TWO_AXES = " Filled: trained on more different items; open: on the same items m
 FIGURES: dict[str, tuple[Callable[..., Figure | None], str, str]] = {
     "tradeoff": (
         ladder_and_curves,
-        "Circles: each size under the best training budget, with {plain}, joined in order of cost; thin lines: the "
-        "sizes under other budgets. Coloured lines: the same models spending more test-time compute. Bands are {level} "
+        "Circles: each size under the best of the training budgets that most sizes had, with {plain}, joined in order "
+        "of cost; thin lines: the sizes under other budgets. Coloured lines: the same models spending more test-time "
+        "compute. Bands are {level} "
         "intervals over items, one a size, for its longest line. Grey: the Pareto front, chosen and scored on the same "
         "items.",
         "Line chart of accuracy against test FLOPs per item on a log scale.",

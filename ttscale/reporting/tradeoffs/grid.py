@@ -118,10 +118,16 @@ class Grid:
                 continue
             if row["train_flops"] <= origin["train_flops"] * _MORE:
                 continue
-            at, what = row["accuracy"], clean(row["how"] or row["name"], 34)
+            at, what = row["accuracy"], clean(self._shortened(row["how"] or row["name"]), 34)
             mark = _SOUP if "soup" in what else _STUDENT
             out.append(Rival(what, self.role(origin["size"]), mark, row[x], at["value"], at["low"], at["high"]))
         return out
+
+    def _shortened(self, words: str) -> str:
+        """Names of sizes in words as short as labels have them."""
+        for size in sorted({str(row["size"]) for row in self.ladder}, key=len, reverse=True):
+            words = re.sub(rf"(?<![\w-]){re.escape(size)}(?![\w-])", self.short(size).replace("\\", r"\\"), words)
+        return words
 
 
 def spread(count: int, n_colours: int) -> list[str]:

@@ -70,7 +70,7 @@ def _draw(ax: Axes, points: Sequence[tuple[str, float, float, bool]], colour: Ma
     low, high = min(values) / 1.15, max(values) * 1.15
     scale = "log" if high < _LARGE else "linear"
     if scale == "linear":
-        low, high = 0.0, max(1.0, high)
+        low, high = 0.0, 1.02
     ax.set(xscale=scale, yscale=scale, xlim=(low, high), ylim=(low, high))
     ticks = _TICKS if scale == "log" else _EVEN
     for axis in (ax.xaxis, ax.yaxis):

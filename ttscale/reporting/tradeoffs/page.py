@@ -16,6 +16,7 @@ from ttscale.reporting.sections.cells import NOT_RECORDED
 from ttscale.reporting.tradeoffs import tables
 from ttscale.reporting.tradeoffs.drawings import FIGURES, drawings_of
 from ttscale.reporting.tradeoffs.grid import Grid, Row
+from ttscale.scaling.summaries.tradeoff_words import together
 
 _TITLE = "Train a bigger model, or spend more at test time?"
 _FOOTER = f"{MADE_BY}; the figures are in figures/ as PNG and SVG."
@@ -114,7 +115,9 @@ def _ladder(summary: Row) -> Markup:
 
 
 def _laws(laws: Sequence[Row], drawn: Markup) -> Markup:
-    return joined([tables.laws(laws), drawn, tables.held_out(laws)])
+    unfit = together((law["names"], law["cannot"][0]) for law in laws if not law["describes"])
+    return joined([bullets(words.clean(one) for one in unfit) if unfit else "", tables.laws(laws), drawn,
+                   tables.held_out(laws)])  # fmt: skip
 
 
 def _exchange(summary: Row) -> Markup:
@@ -167,7 +170,7 @@ def _families(summary: Row, drawn: Markup) -> Markup:
 
 
 def _unsaid(summary: Row) -> Markup:
-    cannot = [f"{law['names']}: {one}" for law in summary["laws"] for one in law["cannot"]]
+    cannot = together((law["names"], one) for law in summary["laws"] for one in law["cannot"])
     outside = [
         f"{law['names']}: {line['text']}" for law in summary["laws"] for line in law["contours"] if not line["inside"]
     ]

@@ -13,7 +13,7 @@ from ttscale.reporting.canvas import LogTicks, percent_axis
 from ttscale.reporting.words import scaled
 
 _WIDE = 2.5  # times the least error: from here on errors are told apart by their ratios
-_HIGH = 0.88  # below such accuracies the two scales differ little
+_LOW, _HIGH = 0.5, 0.995  # accuracies between which ratios of errors are the better scale
 _ROUND = (
     0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999,
 )  # fmt: skip
@@ -30,7 +30,7 @@ def accuracy_axis(ax: Axes, values: Sequence[float]) -> str:
     """
     low, high = min(values), max(values)
     least, most = max(1 - high, _LEAST), max(1 - low, _LEAST)
-    if most / least < _WIDE or high < _HIGH:
+    if most / least < _WIDE or low < _LOW or high > _HIGH:
         margin = max(0.07 * (high - low), 0.002)
         ax.set_ylim(low - margin, min(high + margin, 1 + margin / 2))
         percent_axis(ax)

@@ -319,7 +319,7 @@ def _missed(points: Row) -> str:
 def _cell_words(cell: str, law: Row) -> str:
     axis, _, value = cell.partition(" = ")
     name = {"n": "parameters", "d": law["axis_words"], "k": "draws", "n·d": "size × data"}.get(axis, axis)
-    return f"{name} {value}"
+    return f"{name} {' to '.join(words.scaled(float(end), '').rstrip() for end in value.split(' to '))}"
 
 
 def _signed(share: Any) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from ttscale.scaling.summaries.words import count_words, flops_words
 from ttscale.scaling.tradeoff.answers import Answers
@@ -15,13 +16,52 @@ _DRAWS = {"tta": "views", "ensemble": "members", "product": "members × views", 
 
 
 def headline(found: Tradeoff) -> tuple[str, ...]:
-    """What a reader should know first: matched budgets, exchange rates, lifetimes, where draws stop paying."""
+    """What a reader should know first: the answer, matched budgets, exchange rates, lifetimes, where draws stop
+    paying."""
     laws = [one for one in found.laws if one.joint.kind != "coverage"]
     sentences = [
+        _answer(found),
         _matched([one for one in found.matched if math.isinf(one.at_training)]),
         *_exchange(found, laws), *_lifetimes(laws), *(_ceiling(one) for one in _of_kinds(laws)),
     ]  # fmt: skip
     return tuple(sentence for sentence in sentences if sentence) or found.notes
+
+
+def together(told: Iterable[tuple[str, str]]) -> list[str]:
+    """Sentences ``(of what, sentence)``, each once: ``TTA along epochs; Ensembles along epochs: sentence``."""
+    names: dict[str, list[str]] = {}
+    for name, sentence in told:
+        names.setdefault(sentence, []).append(name)
+    return [f"{'; '.join(dict.fromkeys(of))}: {sentence}" for sentence, of in names.items()]
+
+
+def _answer(found: Tradeoff) -> str:
+    """Whether one decision of a bigger model or test-time compute on smaller ones is the better use of test FLOPs."""
+    won, n = Counter(one.winner for one in found.verdicts), len(found.verdicts)
+    if not n:
+        return ""
+    big, small = won["big"], won["small"]
+    lead = (
+        "Too close to call" if not big + small
+        else "Mostly too close to call, and where not, train bigger" if not small and 2 * big < n
+        else "Mostly too close to call, and where not, spend more at test time" if not big and 2 * small < n
+        else "Train bigger, rather than spend more at test time" if not small
+        else "Spend more at test time, rather than train bigger" if not big
+        else "It depends: mostly train bigger" if big > small
+        else "It depends: mostly spend more at test time" if small > big
+        else "It depends"
+    )  # fmt: skip
+    budgets = {rung.budget for rung in found.ladder}
+    alike = " trained under the same budget" if 1 < len(budgets) < len(found.ladder) else ""
+    counts = [(big, "the bigger is better in"), (small, "a smaller one is better in")]
+    told = ", ".join(f"{words} {count}" for count, words in counts if count)
+    close = n - big - small
+    if close:
+        told += f"{', ' if told else ''}{close} {'is' if close == 1 else 'are'} too close to call"
+    return (
+        f"{lead}: one decision of a bigger model against the best that smaller ones{alike} do with the same test "
+        f"FLOPs, in {count_words(n, 'comparison')}: {told}."
+    )
 
 
 def _matched(rows: Sequence[Matched]) -> str:
@@ -32,14 +72,14 @@ def _matched(rows: Sequence[Matched]) -> str:
     drawn = [row for row in rows if row.best is not None and row.best.k > 1]
     plain = [row for row in rows if row.best is not None and row.best.k == 1]
     between = f"from {flops_words(rows[0].at_flops)} to {flops_words(rows[-1].up_to)} per item"
-    head = f"Of {count_words(len(rows), 'step')} of the test budget {between}"
+    head = f"Of all models trained, whatever their training cost, at {count_words(len(rows), 'test budget')} {between}"
     if not drawn:
-        return f"{head}, none is best spent on several draws; one decision of what it pays for is {_clear(rows)}."
+        return f"{head}: one decision is best at each, {_clear(rows)}."
     if not plain:
-        return f"{head}, all are best spent on several draws, {_clear(rows)}."
+        return f"{head}: several draws are best at each, {_clear(rows)}."
     return (
-        f"{head}, {len(plain)} {'is' if len(plain) == 1 else 'are'} best spent on one decision of the model that they "
-        f"pay for ({_clear(plain)}) and {len(drawn)} on several draws ({_clear(drawn)})."
+        f"{head}: one decision is best at {len(plain)} ({_clear(plain)}), several draws at {len(drawn)} "
+        f"({_clear(drawn)})."
     )
 
 
@@ -62,8 +102,24 @@ def _exchange(found: Tradeoff, laws: Sequence[Answers]) -> list[str]:
                 told.setdefault(what, one.text)
     if told:
         return list(told.values())
+    unfit = together((one.joint.names, one.joint.cannot[0]) for one in laws if not one.joint.describes)
     crossing = [one for one in found.exchange if one.crosses]
-    return [one.text for one in (crossing or list(found.exchange))[:1]] + [one.text for one in found.verdicts[-1:]]
+    rated = [one.text for one in crossing if math.isfinite(one.rate.value)]
+    return [
+        *unfit,
+        *_measured(len(crossing), len(found.exchange)),
+        *(rated or [one.text for one in found.exchange])[:1],
+    ]
+
+
+def _measured(crossing: int, n: int) -> list[str]:
+    if n < 2:
+        return []
+    reach = "reaches" if crossing == 1 else "reach"
+    return [
+        f"Of {n} curves of a smaller or less trained model, {crossing} {reach} one decision of another with more "
+        "training, whatever they spend at test time."
+    ]
 
 
 def _lifetimes(laws: Sequence[Answers]) -> list[str]:
@@ -91,8 +147,8 @@ def _ceiling(answers: Answers) -> str:
         return ""
     paying = len(ceilings) - len(stops)
     first = f"{min(stops)}" if min(stops) == max(stops) else f"{min(stops)} to {max(stops)}"
-    still = f"; on {paying} the last doubling measured still pays" if paying else ""
+    still = f"; on the other {paying if paying > 1 else 'one'} the last doubling measured still pays" if paying else ""
     return (
-        f"From {first} {kind} on, depending on the rung, twice as many are not surely better on {len(stops)} of "
-        f"{count_words(len(ceilings), 'rung')}{still}."
+        f"On {len(stops)} of {count_words(len(ceilings), 'rung')}, doubling the {kind} is not surely better from "
+        f"{first} on{still}."
     )

@@ -21,14 +21,15 @@ from ttscale.scaling.tradeoff.axes import AXES
 from ttscale.scaling.tradeoff.beside import Beside, Laid
 from ttscale.scaling.tradeoff.contours import Contour, contours
 from ttscale.scaling.tradeoff.entrants import Entrants
-from ttscale.scaling.tradeoff.joint import left_out
 from ttscale.scaling.tradeoff.ladder import Rung
+from ttscale.scaling.tradeoff.left_out import left_out
 from ttscale.scaling.tradeoff.measured_lives import Lives, lives
 from ttscale.scaling.tradeoff.tradeoff import Tradeoff
 
 SCHEMA_VERSION = 1
 KIND = "ttscale-tradeoff"
 _TARGETS = 3
+_APART = 1.05  # times: errors nearer to each other are told once
 _DIGITS = 8
 _BEYOND = 2.0  # times outside of what was measured: how far lines are carried on, dashed
 _TRAINING = {"train_flops": "training FLOPs", "n_params": "parameters, since training FLOPs are not known of all"}
@@ -148,6 +149,7 @@ def _answers(answers: Answers) -> dict[str, Any]:
     return {
         "kind": joint.kind, "axis": joint.axis, "axis_words": AXES[joint.axis], "names": joint.names,
         "rungs": joint.rungs, "fixed": joint.fixed, "text": joint.text, "cannot": joint.cannot,
+        "describes": joint.describes,
         "surface": None if joint.surface is None else _surface(joint.surface),
         "points": None if joint.surface is None else _points(answers, joint.surface),
         "costs": vars(joint.costs), "ceilings": as_rows(joint.ceilings),
@@ -188,7 +190,6 @@ def _surface(surface: SurfaceFit) -> dict[str, Any]:
         "held_out": [
             as_row(one) | {"n_points": one.n_points, "at": one.at, "off": one.off} for one in surface.held_out
         ],
-        
         "missed_points": {
             name: {"points": one, "any": every} for name, (one, every) in left_out(surface).items()
         },
@@ -252,8 +253,12 @@ def _some(laid: Sequence[Laid]) -> list[Laid]:
 
 
 def _targets(found: Tradeoff) -> list[float]:
-    """The targets of the lifetimes; without any the errors of the rungs, best first, but for the cheapest."""
+    """The targets of the lifetimes, least error first; without any the errors of the rungs, best first, but for the
+    cheapest."""
     votes = (answers for answers in found.laws if answers.joint.kind != "coverage")  # which no vote reaches
     lifetimes = [one.wanted for answers in votes for one in answers.lifetimes]
-    known = [error for error in dict.fromkeys(lifetimes) if math.isfinite(error)]
+    known: list[float] = []
+    for error in sorted({error for error in lifetimes if math.isfinite(error)}):
+        if not known or error > known[-1] * _APART:
+            known.append(error)
     return known or sorted(1 - rung.accuracy.value for rung in found.ladder[1:])[:_TARGETS]

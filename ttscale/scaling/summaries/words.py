@@ -12,6 +12,7 @@ from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.strategy import Draw, is_subset
 from ttscale.voting.votes import DEFAULT
 
+_RATIO = 1e6  # from which a ratio is but told to be beyond
 _PREFIXES = ((1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -25,8 +26,23 @@ def flops_words(flops: float) -> str:
     return f"{_digits(flops)} FLOP{'' if flops == 1 else 's'}"
 
 
+def number_words(x: float) -> str:
+    """Three significant digits without powers of ten: ``18,100``, ``1.5 million``, ``10 billion``."""
+    if not math.isfinite(x):
+        return "an unknown number of"
+    rounded = float(f"{x:.3g}")
+    for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if rounded >= size:
+            return f"{rounded / size:,.3f}".rstrip("0").rstrip(".") + f" {name}"
+    return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:.3g}"
+
+
 def accuracy_words(accuracy: Interval) -> str:
-    """``91.2% (95% interval 90.6% to 91.8%)``."""
+    """``91.2% (95% interval 90.6% to 91.8%)``; without bounds that are unknown."""
+    if math.isnan(accuracy.value):
+        return "an unknown accuracy"
+    if math.isnan(accuracy.low) or math.isnan(accuracy.high):
+        return f"{100 * accuracy.value:.1f}%"
     return (
         f"{100 * accuracy.value:.1f}% ({100 * accuracy.level:g}% interval "
         f"{100 * accuracy.low:.1f}% to {100 * accuracy.high:.1f}%)"
@@ -48,10 +64,14 @@ def detectable_words(difference: float) -> str:
 
 
 def ratio_words(ratio: float) -> str:
-    """``3.1 ×``, or that it is unbounded or unknown."""
+    """``3.1 ×``, or that it is unbounded or unknown; of one beyond a million, either way, that it is."""
     if math.isnan(ratio):
         return "unknown"
-    return f"{_digits(ratio)} ×" if math.isfinite(ratio) else "no upper limit"
+    if math.isinf(ratio):
+        return "no upper limit"
+    if ratio > _RATIO:
+        return f"more than {_RATIO:,.0f} ×"
+    return f"less than 1/{_RATIO:,.0f} ×" if 0 < ratio < 1 / _RATIO else f"{_digits(ratio)} ×"
 
 
 def count_words(n: int, noun: str) -> str:

@@ -36,7 +36,8 @@ def answers_of(
     joint: Joint, *, queries: Sequence[float] = QUERIES, errors: Sequence[float] | None = None,
     total_flops: Sequence[float] = (),
 ) -> Answers:  # fmt: skip
-    """Empty where the law does not hold size, data and draws, or training costs are unknown; ``joint.cannot`` says why.
+    """Empty where the law does not describe the grid, does not hold size, data and draws, or training costs are
+    unknown; ``joint.cannot`` says why.
 
     Args:
         queries: of the lifetimes; finite and above 0.
@@ -45,7 +46,7 @@ def answers_of(
         total_flops: what training and all queries may cost together, for the best error that this pays for.
     """
     surface, costs = joint.surface, joint.costs
-    whole = surface is not None and {"n", "d", "k"} <= set(surface.definition.inputs)
+    whole = surface is not None and joint.describes and {"n", "d", "k"} <= set(surface.definition.inputs)
     if surface is None or not whole or not np.isfinite(costs.train).all():
         return Answers(joint)
     lines = contours(surface, costs, errors, warn=False)

@@ -18,7 +18,7 @@ import numpy as np
 from ttscale.errors import TtscaleError
 from ttscale.scaling.intervals.interval import Interval, check_level, percentiles
 from ttscale.scaling.numbers import is_number, positive
-from ttscale.scaling.summaries.words import flops_words
+from ttscale.scaling.summaries.words import flops_words, number_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +158,4 @@ def _words(a: Priced, b: Priced, queries: Interval, never: float) -> str:
 
 
 def _count(queries: float) -> str:
-    if math.isinf(queries):
-        return "never"
-    return f"{queries:,.0f}" if 10 <= queries < 1e9 else f"{queries:.3g}"
+    return "never" if math.isinf(queries) else number_words(queries)

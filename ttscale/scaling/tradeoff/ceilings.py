@@ -53,18 +53,21 @@ class Ceiling:
 
 
 def ceiling(
-    rung: Rung, curve: Curve, surface: SurfaceFit, d: float, *, option: Option | None = None, seed: int = 0
+    rung: Rung, curve: Curve, surface: SurfaceFit | None, d: float, *, option: Option | None = None, seed: int = 0
 ) -> Ceiling:
     """The ceiling of one rung.
 
     Args:
         curve: of the kind of strategy that the surface is of. d: the rung's data in the unit of the surface.
+        surface: None where no law describes the grid.
         option: of sampled answers under a vote, to find its limit; None to leave that out.
     """
     vote = None if option is None else _vote(option, curve, seed)
     stops, last = stops_paying(curve)
-    by_form = form_of(surface.definition) not in _PLATEAUS
-    law = _limit(rung, curve, surface, d) if not by_form and stops is None else undefined(surface.level)
+    by_form = surface is not None and form_of(surface.definition) not in _PLATEAUS
+    law = undefined(curve.level)
+    if surface is not None and not by_form and stops is None:
+        law = _limit(rung, curve, surface, d)
     return Ceiling(rung.name, law, by_form, vote, stops, last, _words(rung, curve, law, vote, stops, last))
 
 

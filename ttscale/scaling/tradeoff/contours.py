@@ -16,7 +16,7 @@ import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.scaling.numbers import positive
-from ttscale.scaling.summaries.words import flops_words
+from ttscale.scaling.summaries.words import flops_words, number_words
 from ttscale.scaling.tradeoff.costs import Costs
 from ttscale.scaling.tradeoff.frontier import Frontier, frontier
 from ttscale.scaling.tradeoff.search import BEYOND, INPUTS, Box, Surface, box_of, draws_for, refit_ends, refits
@@ -131,7 +131,8 @@ def _contour(error: float, along: str, fixed: float, line: Frontier, level: floa
 def _words(
     error: float, along: str, fixed: float, trained: np.ndarray, tests: np.ndarray, inside: np.ndarray
 ) -> str:  # fmt: skip
-    where = {"frontier": "", "d": f" with size {fixed:.3g}", "n": f" with data {fixed:.3g}"}[along]
+    at = number_words(fixed)
+    where = {"frontier": "", "d": f" at {at} parameters", "n": f" with data {at}"}[along]
     line = f"An error of {error_words(error)}{where}"
     if not len(trained):
         return f"{line} is reached nowhere in what was searched, by this law."

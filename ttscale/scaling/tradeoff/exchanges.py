@@ -160,7 +160,7 @@ def _exchange_words(e: Exchange, label: str, plainly: str, at_once: bool) -> str
         return f"{label} does not reach {plainly}: {points_words(e.gap)} at its best budget; {share}."
     if at_once:
         cost = ratio_words(e.test_ratio)
-        return f"{label} is already as accurate as {e.big} with a single draw, at {cost} its test FLOPs; {share}."
+        return f"{label}: a single draw is already as accurate as {e.big}, at {cost} its test FLOPs; {share}."
     head = f"{label} reaches {plainly} at {ratio_words(e.test_ratio)} its test FLOPs"
     if math.isnan(e.rate.value):
         return f"{head}; training FLOPs are not known, so there is no exchange rate; {share}."

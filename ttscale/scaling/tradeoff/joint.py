@@ -21,15 +21,14 @@ from ttscale.scaling.curves.combined import mean_curve
 from ttscale.scaling.curves.coverage import coverage_curve
 from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.planning.options import Option
-from ttscale.scaling.surfaces.backtest import HeldOut
 from ttscale.scaling.surfaces.fit import SurfaceFit
 from ttscale.scaling.surfaces.fit_surface import fit_surface
-from ttscale.scaling.surfaces.points import BUDGET
 from ttscale.scaling.surfaces.quantity import QUANTITIES
 from ttscale.scaling.tradeoff.axes import AXES, Slice, amount, slice_along
 from ttscale.scaling.tradeoff.ceilings import Ceiling, ceiling
 from ttscale.scaling.tradeoff.costs import Costs, costs_of
 from ttscale.scaling.tradeoff.ladder import Rung
+from ttscale.scaling.tradeoff.left_out import cells_of, left_out, misfit
 from ttscale.scaling.tradeoff.local_exchange import LocalExchange, local_exchange
 from ttscale.scaling.tradeoff.measured import Measured, measure
 from ttscale.scaling.tradeoff.recipes import recipe_words, unlike_recipes
@@ -39,6 +38,9 @@ KINDS = {
     "tta": "TTA", "ensemble": "Ensembles", "product": "Ensembles with TTA", "samples": "Votes over samples",
     "coverage": "Coverage (one of the samples is right)",
 }  # fmt: skip
+_MEASURED_ONLY = (
+    "So no exchange rate, line of equal error or lifetime is taken from a law: only what was measured is compared."
+)
 _LARGE = 0.5  # an error from which its logarithm is a poor scale
 
 
@@ -55,6 +57,8 @@ class Joint:
         exchange: rates along the data, then along the size: in the middle of the grid, then at its ends.
         ceilings: per rung, where test-time compute stops paying.
         cannot: what could not be said, and why.
+        describes: whether the law may be used for what was not measured (:mod:`ttscale.scaling.tradeoff.left_out`);
+            there are no exchange rates where it may not.
         text: what is to be said, in sentences.
     """
 
@@ -68,6 +72,7 @@ class Joint:
     ceilings: tuple[Ceiling, ...]
     cannot: tuple[str, ...]
     text: str
+    describes: bool = True
 
     @property
     def names(self) -> str:
@@ -148,14 +153,26 @@ def _joint(
         cannot.append(f"No law is fitted to {KINDS[kind]} over these {len(rungs)} rungs: {reason}")
     if surface is None:
         return Joint(kind, part.axis, _names(rungs), part.fixed, None, costs, (), (), tuple(cannot), " ".join(cannot))
-    exchange = _exchanges(surface, costs, points, part.axis, KINDS[kind])
+    why_not = misfit(surface)
+    if why_not:
+        cannot.insert(0, f"No law of these describes this grid: {why_not}. {_MEASURED_ONLY}")
+    exchange = () if why_not else _exchanges(surface, costs, points, part.axis, KINDS[kind])
     vote = limits and kind == "samples"
     ceilings = tuple(
-        ceiling(rung, curve, surface, amount(rung, part.axis), option=option if vote else None, seed=seed)
+        ceiling(
+            rung,
+            curve,
+            None if why_not else surface,
+            amount(rung, part.axis),
+            option=option if vote else None,
+            seed=seed,
+        )
         for rung, curve, option in zip(rungs, curves, ways, strict=True)
     )
     text = " ".join([_headline(kind, part, surface, sizes, amounts), *(one.text for one in exchange[:2]), *cannot])
-    return Joint(kind, part.axis, _names(rungs), part.fixed, surface, costs, exchange, ceilings, tuple(cannot), text)
+    return Joint(
+        kind, part.axis, _names(rungs), part.fixed, surface, costs, exchange, ceilings, tuple(cannot), text, not why_not
+    )
 
 
 def _surface(points: Measured, sizes: int, amounts: int, ci: float, seed: int) -> SurfaceFit:
@@ -219,7 +236,8 @@ def _exchanges(
 
 def _headline(kind: str, part: Slice, surface: SurfaceFit, sizes: int, amounts: int) -> str:
     held = "items" if part.axis == "epochs" else "epochs"
-    fixed = f" ({part.fixed:,.0f} {'different ' if held == 'items' else ''}{held})" if part.fixed > 0 else ""
+    held = held.removesuffix("s") if part.fixed == 1 else held
+    fixed = f" ({part.fixed:,.0f} {'different ' if part.axis == 'epochs' else ''}{held})" if part.fixed > 0 else ""
     words = (
         f"{KINDS[kind]} over {sizes} sizes and {amounts} amounts of {AXES[part.axis]}{fixed}: "
         f"{QUANTITIES[surface.quantity]} follows {surface.formula} ({surface.purpose}; {surface.status})"
@@ -230,36 +248,12 @@ def _headline(kind: str, part: Slice, surface: SurfaceFit, sizes: int, amounts: 
     ]
     words = f"{words}; left out and predicted, {', '.join(told)}." if told else f"{words}."
     for axis, few in {"n": "sizes", "d": f"amounts of {AXES[part.axis]}", "k": "numbers of draws"}.items():
-        cells = _cells(surface, axis)
+        cells = cells_of(surface, axis)
         if cells and not cells[-1].ranks:
             words += (
                 f" With one of {len(cells)} {few} left out the law is not determined: beyond them it is not tested."
             )
     return words
-
-
-def left_out(surface: SurfaceFit) -> dict[str, tuple[float, float]]:
-    """What refits that did not see them missed the largest size, amount of data, training budget and number of draws
-    by, and any of them: root mean square error in percentage points of accuracy. Of inputs with so many values that the
-    others determine the law."""
-    names = {
-        "n": "the largest size", "d": "the largest amount of data", BUDGET: "the largest training budget",
-        "k": "the largest number of draws",
-    }  # fmt: skip
-    out = {}
-    for axis, words in names.items():
-        cells = _cells(surface, axis)
-        if cells and cells[-1].ranks:
-            squares = sum(cell.n_points * cell.error_rmse**2 for cell in cells)
-            every = math.sqrt(squares / sum(cell.n_points for cell in cells))
-            out[words] = (100 * cells[-1].error_rmse, 100 * every)
-    return out
-
-
-def _cells(surface: SurfaceFit, axis: str) -> list[HeldOut]:
-    """The cells of an input that were left out, smallest first; none where its ends could not be."""
-    cells = [cell for cell in surface.held_out if cell.cell.startswith(f"{axis} = ")]
-    return cells if cells and cells[-1].beyond else []
 
 
 def _names(rungs: Sequence[Rung]) -> tuple[str, ...]:

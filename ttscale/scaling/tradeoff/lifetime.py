@@ -20,7 +20,7 @@ import numpy as np
 
 from ttscale.scaling.intervals.interval import Interval, undefined
 from ttscale.scaling.numbers import positive
-from ttscale.scaling.summaries.words import flops_words, ratio_words
+from ttscale.scaling.summaries.words import flops_words, number_words, ratio_words
 from ttscale.scaling.tradeoff.contours import error_words
 from ttscale.scaling.tradeoff.costs import Costs
 from ttscale.scaling.tradeoff.search import BEYOND, INPUTS, Box, Surface, box_of, interval_of, refits
@@ -199,14 +199,15 @@ def _expected(surface: Surface, at: tuple[float, ...]) -> Interval:
 
 def _words(question: Question, parts: list[Interval], inside: bool, at_end: tuple[str, ...]) -> str:
     n, d, k, train, _, total, error = parts
-    queries = f"{question.queries:,.0f}" if question.queries < 1e9 else f"{question.queries:.3g}"
+    queries = number_words(question.queries)
     goal = f"an error of {error_words(question.error)}" if question.wants_error else flops_words(question.total)
     if not math.isfinite(n.value):
         verb = "is out of reach" if question.wants_error else "are not enough"
         return f"For {queries} queries {goal} {verb}: no size, data and draws that were searched suffices."
     count = f"{k.value:.3g}"
     count += " draw a query" if count == "1" else " draws a query"
-    spent = f"a model of {n.value:.3g} parameters trained on {f'{d.value:.3g} {question.unit}'.strip()}, {count}"
+    data = f"{number_words(d.value)} {question.unit}".strip()
+    spent = f"a model of {number_words(n.value)} parameters trained on {data}, {count}"
     trained = 100 * train.value / total.value
     share = f"{f'{trained:.0f}%' if trained >= 1 else 'less than 1%'} of it training"
     if question.wants_error:

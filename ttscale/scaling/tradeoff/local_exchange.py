@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttscale.scaling.intervals.interval import Interval
-from ttscale.scaling.summaries.words import flops_words, ratio_words
+from ttscale.scaling.summaries.words import flops_words, number_words, ratio_words
 from ttscale.scaling.surfaces.fit import SurfaceFit, refit_interval
 from ttscale.scaling.surfaces.isoquant import exchange_slope
 from ttscale.scaling.surfaces.near import near, over_laws
@@ -135,14 +135,15 @@ def _training(costs: Costs, along: str, at: tuple[float, float, float], value: f
 def _words(one: LocalExchange, axis: str, subject: str) -> str:
     (n, d, k), slope = one.at, one.slope
     what = "model size" if one.along == "n" else AXES[axis]
-    fixed = [f"{AXES[axis]} {d:.3g}" if one.along == "n" else f"{n:.3g} parameters"] if math.isfinite(n + d) else []
+    other = f"{number_words(d)} {AXES[axis]}" if one.along == "n" else f"{number_words(n)} parameters"
+    fixed = [other] if math.isfinite(n + d) else []
     of = f"{subject}, along" if subject else "Along"
-    head = f"{of} {what} at {', '.join([*fixed, f'about {k:.3g} draws'])}"
+    head = f"{of} {what} at {' and '.join([*fixed, f'about {k:.2g} draws'])}"
     if math.isnan(slope.value):
         return f"{head}: no exchange rate, since fewer draws of better trained models take less training in all."
     if slope.value == -math.inf:
         return f"{head}: more draws do not lower the error, so that no test compute replaces training."
-    told = [_rate(one), f"measured with {one.k_from:.3g} to {one.k_to:.3g} draws"]
+    told = [_rate(one), f"measured with {number_words(one.k_from)} to {number_words(one.k_to)} draws"]
     if math.isfinite(one.valid_from + one.valid_to):
         told[-1] += f" and from {flops_words(one.valid_from)} to {flops_words(one.valid_to)} of training"
     return f"{head}: {'; '.join(told)}."
@@ -161,8 +162,8 @@ def _rate(one: LocalExchange) -> str:
     factor = min(_TWICE, one.test_span)
     ratio, bounds = _ratio(one, lambda x: _worth(factor, x))
     return (
-        f"{ratio_words(factor)} test compute = {ratio} training{bounds}; 10 × training is worth more than the "
-        f"{ratio_words(one.test_span)} of the draws measured"
+        f"{ratio_words(factor)} test compute = {ratio} training{bounds}; 10 × training is worth more test "
+        f"compute than was measured ({ratio_words(one.test_span)})"
     )
 
 
