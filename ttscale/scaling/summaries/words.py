@@ -164,6 +164,8 @@ def _answers_words(curve: Curve, k: int) -> str:
     if k == 1:
         return f"one sample of {curve.members[0] if everyone else curve.subject}{_decoding_words(curve)}"
     group = "all members" if everyone else curve.subject
+    if curve.kind == "ensemble" and not everyone and not is_subset(curve):
+        group = f"the {len(curve.members)} {curve.subject} in turn"
     what = f"{k} prompt variants" if curve.kind == "variants" else f"{k} samples"
     over = " over its prompt variants" if curve.kind == "mixture" else ""
     return f"{what} of {group}{_decoding_words(curve)}{over}{_shares_words(curve)}{_vote_words(curve)}"

@@ -28,8 +28,8 @@ class Entrants:
         options: in the order of the contest's curves.
         contest: every budget of every option of a rung; of a rival one plain decision.
         ways: of each candidate its way, ``int64 [candidate]``: the same size and strategy, whichever k and training
-            budget (the same rung and strategy where all are of one size). One draw of any strategy of images is one
-            plain decision, and the first draws of a product are an ensemble's.
+            budget (the same rung and strategy where all are of one size). One draw of any strategy is the same
+            (but for a greedy answer), and the first draws of a product are an ensemble's.
     """
 
     rungs: Mapping[str, Rung]
@@ -91,7 +91,7 @@ def _was_trained(rival: Rung, rungs: Mapping[str, Rung]) -> bool:
 def _strategy(option: Option, row: int) -> tuple[str, str]:
     """The kind of what an option does with so many draws, and the vote."""
     curve, k = option.curve, int(option.curve.budgets[row])
-    if curve.tokens is None and k == 1:
-        return "plain", ""
+    if k == 1 and curve.kind != "greedy":
+        return "one draw", ""
     kind = "ensemble" if curve.kind == "product" and k <= len(curve.members) else curve.kind
     return kind, curve.vote
