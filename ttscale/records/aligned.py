@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,17 @@ def on_same_items(several: Sequence[Records]) -> list[Records]:
         raise TtscaleError("records", expected="different members", got=f"{twice} twice", fix="Leave one of them out.")
     first = several[0]
     return [_in_order_of(first, one) for one in several]
+
+
+def refuse_unlike(traits: Iterable[tuple[str, Any, Any]]) -> None:
+    """TtscaleError for the first of (what, one run's, another's) that differs: these runs cannot stand in one
+    folder."""
+    for what, own, other in traits:
+        if own != other:
+            raise TtscaleError(
+                "runs", expected=f"the same {what} in all", got=f"{str(own)[:80]} beside {str(other)[:80]}",
+                fix="Collect all members alike.",
+            )  # fmt: skip
 
 
 def _in_order_of(first: Records, one: Records) -> Records:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError
-from ttscale.records.aligned import on_same_items
+from ttscale.records.aligned import on_same_items, refuse_unlike
 from ttscale.records.codes import DTYPES, count_flipped, stored_as
 from ttscale.records.merge_text import merge_texts
 from ttscale.records.read import read_records
@@ -95,15 +95,10 @@ def _check(several: Sequence[Records]) -> None:
                 "runs", expected="Records of classifiers alone, or of text alone", got="both",
                 fix="Merge them apart.",
             )  # fmt: skip
-        for what, own, other in (
+        refuse_unlike((
             ("views", one.variants, first.variants), ("names of the classes", one.class_names, first.class_names),
             ("seed", one.manifest.seed, first.manifest.seed),
-        ):  # fmt: skip
-            if own != other:
-                raise TtscaleError(
-                    "runs", expected=f"the same {what} in all", got=f"{str(own)[:80]} beside {str(other)[:80]}",
-                    fix="Collect all members alike.",
-                )  # fmt: skip
+        ))  # fmt: skip
 
 
 def _pick(several: Sequence[Records], asked: str) -> np.dtype:

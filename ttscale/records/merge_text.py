@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ttscale.errors import TtscaleError
-from ttscale.records.aligned import on_same_items
+from ttscale.records.aligned import on_same_items, refuse_unlike
 from ttscale.records.graded import Graded
 from ttscale.records.records import Records, text_records
 from ttscale.records.save import save_records
@@ -114,16 +114,11 @@ def _check(several: Sequence[Records]) -> None:
                 "runs", expected="runs of the same number of samples of every item, with answers and no verifier",
                 got=f"those of {one.members[0].name} are not", fix="Merge the runs as they were collected.",
             )  # fmt: skip
-        for what, own, other in (
+        refuse_unlike((
             ("grader", graded.grader, first.graded().grader), ("variants", one.variants, first.variants),
             ("decodings", _plain(one), _plain(first)), ("prefill", one.manifest.prefill, first.manifest.prefill),
             ("seed", one.manifest.seed, first.manifest.seed),
-        ):  # fmt: skip
-            if own != other:
-                raise TtscaleError(
-                    "runs", expected=f"the same {what} in all", got=f"{str(own)[:80]} beside {str(other)[:80]}",
-                    fix="Collect all members alike.",
-                )  # fmt: skip
+        ))  # fmt: skip
 
 
 def _plain(records: Records) -> list[dict[str, object]]:

@@ -37,7 +37,7 @@ from ttscale.training.rung import (
 from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_data, check_images, make_job, train_rungs
 
 TUNED = "tuned"  # folder of the fine-tuned models
-TUNING = Recipe(epochs=4, learning_rate=0.03)
+TUNING = Recipe(epochs=4, learning_rate=0.01)
 _BATCH = 500  # images a forward, for the statistics of batch norms
 
 
