@@ -39,6 +39,17 @@ def refuse_unlike(traits: Iterable[tuple[str, Any, Any]]) -> None:
             )  # fmt: skip
 
 
+def versions_of(several: Sequence[Records]) -> dict[str, str]:
+    """Versions of what made some Records, those that differ side by side."""
+    names = dict.fromkeys(name for one in several for name in one.manifest.versions)
+    return {name: told(one.manifest.versions.get(name, "") for one in several) for name in names}
+
+
+def told(values: Iterable[str]) -> str:
+    """Different values as one word."""
+    return " and ".join(dict.fromkeys(filter(None, values)))
+
+
 def _in_order_of(first: Records, one: Records) -> Records:
     at = {item: position for position, item in enumerate(one.item_ids)}
     if set(at) != set(first.item_ids) or (one.outcome, one.n_classes) != (first.outcome, first.n_classes):

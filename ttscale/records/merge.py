@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ttscale.errors import TtscaleError
-from ttscale.records.aligned import on_same_items, refuse_unlike
+from ttscale.records.aligned import on_same_items, refuse_unlike, told, versions_of
 from ttscale.records.codes import DTYPES, count_flipped, stored_as
 from ttscale.records.merge_text import merge_texts
 from ttscale.records.read import read_records
@@ -127,10 +127,6 @@ def _manifest(
 ) -> Manifest:
     first = several[0]
     labelled = "\n".join(f"{item} {label}" for item, label in zip(first.item_ids, first.labels, strict=True))
-    versions: dict[str, list[str]] = {}
-    for run in several:
-        for name, version in run.manifest.versions.items():
-            versions.setdefault(name, []).append(version)
     return Manifest(
         seed=first.manifest.seed,
         config={
@@ -138,16 +134,11 @@ def _manifest(
             "items": hashlib.sha256(labelled.encode()).hexdigest(), "log_probs_dtype": dtype.name,
             "outcomes": {name: _digest(run, name) for name, run in of.items()},
         },
-        versions={name: _told(given) for name, given in versions.items()},
-        device=_told([run.manifest.device for run in several]), dataset=first.manifest.dataset,
+        versions=versions_of(several),
+        device=told([run.manifest.device for run in several]), dataset=first.manifest.dataset,
         n_classes=first.n_classes, class_names=first.class_names, variants=first.variants,
         members=tuple(member for run in several for member in run.members), n_blocks=n_blocks, command=command,
     )  # fmt: skip
-
-
-def _told(values: Sequence[str]) -> str:
-    """Different values as one word."""
-    return " and ".join(dict.fromkeys(filter(None, values)))
 
 
 def _digest(run: Records, member: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ttscale.errors import TtscaleError
-from ttscale.records.aligned import on_same_items, refuse_unlike
+from ttscale.records.aligned import on_same_items, refuse_unlike, versions_of
 from ttscale.records.graded import Graded
 from ttscale.records.records import Records, text_records
 from ttscale.records.save import save_records
@@ -44,7 +44,7 @@ def merge_texts(runs: Sequence[Records], out: str | Path, *, texts: bool = True,
         together = [sum((tuple(one[item]) for one in generated if one), ()) for item in range(first.n_items)]
     manifest = replace(
         first.manifest, members=tuple(member for one in several for member in one.members), shards=(), complete=True,
-        versions=_told([one.manifest.versions for one in several]),
+        versions=versions_of(several),
         config={"merged": [dict(one.manifest.config) for one in several]}, grader=merged.grader,
     )  # fmt: skip
     columns = {
@@ -98,11 +98,6 @@ def _all(
 
 def _lean(graded: Graded) -> Graded:
     return replace(graded, scores={k: v for k, v in graded.scores.items() if k == _KEPT}, score_flops={})
-
-
-def _told(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    names = dict.fromkeys(name for one in versions for name in one)
-    return {name: " and ".join(dict.fromkeys(one[name] for one in versions if name in one)) for name in names}
 
 
 def _check(several: Sequence[Records]) -> None:

@@ -166,10 +166,10 @@ def kin(members: Sequence[Member], names: Sequence[str]) -> set[str]:
 
 def card_number(member: Member, key: str) -> float:
     """A positive number on a member's card; NaN where there is none."""
-    return positive(member.card.get(key))
+    return positive_or_nan(member.card.get(key))
 
 
-def positive(value: object) -> float:
+def positive_or_nan(value: object) -> float:
     """A positive number as it is; NaN for anything else."""
     return float(value) if isinstance(value, (int, float)) and value > 0 else math.nan
 

@@ -8,13 +8,12 @@ rows before 32; a weight decay of .1 before .01.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from typing import Any
 
 from ttscale.data.worked_arithmetic import LONGEST_LINE
 from ttscale.errors import TtscaleError
-from ttscale.training.recipe import RANGES, is_integer
+from ttscale.training.recipe import RANGES, Ranges, check_ranges, is_integer
 
 REFERENCE_WIDTH = 48
 
@@ -84,13 +83,10 @@ def check_language_recipe(recipe: LanguageRecipe) -> None:
         raise TtscaleError(
             "recipe", expected="a LanguageRecipe", got=repr(recipe), fix="Leave it out for the ladder's recipe."
         )
-    for name, (holds, expected) in _RANGES.items():
-        value = getattr(recipe, name)
-        if not holds(value):
-            raise TtscaleError(f"recipe.{name}", expected=expected, got=repr(value), fix="Change the recipe.")
+    check_ranges(recipe, _RANGES)
 
 
-_RANGES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+_RANGES: Ranges = {
     "rows": (lambda v: is_integer(v, 1), "an integer of at least 1"),
     "context": (lambda v: is_integer(v, LONGEST_LINE), f"an integer of at least {LONGEST_LINE}, the longest line"),
     "learning_rate": RANGES["learning_rate"],

@@ -9,6 +9,8 @@ from typing import Any
 
 from ttscale.errors import TtscaleError
 
+Ranges = Mapping[str, tuple[Callable[[Any], bool], str]]  # by attribute: whether a value will do, and what would
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -46,7 +48,12 @@ def check_recipe(recipe: Recipe) -> None:
     """
     if not isinstance(recipe, Recipe):
         raise TtscaleError("recipe", expected="a Recipe", got=repr(recipe), fix="Leave it out for the zoo's recipe.")
-    for name, (holds, expected) in RANGES.items():
+    check_ranges(recipe, RANGES)
+
+
+def check_ranges(recipe: object, ranges: Ranges) -> None:
+    """TtscaleError for the first attribute of a recipe that is out of its range."""
+    for name, (holds, expected) in ranges.items():
         value = getattr(recipe, name)
         if not holds(value):
             raise TtscaleError(f"recipe.{name}", expected=expected, got=repr(value), fix="Change the recipe.")
@@ -73,18 +80,19 @@ def check_numbers(**lists: tuple[Sequence[int], int]) -> None:
             )
 
 
-def _is_real(value: Any) -> bool:
+def is_real(value: Any) -> bool:
+    """A finite number that is no bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-RANGES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+RANGES: Ranges = {
     "n_train": (lambda v: v is None or is_integer(v, 2), "None or an integer of at least 2"),
     "epochs": (lambda v: is_integer(v, 1), "an integer of at least 1"),
     "batch_size": (lambda v: is_integer(v, 2), "an integer of at least 2, since batch norms take a mean over images"),
-    "learning_rate": (lambda v: _is_real(v) and v > 0, "a number above 0"),
-    "warmup": (lambda v: _is_real(v) and 0 <= v < 1, "a number in [0, 1)"),
-    "weight_decay": (lambda v: _is_real(v) and v >= 0, "a number of at least 0"),
-    "momentum": (lambda v: _is_real(v) and 0 < v < 1, "a number in (0, 1)"),
+    "learning_rate": (lambda v: is_real(v) and v > 0, "a number above 0"),
+    "warmup": (lambda v: is_real(v) and 0 <= v < 1, "a number in [0, 1)"),
+    "weight_decay": (lambda v: is_real(v) and v >= 0, "a number of at least 0"),
+    "momentum": (lambda v: is_real(v) and 0 < v < 1, "a number in (0, 1)"),
     "max_shift": (lambda v: is_integer(v, 0), "an integer of at least 0"),
     "flip": (lambda v: isinstance(v, bool), "True or False"),
 }

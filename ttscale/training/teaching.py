@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from ttscale.errors import TtscaleError
+from ttscale.training.recipe import is_real
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,5 @@ def check_teaching(temperature: float, hard: float) -> None:
         ("temperature", temperature, lambda v: v > 0, "a number above 0"),
         ("hard", hard, lambda v: 0 <= v < 1, "a number in [0, 1)"),
     ):
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not holds(value):
+        if not is_real(value) or not holds(value):
             raise TtscaleError(name, expected=expected, got=repr(value), fix="Leave it out for the default.")

@@ -84,26 +84,23 @@ def _merge(runs: Sequence[Records], config: ImportConfig, job: Job) -> None:
         merged = merge_records(
             runs, job.out, log_probs_dtype=config.log_probs_dtype, texts=config.texts, command=job.command
         )
+    size, n_members = _bytes(job.out), len(merged.members)
     if merged.outcome == "text":
-        names, draws, size = [m.name for m in merged.members], merged.graded().n_draws, _bytes(job.out)
-        job.write_summary(
-            source=config.source, format="records", n_items=merged.n_items, members=names, draws=draws,
-            texts=config.texts, bytes=size,
-        )  # fmt: skip
-        say(f"{merged.n_items} items, {draws} samples, {len(names)} members of {len(runs)} runs: {size / 1e6:.1f} MB")
-        results(job.out, Records="manifest.json", summary="summary.json")
-        say("", f"Next: ttscale analyze records={job.out}")
-        return
-    stored, changed = merged.manifest.config["log_probs_dtype"], merged.manifest.flipped_draws
-    n_draws, size = merged.n_items * len(merged.variants) * len(merged.members), _bytes(job.out)
+        told: dict[str, Any] = {"draws": merged.graded().n_draws, "texts": config.texts}
+        words = f"{told['draws']} samples, {n_members} members of {len(runs)} runs: {size / 1e6:.1f} MB"
+    else:
+        stored, changed = merged.manifest.config["log_probs_dtype"], merged.manifest.flipped_draws
+        n_draws = merged.n_items * len(merged.variants) * n_members
+        told = {"log_probs_dtype": stored, "draws": n_draws, "flipped_draws": changed}
+        words = (
+            f"{len(merged.variants)} views, {n_members} members of {len(runs)} runs, as {stored}: {size / 1e6:.1f} MB; "
+            f"{changed} of {n_draws} draws have another most likely class than before"
+        )
     job.write_summary(
         source=config.source, format="records", n_items=merged.n_items, members=[m.name for m in merged.members],
-        log_probs_dtype=stored, draws=n_draws, flipped_draws=changed, bytes=size,
+        **told, bytes=size,
     )  # fmt: skip
-    say(
-        f"{merged.n_items} items, {len(merged.variants)} views, {len(merged.members)} members of {len(runs)} runs, as "
-        f"{stored}: {size / 1e6:.1f} MB; {changed} of {n_draws} draws have another most likely class than before"
-    )
+    say(f"{merged.n_items} items, {words}")
     results(job.out, Records="manifest.json", summary="summary.json")
     say("", f"Next: ttscale analyze records={job.out}")
 

@@ -20,6 +20,7 @@ from ttscale.scaling.tradeoff.answers import Answers
 from ttscale.scaling.tradeoff.axes import AXES
 from ttscale.scaling.tradeoff.beside import Beside, Laid
 from ttscale.scaling.tradeoff.contours import Contour, contours
+from ttscale.scaling.tradeoff.crossing import training_replaced
 from ttscale.scaling.tradeoff.entrants import Entrants
 from ttscale.scaling.tradeoff.ladder import Rung
 from ttscale.scaling.tradeoff.left_out import left_out
@@ -162,14 +163,10 @@ def _answers(answers: Answers) -> dict[str, Any]:
 
 def _turned(slope: Interval) -> Interval:
     """2^(−1/slope): twice the test compute is worth so many times the training; NaN where the slope is not below 0."""
-
-    def worth(x: float) -> float:
-        return float(np.float_power(2.0, -1 / x)) if x < 0 else math.inf
-
     if not slope.value < 0:
         return replace(slope, value=math.nan, low=math.nan, high=math.nan)
-    with np.errstate(over="ignore"):
-        return replace(slope, value=worth(slope.value), low=worth(slope.low), high=worth(slope.high))
+    value, low, high = (training_replaced(2.0, x) for x in (slope.value, slope.low, slope.high))
+    return replace(slope, value=value, low=low, high=high)
 
 
 def _beyond(answers: Answers) -> Sequence[Contour]:

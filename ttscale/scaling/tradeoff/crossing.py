@@ -17,6 +17,8 @@ nothing is exchanged for training.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -56,6 +58,13 @@ def exchange_rate(test_ratio: np.ndarray | float, train_ratio: np.ndarray | floa
     test, train = np.broadcast_arrays(np.asarray(test_ratio, float), np.asarray(train_ratio, float))
     sensible = train > 1
     return np.where(sensible, np.log(test) / np.log(np.where(sensible, train, np.e)), np.nan)
+
+
+def training_replaced(factor: float, slope: float) -> float:
+    """How many times the training so many times the test compute replaces, ``factor^(−1/slope)``; ∞ where the slope is
+    not below 0, or beyond what a number holds."""
+    with np.errstate(over="ignore"):
+        return float(np.float_power(factor, -1 / slope)) if slope < 0 else math.inf
 
 
 def ten_x_training_equals(rate: float) -> float:

@@ -18,7 +18,7 @@ from ttscale.scaling.curves.combined import mean_curve
 from ttscale.scaling.curves.curve import Curve, accuracy_curve
 from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.planning.options import Option, average, groups
-from ttscale.scaling.strategy import by_rung, card_number, positive, rivals, tta
+from ttscale.scaling.strategy import by_rung, card_number, positive_or_nan, rivals, tta
 from ttscale.scaling.tradeoff.seed_noise import seed_noise
 
 _OWN_KERNELS = ("torchao-int8",)  # the formats of members that are run as they are stored
@@ -159,5 +159,5 @@ def _card_mean(members: Sequence[tuple[Records, Member]], key: str) -> float:
     recipes = [member.card.get("recipe") for _, member in members]
     for i, recipe in enumerate(recipes):
         if isinstance(recipe, Mapping) and math.isnan(values[i]):
-            values[i] = positive(recipe.get(key))
+            values[i] = positive_or_nan(recipe.get(key))
     return float(np.mean(values))

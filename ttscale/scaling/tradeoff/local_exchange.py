@@ -29,7 +29,7 @@ from ttscale.scaling.surfaces.isoquant import exchange_slope
 from ttscale.scaling.surfaces.near import near, over_laws
 from ttscale.scaling.tradeoff.axes import AXES
 from ttscale.scaling.tradeoff.costs import Costs
-from ttscale.scaling.tradeoff.crossing import ten_x_training_equals
+from ttscale.scaling.tradeoff.crossing import ten_x_training_equals, training_replaced
 
 _TWICE = 2.0  # times the test compute, of a rate that is steeper than the draws measured
 _STEP = 1e-3  # of the logarithm of an input, for slopes of costs
@@ -160,18 +160,11 @@ def _rate(one: LocalExchange) -> str:
         ratio, bounds = _ratio(one, lambda x: ten_x_training_equals(-x))
         return f"10 × training = {ratio} test compute{bounds}"
     factor = min(_TWICE, one.test_span)
-    ratio, bounds = _ratio(one, lambda x: _worth(factor, x))
+    ratio, bounds = _ratio(one, lambda x: training_replaced(factor, x))
     return (
         f"{ratio_words(factor)} test compute = {ratio} training{bounds}; 10 × training is worth more test "
         f"compute than was measured ({ratio_words(one.test_span)})"
     )
-
-
-def _worth(factor: float, slope: float) -> float:
-    """How many times the training so many times the test compute replaces, ``factor^(−1/slope)``; ∞ where the slope is
-    not below 0, or beyond what a number holds."""
-    with np.errstate(over="ignore"):
-        return float(np.float_power(factor, -1 / slope)) if slope < 0 else math.inf
 
 
 def _ratio(one: LocalExchange, of: Callable[[float], float]) -> tuple[str, str]:
