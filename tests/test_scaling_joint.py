@@ -16,7 +16,7 @@ from ttscale.scaling.sampled import samples
 from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.isoquant import exchange_slope
 from ttscale.scaling.surfaces.laws import SURFACES
-from ttscale.scaling.surfaces.quantity import error_of, fitted_of
+from ttscale.scaling.surfaces.quantity import QUANTITIES, error_of, fitted_of
 from ttscale.scaling.tradeoff.answers import answers_of
 from ttscale.scaling.tradeoff.axes import amount, slice_along
 from ttscale.scaling.tradeoff.ceilings import ceiling, stops_paying
@@ -222,7 +222,7 @@ def test_the_quantity_whose_law_is_less_off_is_fitted():
     laws = [fit_surface(n, d, error, k, law=law, quantity="auto", n_boot=40, ci=0.9, delta=0.01)
             for law in ("draws_shrink", "draws_as_size")]  # fmt: skip
     found = laws[0]
-    assert found.quantity == "log_accuracy" and {one.quantity for one in found.candidates} == {"error", "log_accuracy"}
+    assert found.quantity == "log_accuracy" and {one.quantity for one in found.candidates} == set(QUANTITIES)
     assert found.backtest.error_ranking < 0.02 < laws[1].backtest.error_ranking
     np.testing.assert_allclose(found.errors(n, d, k), error, atol=0.02)
     predicted = found.predict(1e4, 10.0, 4.0)
@@ -236,9 +236,10 @@ def test_the_quantity_whose_law_is_less_off_is_fitted():
 
 def test_quantities_are_inverse():
     error = np.array([1e-9, 0.2, 0.9999])
-    for quantity in ("error", "log_accuracy"):
+    for quantity in QUANTITIES:
         np.testing.assert_allclose(error_of(quantity, fitted_of(quantity, error)), error, rtol=1e-12)
-    assert fitted_of("log_accuracy", 0.5) == pytest.approx(math.log(2)) and fitted_of("log_accuracy", 1.0) == np.inf
+    assert fitted_of("log_accuracy", 0.5) == pytest.approx(math.log(2)) and fitted_of("odds", 0.75) == pytest.approx(3)
+    assert fitted_of("log_accuracy", 1.0) == fitted_of("odds", 1.0) == np.inf and error_of("odds", np.inf) == 1
 
 
 def test_points_that_resamples_move_much_count_little():
@@ -316,12 +317,12 @@ def test_a_law_that_misses_what_it_did_not_see_is_not_used(joint):
     assert misfit(missing(0.48)) == "" and f"missed by {52 * spread:.1f} points" in misfit(missing(0.52))
     assert "off the data" in misfit(replace(surface, status="off_the_data"))
     nothing = answers_of(replace(joint, describes=False), queries=(1e4,))
-    assert nothing.contours == nothing.slices == nothing.lifetimes == ()
+    assert nothing.contours == nothing.lifetimes == ()
 
 
 def test_of_a_grid_that_jumps_from_wrong_to_right_only_what_was_measured_is_told():
     """Accuracies of 3 % and 97 % in turns: no law of sums of powers."""
-    found = simulate(5, n_items=200, n_boot=40)
+    found = simulate(5, draws=(1, 2), n_items=200, n_boot=40)
     rng, jumps = np.random.default_rng(7), []
     for number, option in enumerate(found.options):
         chance = 0.97 if (number * 7) % 3 == 1 else 0.03

@@ -27,6 +27,8 @@ TRUE = {
     "draws_shrink": {"E": 0.08, "A": 20.0, "B": 90.0, "alpha": 0.25, "beta": 0.28, "gamma": 0.3},
     "draws_power": {"E": 0.05, "A": 20.0, "B": 90.0, "g": 0.6, "alpha": 0.25, "beta": 0.28, "gamma": 0.9},
 }
+TRUE |= {f"steep_{name}": {**truth, "E": 0.05, "s": 2.5} for name, truth in TRUE.items()}
+PLAIN = [name for name in SURFACES if not name.startswith("steep_")]
 HOFFMANN = (np.exp(0.5267228), np.exp(6.0073404), np.exp(6.0179186), 0.33917084, 0.2849083)
 EPOCH = (np.exp(0.597307), np.exp(6.169246), np.exp(7.670157), 0.347311, 0.367172)
 
@@ -138,12 +140,12 @@ def test_split_with_intervals_and_without_a_minimum():
     assert np.isnan(split_compute(SURFACES["chinchilla"], only_size, 1e20, {}, 6.0)[0]).all()
 
 
-@pytest.mark.parametrize("name", [name for name in SURFACES if name != "chinchilla"])
+@pytest.mark.parametrize("name", [name for name in PLAIN if name != "chinchilla"])
 def test_the_back_test_finds_what_draws_do(name):
     inputs, y = noisy(name, 0.004, seed=1, sizes=4, amounts=4)
     found = fit(inputs, y, n_boot=20, delta=0.005)  # of the noise: a loss that is square nearly everywhere is fast
     assert found.law == name  # its errors may be a hair larger than those of a law that holds it as a special case
-    assert {one.law for one in found.candidates} == set(SURFACES)
+    assert {one.law for one in found.candidates} == set(PLAIN)
     truth = SURFACES[name].at([np.array([8e9]), np.array([3e11]), np.array([32.0])], np.array([*TRUE[name].values()]))
     predicted = found.predict(8e9, 3e11, 32)
     assert predicted.value == pytest.approx(truth[0], rel=0.02) and predicted.low < predicted.value < predicted.high
@@ -274,6 +276,31 @@ def test_parameters_are_turned_back_into_the_users_units():
     scaled = np.array([1.7, 410 * 1e9**-0.35, 1100 * 1e10**-0.37, 0.35, 0.37]) * [0.5, 0.5, 0.5, 1, 1]
     np.testing.assert_allclose(to_units(law, scaled, (1e9, 1e10), 2.0), truth)
     np.testing.assert_allclose(2 * law.at([n / 1e9, d / 1e10], scaled), law.at([n, d], truth))
+    steep, truth = SURFACES["steep_draws_share"], np.array([0.3, 1.5, 2.5, 0.4, 0.25, 0.28, 0.9, 3.0])
+    in_units = steep.at([n, d, 4 + 0 * n], truth)
+    found = to_units(steep, truth, (1e9, 1e10), 2.0)
+    np.testing.assert_allclose(steep.at([1e9 * n, 1e10 * d, 4 + 0 * n], found), 2 * in_units)
+
+
+def test_where_size_and_data_multiply_a_steep_law_of_odds_is_found():
+    (n, d, k), _ = grid("draws_share", sizes=4, amounts=4)
+    truth = {"E": 1e-4, "A": 160.0, "B": 470.0, "g": 0.4, "alpha": 0.3, "beta": 0.3, "gamma": 0.9, "s": 5.0}
+    odds = SURFACES["steep_draws_share"].at([n, d, k], np.array(list(truth.values())))
+    error = odds / (1 + odds)
+    assert error.min() < 0.05 and error.max() > 0.95
+    measured = odds * np.exp(0.05 * np.random.default_rng(0).standard_normal(len(n)))
+    asked = {"law": "draws", "n_boot": 20, "delta": 0.05}
+    found = fit((n, d, k), measured / (1 + measured), quantity="auto", **asked)
+    assert found.law == "steep_draws_share" and found.quantity == "odds"
+    np.testing.assert_allclose(found.errors(n, d, k), error, atol=0.03)
+    steep = {one.law.startswith("steep_") for one in found.candidates if one.quantity == "odds"}
+    plain = {one.law.startswith("steep_") for one in found.candidates if one.quantity != "odds"}
+    assert steep == {True} and plain == {False}
+    others = min(one.backtest.error_ranking for one in found.candidates if one.quantity != "odds")
+    assert found.backtest.error_ranking < 0.03 and others > 2 * found.backtest.error_ranking
+    one_size = n == n[0]  # of one term a power is no other law
+    reduced = fit((None, d[one_size], k[one_size]), error[one_size], quantity="odds", **asked)
+    assert reduced.definition.inputs == ("d", "k") and not reduced.law.startswith("steep_")
 
 
 def test_a_law_of_ones_own():

@@ -44,7 +44,8 @@ def descend(
         trial = objective.at(np.clip(here.q + step, objective.low, objective.high), rows[active])
         moved = trial.q - here.q
         expected = (moved * pull).sum(-1) - 0.5 * (moved * (curvature @ moved[..., None])[..., 0]).sum(-1)
-        gain = (here.objective - trial.objective) / np.where(expected > 0, expected, np.inf)
+        with np.errstate(invalid="ignore"):  # an infinite objective is no gain
+            gain = (here.objective - trial.objective) / np.where(expected > 0, expected, np.inf)
         better = trial.objective < here.objective
         state.put(active[better], trial, better)
         factor = np.where(gain > 0.75, 0.1, np.where(gain > 0.25, 1.0, np.where(better, 3.0, 8.0)))

@@ -116,7 +116,8 @@ class SearchSpace:
         pull = (state.tangent @ state.residual[..., None])[..., 0]
         size = np.sqrt((state.tangent**2).sum(-1))
         free = ~self.held(state.q, pull) & (size > 0)
-        scale = size * self.scale(state, rows)[:, None]
+        with np.errstate(invalid="ignore"):  # no slope at all, where the objective is infinite
+            scale = size * self.scale(state, rows)[:, None]
         norm = np.where(free, np.abs(pull) / np.where(free, scale, 1.0), 0.0).max(-1)
         return np.where(np.isfinite(state.objective), norm, np.inf)
 

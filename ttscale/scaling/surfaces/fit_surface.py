@@ -51,15 +51,16 @@ def fit_surface(
         k: test-time draws, ``[point]``; None for a law of n and d.
         law: ``"auto"`` (``chinchilla``; with k the law with the least back-test error), ``"draws"`` (that of the laws
             of k alone), a name in ``SURFACES``, or a :class:`~ttscale.scaling.laws.law.Law` of your own whose inputs
-            are among n, d, k.
+            are among n, d, k. Of odds the steep forms are tried, of other quantities the plain ones.
         delta: Huber's δ for residuals of ln y; by default 1e-3, with ``replicates`` 1.345 of their standard errors.
         groups: which points are resampled together, ``[point]``. By default single points; with k, those of one
             model (the same n and d).
         ci, n_boot, seed: of the bootstrap.
         replicates: errors of resamples that you made, such as of items and training seeds together, ``[boot, point]``:
             the refits are to these (``n_boot`` plays no part), and each point counts by the inverse of their variance.
-        quantity: what is fitted: ``"error"``; ``"log_accuracy"``, −ln(1 − y); or ``"auto"``, the one whose best law is
-            less off in held-out cells, in the error's own unit. Whatever it is, the fit predicts errors.
+        quantity: what is fitted: ``"error"``; ``"log_accuracy"``, −ln(1 − y); ``"odds"``, y/(1 − y); or ``"auto"``,
+            the one whose best law is least off in held-out cells, in the error's own unit. Whatever it is, the fit
+            predicts errors.
 
     Raises:
         TtscaleError: values that are not above 0 or of unlike lengths, an input that never varies, fewer points than
@@ -70,13 +71,11 @@ def fit_surface(
     check_resampling(n_boot if replicates is None else len(points.replicates), level, seed)  # type: ignore[arg-type]
     if quantity not in (*QUANTITIES, "auto"):
         raise unknown_name("quantity", quantity, (*QUANTITIES, "auto"))
-    laws = _laws(law, points)
-    without = refits_of(points, max(len(one.parameters) for one in laws), seed)
-    weights = _resampled(points, n_boot, seed) if replicates is None else None
     every = [points.fitted_as(one) for one in ([quantity] if quantity != "auto" else QUANTITIES)]
-    fits = [
-        _fit(one, some, Huber(_delta(delta, some), log=True), level, weights, without) for some in every for one in laws
-    ]
+    tried = [(one, some) for some in every for one in _laws(law, some)]
+    without = refits_of(points, max(len(one.parameters) for one, _ in tried), seed)
+    weights = _resampled(points, n_boot, seed) if replicates is None else None
+    fits = [_fit(one, some, Huber(_delta(delta, some), log=True), level, weights, without) for one, some in tried]
     if len(fits) == 1:
         return fits[0]
     missed = {id(fit): _error(fit, quantity == "auto") for fit in fits}
@@ -117,7 +116,8 @@ def _delta(delta: float | None, points: Points) -> float:
 def _laws(law: str | Law, points: Points) -> list[Law]:
     """The laws to fit; TtscaleError for an unknown one, one of other inputs, or one that needs more points."""
     if law == "auto" or (law == "draws" and "k" in points.names):
-        chosen = [one for one in laws_of(points.names).values() if law == "auto" or "k" in one.inputs]
+        known = laws_of(points.names, steep=points.quantity == "odds").values()
+        chosen = [one for one in known if law == "auto" or "k" in one.inputs]
         fitting = [one for one in chosen if len(one.parameters) <= len(points.y)]
         chosen = fitting or chosen[:1]
     elif isinstance(law, Law):

@@ -20,6 +20,12 @@ with several answers to what a draw buys, of which a back-test chooses:
 A share or power g below 0 says that draws do harm. Where all points have the same data, or the same size, the term of
 that input is left out: ``reduced``.
 
+In each of these size and data add up, so that either alone leaves the error of the other one. ``steep_…`` has T^s in
+place of T, T = (A/N^α + B/D^β)^s: the power of Chinchilla's reducible loss that an error of answers is, rather than the
+loss itself. Fitted to the odds of an error it is a logistic curve in the logarithm of that loss (Llama Team 2024, "The
+Llama 3 herd of models", §3.2.1, predict accuracy by a sigmoid of the loss). Both forms agree at s = 1; the larger s,
+the more do size and data multiply each other's effect, as where a problem takes many steps that all have to be right.
+
 With inputs and values divided by constants each form keeps its shape (``draws_power`` only with its inputs), so fits
 run in units in which all numbers are near 1 (``to_units`` turns the parameters back).
 """
@@ -39,12 +45,15 @@ Columns = tuple[np.ndarray, ...]
 TRAINED = {"n": ("A", "alpha", "A/N^α"), "d": ("B", "beta", "B/D^β")}
 _FLOOR = Parameter("E", 1e-9, 10.0, starts=(1e-4, 0.3, 0.8))
 _GAMMA = Parameter("gamma", 1e-4, 10.0, starts=(0.1, 0.5, 1.5))
+_STEEP = Parameter("s", 0.1, 30.0, starts=(1.5, 5.0))
+_STEEPER = "steep_"
 _ABSOLUTE = ("draws_power",)  # laws whose values may not be divided by a constant
 
 
-def _share(name: str) -> Parameter:
-    """A coefficient: the error that its term leaves at the middle of the data, in units of the data's mean."""
-    return Parameter(name, 1e-9, 1e6, starts=(0.03, 0.3))
+def _share(name: str, steep: bool = False) -> Parameter:
+    """A coefficient: the error that its term leaves at the middle of the data, in units of the data's mean; of a steep
+    law the s-th root of that."""
+    return Parameter(name, 1e-9, 1e3 if steep else 1e6, starts=(0.03, 0.3))
 
 
 def _exponent(name: str) -> Parameter:
@@ -94,7 +103,7 @@ _DRAWS: dict[str, _Draws] = {
         lambda e, t, k, g, c: (np.ones(1), np.ones(1), k**-c, -np.log(k) * g * k**-c), coefficient=(_share("G"),),
     ),
     "draws_as_size": _Draws(
-        "E + A/(N·k^γ)^α + B/D^β", "draws act like a larger model", lambda e, t, k, c: e + t,
+        "E + {T}", "draws act like a larger model", lambda e, t, k, c: e + t,
         lambda e, t, k, c: (np.ones(1), np.ones(1), np.zeros(1)),
     ),
     "draws_as_compute": _Draws(
@@ -118,14 +127,14 @@ _DRAWS: dict[str, _Draws] = {
 }  # fmt: skip
 
 
-def _law(name: str, axes: Sequence[str]) -> Law:
-    """One form with the terms of these training inputs."""
+def _law(name: str, axes: Sequence[str], *, steep: bool = False) -> Law:
+    """One form with the terms of these training inputs; ``steep``: their sum to a power s."""
     draws, as_size, n_axes = _DRAWS[name], name == "draws_as_size", len(axes)
     n_inputs, n_coefficients = n_axes + draws.draws, len(draws.coefficient)
 
     def parts(x: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray, list[np.ndarray], list[np.ndarray]]:
         """The training inputs as they act, the floor, coefficients and exponents of training; and the draws' own."""
-        inputs, (e, *p) = list(x[:n_axes]), x[n_inputs:]
+        inputs, (e, *p) = list(x[:n_axes]), x[n_inputs : len(x) - steep]
         own = [*p[n_axes : n_axes + n_coefficients], *p[2 * n_axes + n_coefficients :]]
         if as_size:
             inputs[0] = inputs[0] * x[n_axes] ** own[0]
@@ -137,48 +146,66 @@ def _law(name: str, axes: Sequence[str]) -> Law:
 
     def value(*x: np.ndarray) -> np.ndarray:
         inputs, e, p, own = parts(x)
-        return draws.value(e, total(inputs, p), *x[n_axes:n_inputs], *own)
+        reducible = total(inputs, p) ** x[-1] if steep else total(inputs, p)
+        return draws.value(e, reducible, *x[n_axes:n_inputs], *own)
 
     def gradient(*x: np.ndarray) -> Columns:
         inputs, e, p, own = parts(x)
-        by_floor, by_terms, *by_own = draws.slopes(e, total(inputs, p), *x[n_axes:n_inputs], *own)
+        loss, k, by_steepness = total(inputs, p), x[n_axes:n_inputs], ()
+        reducible = loss ** x[-1] if steep else loss
+        by_floor, by_terms, *by_own = draws.slopes(e, reducible, *k, *own)
+        if steep:
+            by_steepness = (by_terms * reducible * np.log(loss),)
+            by_terms = by_terms * x[-1] * reducible / loss
         powers = [i**-c for i, c in zip(inputs, p[n_axes:], strict=True)]
         by_coefficient = [by_terms * power for power in powers]
         by_exponent = [-np.log(i) * a * column for i, a, column in zip(inputs, p[:n_axes], by_coefficient, strict=True)]
         if as_size:
             by_own = [-p[n_axes] * np.log(x[n_axes]) * p[0] * by_coefficient[0]]
-        return by_floor, *by_coefficient, *by_own[:n_coefficients], *by_exponent, *by_own[n_coefficients:]
+        return (
+            by_floor, *by_coefficient, *by_own[:n_coefficients], *by_exponent, *by_own[n_coefficients:], *by_steepness,
+        )  # fmt: skip
 
     names = [TRAINED[axis] for axis in axes]
-    words = " + ".join(term for *_, term in names)
+    formula, words = draws.formula, " + ".join(term for *_, term in names)
+    if as_size:
+        words = words.replace("N", "(N·k^γ)")
+    if steep:
+        name, formula, words = f"{_STEEPER}{name}", formula.replace("({T})", "{T}"), f"({words})^s"
     return Law(
-        name if n_axes == 2 else f"{name}_{axes[0]}",
-        draws.formula.replace("{T}", words) if not as_size or n_axes == 2 else "E + A/(N·k^γ)^α", draws.purpose,
+        name if n_axes == 2 else f"{name}_{axes[0]}", formula.replace("{T}", words), draws.purpose,
         (
-            _FLOOR, *(_share(coefficient) for coefficient, *_ in names), *draws.coefficient,
-            *(_exponent(exponent) for _, exponent, _ in names), *draws.exponent,
+            _FLOOR, *(_share(coefficient, steep) for coefficient, *_ in names), *draws.coefficient,
+            *(_exponent(exponent) for _, exponent, _ in names), *draws.exponent, *([_STEEP] if steep else []),
         ),
         value, gradient, inputs=(*axes, *(["k"] if draws.draws else [])), of=("surface",),
     )  # fmt: skip
 
 
-SURFACES: dict[str, Law] = {name: _law(name, ("n", "d")) for name in _DRAWS}
+SURFACES: dict[str, Law] = {name: _law(name, ("n", "d")) for name in _DRAWS} | {
+    f"{_STEEPER}{name}": _law(name, ("n", "d"), steep=True) for name in _DRAWS
+}
 _REDUCED = {
     (name, axis): _law(name, (axis,)) for name in _DRAWS for axis in TRAINED if axis == "n" or name != "draws_as_size"
 }
 
 
-def laws_of(inputs: Sequence[str]) -> dict[str, Law]:
-    """The laws of no other inputs than these, by the name of their form: without size or data the reduced ones."""
+def laws_of(inputs: Sequence[str], *, steep: bool = False) -> dict[str, Law]:
+    """The laws of no other inputs than these, plain or ``steep``, by name; without size or data the reduced ones, by
+    the name of their form, of which there are plain ones only (a power of a single term is that term)."""
     axes = [name for name in inputs if name in TRAINED]
-    some = SURFACES if len(axes) == 2 else {name: law for (name, axis), law in _REDUCED.items() if [axis] == axes}
+    if len(axes) == 2:
+        some = {name: law for name, law in SURFACES.items() if name.startswith(_STEEPER) == steep}
+    else:
+        some = {name: law for (name, axis), law in _REDUCED.items() if [axis] == axes}
     return {name: law for name, law in some.items() if set(law.inputs) <= set(inputs)}
 
 
 def form_of(law: Law) -> str:
-    """The name of the form in ``SURFACES`` that a law is of, whole or reduced; empty for a law of a user's own."""
+    """What draws do in a law: the name of its plain form in ``SURFACES``, be it whole, reduced or steep; empty for one
+    of a user's own."""
     known = (*((name, one) for name, one in SURFACES.items()), *((name, one) for (name, _), one in _REDUCED.items()))
-    return next((name for name, one in known if one is law), "")
+    return next((name.removeprefix(_STEEPER) for name, one in known if one is law), "")
 
 
 def unit_of(law: Law, y: np.ndarray) -> float:
@@ -197,11 +224,12 @@ def to_units(law: Law, parameters: np.ndarray, scales: Sequence[float], unit: fl
         return parameters
     at = {parameter.name: i for i, parameter in enumerate(law.parameters)}
     out = parameters.copy()
-    for name in ("E", "A", "B", "G"):
+    for name in ("E", "G"):
         if name in at:
             out[..., at[name]] *= unit
+    steepness = parameters[..., at["s"]] if "s" in at else 1.0
     for axis, scale in zip(law.inputs, scales, strict=False):
         if axis in TRAINED:
             coefficient, exponent, _ = TRAINED[axis]
-            out[..., at[coefficient]] *= scale ** parameters[..., at[exponent]]
+            out[..., at[coefficient]] *= unit ** (1 / steepness) * scale ** parameters[..., at[exponent]]
     return out
