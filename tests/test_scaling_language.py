@@ -146,7 +146,7 @@ def test_costs_by_hand():
 
 def test_a_prompt_is_paid_once_a_variant_and_the_unit_is_a_greedy_answer(records):
     graded = records.graded()
-    columns = {pool: held for pool, held in sampled.pools(graded).items() if pool[0] == "big"}
+    columns = {pool: held for pool, held in graded.pools.items() if pool[0] == "big"}
     greedy = 21e6 + graded.flops[:, columns["big", "plain", "greedy"]].mean()
     curve = accuracy_curve(records, sampled.mixture(records, "big"), n_boot=50)
     own = [graded.flops[:, columns["big", variant, "T0.8"]].mean() for variant in ("plain", "order1")]

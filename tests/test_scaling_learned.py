@@ -123,7 +123,7 @@ def test_quotas_spend_as_much_on_each_member():
     records = make_text_records(40)
     shares = equal_compute(records)
     graded = records.graded()
-    held = sampled.pools(graded)
+    held = graded.pools
     each = [graded.flops[:, held[member, "plain", "T0.8"]].mean() for member in ("small", "big")]
     spent = shares * each
     assert spent[0] == pytest.approx(spent[1]) and shares.sum() == pytest.approx(1)

@@ -272,7 +272,7 @@ def test_examples_show_answers_with_counts_and_a_text(summary, records):
     one = shown["the vote repairs it"]
     item = records.item_ids.tolist().index(one["item"])
     graded = records.graded()
-    columns = sampled.pools(graded)["small", "plain", "T0.8"]
+    columns = graded.pools["small", "plain", "T0.8"]
     given = graded.answers[item, columns]
     assert one["question"] == f"question {item}" and one["gold"] == "a0" and one["plain"] != "a0"
     assert one["abstained"] == (given == -1).sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +84,11 @@ class Graded:
     beginning_flops: Mapping[tuple[str, str], np.ndarray]
     drawn: np.ndarray | None = None
     answers_known: bool = True
+
+    @cached_property
+    def pools(self) -> Mapping[Pool, list[int]]:
+        """The columns of each pool of its draws, see :func:`pools_of`: asked for by every curve."""
+        return pools_of(self.draws)
 
     @property
     def n_items(self) -> int:

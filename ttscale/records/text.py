@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ttscale.errors import TtscaleError, unknown_name
-from ttscale.records.graded import VERDICTS, Graded, TextDraw, pools_of
+from ttscale.records.graded import VERDICTS, Graded, TextDraw
 from ttscale.records.schema import Manifest, Member
 
 
@@ -92,7 +92,7 @@ def _check_drawn(graded: Graded) -> None:
         raise _wrong(f"drawn of booleans and shape {graded.answers.shape}", f"{drawn.dtype} of shape {drawn.shape}")
     if (graded.answers[~drawn] >= 0).any() or graded.n_tokens[~drawn].any():
         raise _wrong("no answer and 0 tokens where a draw does not exist", "others")
-    for pool, columns in pools_of(graded.draws).items():
+    for pool, columns in graded.pools.items():
         held = drawn[:, columns]
         if not held[:, 0].all() or (held[:, 1:] > held[:, :-1]).any():
             raise _wrong("one draw or more of each item, those that exist first",

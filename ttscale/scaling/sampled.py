@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ttscale.errors import TtscaleError, unknown_name
-from ttscale.records.graded import Graded, TextDraw, pools_of
+from ttscale.records.graded import Graded, TextDraw
 from ttscale.records.graded import Pool as Pool
 from ttscale.records.graded import pool_of as pool_of
 from ttscale.records.records import Records
@@ -21,11 +21,6 @@ from ttscale.voting.votes import AUTO, DEFAULT, get_vote
 
 GREEDY = "greedy"
 KINDS = ("greedy", "samples", "variants", "mixture", "ensemble", "quotas", "learned")
-
-
-def pools(graded: Graded) -> dict[Pool, list[int]]:
-    """The columns of each pool of the draws, see :func:`ttscale.records.graded.pools_of`."""
-    return pools_of(graded.draws)
 
 
 def greedy(records: Records, member: str, *, variant: str | None = None) -> Strategy:
@@ -103,7 +98,7 @@ def plain(records: Records, member: str) -> Strategy:
 
 
 def has_greedy(records: Records, member: str) -> bool:
-    return (member, records.variants[0], GREEDY) in pools(records.graded())
+    return (member, records.variants[0], GREEDY) in records.graded().pools
 
 
 def main_decoding(records: Records) -> str:
@@ -116,7 +111,7 @@ def sampled_decodings(records: Records) -> dict[str, int]:
     """The decodings other than greedy, with the number of samples of the plain prompt."""
     out: dict[str, int] = {}
     graded = records.graded()
-    for (_, variant, decoding), columns in pools(graded).items():
+    for (_, variant, decoding), columns in graded.pools.items():
         if decoding != GREEDY and variant == records.variants[0]:
             out[decoding] = max(out.get(decoding, 0), len(_of_every_item(graded, columns)))
     return out
@@ -147,7 +142,7 @@ def _of_every_item(graded: Graded, columns: Sequence[int]) -> list[int]:
 def _draws(records: Records, member: str, variant: str, decoding: str) -> list[TextDraw]:
     name = records.member(member).name
     graded = records.graded()
-    held = pools(graded)
+    held = graded.pools
     if (name, variant, decoding) not in held:
         if variant not in records.variants:
             raise unknown_name("variant", variant, records.variants)

@@ -15,7 +15,7 @@ from ttscale.records.foreign.counts import right_of_counts
 from ttscale.records.foreign.gather import ITEM_FACTS, UNKNOWN, Gathered
 from ttscale.records.foreign.reading import Reading
 from ttscale.records.foreign.spool import SpooledTexts
-from ttscale.records.graded import VERDICTS, Graded, pools_of
+from ttscale.records.graded import VERDICTS, Graded
 from ttscale.records.records import Records, text_records
 from ttscale.records.schema import IMPORTED, Member
 from ttscale.records.text import InMemory, check_graded, graded_manifest
@@ -200,4 +200,4 @@ def _more_samples(graded: Graded) -> list[str]:
 
 def _counts(graded: Graded) -> np.ndarray:
     """How many samples there are, ``[pool, item]``."""
-    return np.stack([graded.exists[:, columns].sum(1) for columns in pools_of(graded.draws).values()])
+    return np.stack([graded.exists[:, columns].sum(1) for columns in graded.pools.values()])

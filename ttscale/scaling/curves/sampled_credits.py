@@ -24,7 +24,7 @@ from ttscale.scaling.curves.best_of import best_credits
 from ttscale.scaling.curves.estimate import EXACT, Counts, Estimate, in_order
 from ttscale.scaling.curves.random_orders import Pooled, mean_over_orders
 from ttscale.scaling.curves.subsets import first_seen_credits, majority_credits, tally_of
-from ttscale.scaling.sampled import Pool, pool_of, pools
+from ttscale.scaling.sampled import Pool, pool_of
 from ttscale.scaling.strategy import Strategy
 from ttscale.voting.answers import ABSTAINS, prefix_credits
 from ttscale.voting.votes import AnswerVote, get_vote
@@ -51,7 +51,7 @@ class Part:
 
 def parts_of(graded: Graded, strategy: Strategy) -> list[Part]:
     """The pools of a strategy, in order of first use."""
-    held = pools(graded)
+    held = graded.pools
     places: dict[Pool, list[int]] = {}
     for place, draw in enumerate(strategy.draws):
         assert isinstance(draw, TextDraw)  # check_draws has seen to it

@@ -50,7 +50,7 @@ def team_pools(records: Records) -> list[sampled.Pool]:
 
 def can_share(records: Records) -> bool:
     """Whether there are several members with several samples each, to share draws among."""
-    held = sampled.pools(records.graded())
+    held = records.graded().pools
     wanted = team_pools(records)
     return len(wanted) > 1 and all(len(held.get(pool, ())) > 1 for pool in wanted)
 
@@ -58,7 +58,7 @@ def can_share(records: Records) -> bool:
 def equal_compute(records: Records) -> np.ndarray | None:
     """Shares that spend as many FLOPs on each member, ``float64 [member]``; None where these are not known."""
     graded = records.graded()
-    held = sampled.pools(graded)
+    held = graded.pools
     each = np.array([graded.flops[:, held[pool]].mean() for pool in team_pools(records)])
     return (1 / each) / (1 / each).sum() if np.isfinite(each).all() and (each > 0).all() else None
 
@@ -172,5 +172,5 @@ def _sampled(
 
 def _all_draws(records: Records) -> tuple[sampled.TextDraw, ...]:
     graded = records.graded()
-    held = sampled.pools(graded)
+    held = graded.pools
     return tuple(graded.draws[held[pool][0]] for pool in team_pools(records))

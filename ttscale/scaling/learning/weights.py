@@ -21,7 +21,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from ttscale.records.graded import Graded
 from ttscale.scaling.quiet import quiet_stdout
-from ttscale.scaling.sampled import Pool, pools
+from ttscale.scaling.sampled import Pool
 from ttscale.voting.decisions import TIE_TOLERANCE
 
 _MARGIN = 1e-4  # a right answer must lead by so much of the mass; far above the tolerance of the solver
@@ -47,7 +47,7 @@ class CrossFitted:
 
 def answer_shares(graded: Graded, wanted: Sequence[Pool]) -> np.ndarray:
     """Share of each pool's samples that gave each answer, ``float64 [pool, item, answer]``; abstentions give none."""
-    held, n_answers = pools(graded), graded.correct.shape[1]
+    held, n_answers = graded.pools, graded.correct.shape[1]
     out = np.zeros((len(wanted), graded.n_items, n_answers))
     rows = np.arange(graded.n_items)
     for number, pool in enumerate(wanted):

@@ -67,7 +67,7 @@ def compared_votes(records: Records) -> tuple[str, ...]:
 def _scored_votes(records: Records, rule: str) -> list[str]:
     """The votes of this rule that the samples of at least one member can be merged by."""
     graded = records.graded()
-    held = sampled.pools(graded)
+    held = graded.pools
     main = [held[pool] for pool in team_pools(records) if pool in held]
     answering = [columns for columns in main if (graded.answers[:, columns] >= 0).any()]
     out = []

@@ -11,7 +11,6 @@ from ttscale.records.profiles import profiled_on
 from ttscale.records.records import Records
 from ttscale.scaling.curves.curve import Curve
 from ttscale.scaling.curves.sampled_credits import ORDERS
-from ttscale.scaling.sampled import pools
 from ttscale.scaling.strategy import by_rung
 
 
@@ -56,7 +55,7 @@ def unequal(records: Records) -> list[dict[str, Any]]:
     """The pools of which items have different numbers of samples: fewest, median and most."""
     graded = records.graded()
     rows = []
-    for (member, variant, decoding), columns in pools(graded).items():
+    for (member, variant, decoding), columns in graded.pools.items():
         n = graded.exists[:, columns].sum(axis=1)
         if n.min() < n.max():
             rows.append({

@@ -175,7 +175,7 @@ def examples(records: Records, curve: Curve, plain: Curve) -> list[dict[str, Any
     its greedy answer, where there is one."""
     graded = records.graded()
     member = curve.members[0]
-    columns = np.array(sampled.pools(graded)[member, records.variants[0], sampled.main_decoding(records)])
+    columns = np.array(graded.pools[member, records.variants[0], sampled.main_decoding(records)])
     right, exists = right_draws(graded)[:, columns], graded.exists[:, columns]
     voted, single = curve.credit[-1], plain.credit[0]
     cases = {

@@ -151,7 +151,8 @@ def _law(name: str, axes: Sequence[str], *, steep: bool = False) -> Law:
 
     def gradient(*x: np.ndarray) -> Columns:
         inputs, e, p, own = parts(x)
-        loss, k, by_steepness = total(inputs, p), x[n_axes:n_inputs], ()
+        loss, k = total(inputs, p), x[n_axes:n_inputs]
+        by_steepness: Columns = ()
         reducible = loss ** x[-1] if steep else loss
         by_floor, by_terms, *by_own = draws.slopes(e, reducible, *k, *own)
         if steep:
