@@ -26,8 +26,11 @@ from ttscale.reporting.tradeoffs.ladder import training_ladder
 from ttscale.reporting.tradeoffs.lifetimes import total_flops
 from ttscale.reporting.tradeoffs.main import ladder_and_curves
 from ttscale.reporting.tradeoffs.page import tradeoff_page
+from ttscale.reporting.tradeoffs.ready import check_tradeoff
 from ttscale.reporting.tradeoffs.scales import _from_scale, _ticks, _to_scale, accuracy_axis
+from ttscale.reporting.tradeoffs.tables import laws, measured_rates, rates
 from ttscale.scaling.summaries.tradeoffs import tradeoff_summary
+from ttscale.scaling.surfaces.quantity import QUANTITIES
 from ttscale.scaling.tradeoff.answers import answers_of
 from ttscale.scaling.tradeoff.entrants import Entrants
 from ttscale.scaling.tradeoff.exchanges import exchange_between
@@ -185,6 +188,15 @@ def test_published_families_stand_beside_what_was_measured(summary: dict[str, An
     assert figure is not None
     lengths = sorted(len(one.get_xdata()) for one in figure.axes[0].lines)
     assert lengths == [1, 2, 3]
+    models += [{**one, "recipe": "V2", "accuracy": one["accuracy"] + 0.03} for one in models[:2]]
+    models.append({**models[0], "recipe": "A1", "accuracy": 0.75})
+    for narrow in (False, True):
+        figure = families_figure({**summary, "reference": {**reference, "models": models}}, narrow=narrow)
+        drawn = [list(one.get_ydata()) for one in figure.axes[0].lines if one.get_linestyle() == "--"]
+        expected = [[0.70, 0.72, 0.74], [0.73, 0.75], [0.75]]  # no line goes from one recipe to another
+        assert [pytest.approx(one) for one in drawn] == expected
+        assert {"V2", "A1"} <= {text.get_text() for text in figure.axes[0].texts}
+        assert len(figure.legends[0].get_texts()) == 2  # one family, and what was measured
 
 
 def numbers_of(text: str) -> set[str]:
@@ -307,3 +319,28 @@ def test_rungs_without_a_card_still_have_a_page(found: Tradeoff):
     assert made["lives"] == [] and made["laws"] == []
     text = Reader(tradeoff_page(made, drawings_of(made))).text
     assert "nan" not in text.lower().replace("finance", "") and "its card does not say" in text
+
+
+def test_an_exchange_beyond_what_a_number_holds_is_told_in_words(summary: dict[str, Any]):
+    """JSON has no infinity; a rate that is there has no cell that says that there is none."""
+    made = copy.deepcopy(summary)
+    made["exchange"][0] |= {"crosses": True, "rate": {"value": 693.1, "low": 600.0, "high": None}}
+    made["exchange"][0]["ten_x_training_equals"] = math.inf
+    told = measured_rates(check_tradeoff(made)["exchange"], "training FLOPs")
+    assert "<td>693 (600 or more)<td>more than 10³⁰⁸×" in re.sub(r"<td[^>]*>", "<td>", told).replace("</td>", "")
+    assert "no rate" not in told and "inf" not in told and "nan" not in told
+    law = made["laws"][0]
+    law["exchange"] = [law["exchange"][0] | {"slope": {"value": -400.0, "low": -500.0, "high": -300.0}}]
+    law["exchange"][0] |= {"ten_x": dict.fromkeys(("value", "low", "high"), math.inf), "two_x_test": {"value": 1.002}}
+    told = rates([check_tradeoff(made)["laws"][0]])
+    assert "more than the draws measured span" in told and "no exchange rate" not in told
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_the_page_says_what_a_law_is_of(summary: dict[str, Any], quantity: str):
+    law = copy.deepcopy(summary["laws"][0])
+    law["surface"]["quantity"] = quantity
+    law["surface"]["candidates"] = [law["surface"]["candidates"][0] | {"quantity": one} for one in QUANTITIES]
+    told = laws([law])
+    assert f"{words.capital(QUANTITIES[quantity])} follows " in told
+    assert all(len(re.findall(f"<td[^>]*>{re.escape(one)}", told)) == 1 for one in QUANTITIES.values())

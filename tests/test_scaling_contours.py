@@ -9,7 +9,7 @@ import pytest
 from ttscale.errors import TtscaleError
 from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.laws import SURFACES
-from ttscale.scaling.tradeoff.contours import contours, slice_contours
+from ttscale.scaling.tradeoff.contours import contours
 from ttscale.scaling.tradeoff.costs import Costs
 from ttscale.scaling.tradeoff.minimum import least
 from ttscale.scaling.tradeoff.published import published
@@ -94,37 +94,9 @@ def test_frontier_intervals_against_brute_force_of_every_refit():
     assert (line.low < line.test_flops).all() and (line.test_flops < line.high).all()
 
 
-def test_slices_against_the_closed_form():
-    one, spent, error = surface(refits=40), costs(), 0.25
-    (along_d, along_n) = slice_contours(one, spent, [error], n=[1e4], d=[2e4])
-
-    def draws(n, d, p):
-        e, a, b, alpha, beta, gamma = p
-        return np.maximum(((a / n**alpha + b / d**beta) / (error - e)) ** (1 / gamma), 1.0)
-
-    assert (along_d.along, along_d.fixed, along_n.along, along_n.fixed) == ("d", 1e4, "n", 2e4)
-    assert (along_d.n == 1e4).all() and (along_n.d == 2e4).all()
-    for line in (along_d, along_n):
-        assert len(line.k) > 5 and (np.diff(line.train_flops) > 0).all()
-        np.testing.assert_allclose(line.k, draws(line.n, line.d, one.best), rtol=1e-6)
-        several = np.stack([draws(line.n, line.d, p) for p in one.replicates])
-        several = np.where(several > RANGES["k"][1], np.inf, several)
-        expected = np.quantile(spent.test_flops(line.n, several), ENDS, axis=0, method="inverted_cdf")
-        np.testing.assert_allclose([line.low, line.high], expected, rtol=1e-6)
-    assert np.isinf(along_d.high[0])  # little data: some refits do not get there with 16 draws
-
-
-def test_more_training_saves_test_flops_along_data_and_costs_them_along_size():
-    """The two axes may differ in sign: draws that barely help are saved by data, while a larger model costs more."""
-    one = surface(gamma=1.5, A=0.3)
-    along_d, along_n = slice_contours(one, costs(), [0.15], n=[1e4], d=[3e4])
-    assert along_d.test_flops[-1] < along_d.test_flops[0] and along_n.test_flops[-1] > along_n.test_flops[0]
-
-
 def test_an_error_below_the_floor_is_reached_nowhere():
     low, some = contours(surface(refits=5), costs(), [0.02, 0.3])
     assert not low.reached and not len(low.high) and "reached nowhere" in low.text and some.reached
-    assert not slice_contours(surface(refits=5), costs(), [0.02], n=[1e4])[0].reached
 
 
 def test_only_what_was_measured_unless_asked_for():

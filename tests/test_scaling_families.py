@@ -38,6 +38,17 @@ def test_families_of_the_issue_are_there_each_row_with_a_source():
     assert len(reference_families("imagenet")) + len(reference_families("language")) == len(SHIPPED)
 
 
+def test_models_of_one_family_and_recipe_were_trained_alike():
+    """Figures join them: as many epochs or tokens, and either all or none with a teacher."""
+    trained = {}
+    for one in SHIPPED.values():
+        if one.family not in ("SmolLM2", "Gemma-3"):  # whose sizes were trained on different amounts of text
+            trained.setdefault((one.family, one.recipe), set()).add((str(one.epochs), str(one.tokens), one.teacher))
+    assert all(len(ways) == 1 for ways in trained.values()), trained
+    assert {recipe for family, recipe in trained if family == "ResNet"} == {"V1", "V2", "A1", "A2"}
+    assert len({frozenset(ways) for (family, _), ways in trained.items() if family == "DeiT"}) == 2
+
+
 def test_the_table_lies_in_the_package():
     assert FAMILIES_FILE.parent.parent == Path(__import__("ttscale").__file__).parent
 

@@ -19,7 +19,7 @@ from ttscale.scaling.intervals.halves import first_half, folds
 from ttscale.scaling.strategy import ensemble, tta
 from ttscale.scaling.tradeoff.crossing import crossing, exchange_rate, ten_x_training_equals
 from ttscale.scaling.tradeoff.entrants import Entrants
-from ttscale.scaling.tradeoff.exchanges import exchange_between
+from ttscale.scaling.tradeoff.exchanges import _exchange_words, exchange_between
 from ttscale.scaling.tradeoff.ladder import Option, Rung, climb, same_items
 from ttscale.scaling.tradeoff.measured_lives import lives
 from ttscale.scaling.tradeoff.pareto import pareto
@@ -90,6 +90,18 @@ def test_exchange_of_analytic_curves_is_jones_rate():
     assert found.ten_x_training_equals == pytest.approx(JONES_TEN_X, rel=1e-3)
     assert (found.rate.low, found.rate.high) == pytest.approx((1.2, 1.2), rel=1e-4)
     assert "10 × less training costs 15.8 × the test compute" in found.text
+
+
+def test_a_rate_beyond_what_a_number_holds_is_infinite_and_told_in_words():
+    """A thousandth more training halves the test FLOPs: 10^693."""
+    small, option = rung_and_option("small", 1e12, 1e6, 64)
+    big, _ = rung_and_option("big", 1.001e12, 1e6, 1)
+    found = exchange_between(small, replace(big, flops=big.flops / 2), option)
+    assert found.rate.value == pytest.approx(math.log(2) / math.log(1.001), rel=0.01)
+    assert found.ten_x_training_equals == ten_x_training_equals(found.rate.value) == math.inf
+    assert "too little difference in training to speak of a rate" in found.text
+    told = _exchange_words(replace(found, train_ratio=2.0), "Views", "one view", False)
+    assert "10 × less training costs more than 1,000,000 × the test compute (95% interval no upper limit" in told
 
 
 def test_the_luck_of_training_moves_crossings_and_rates():

@@ -40,7 +40,7 @@ def test_budgets_are_runs_of_their_own(tmp_path):
     assert [(card["size"], card["budget"], card["n_train"]) for card in cards] == [
         ("resnet8-w2", "e2", 60), ("resnet8-w2", "u32", 32)
     ]  # fmt: skip
-    assert planned == [{card["name"]: card["train_flops"] for card in cards}]
+    assert [one.flops for one in planned] == [{card["name"]: card["train_flops"] for card in cards}]
     thirds = [("resnet8-w2-u32-s1", epoch / 3) for epoch in (1, 2, 3)]
     assert shares == [("resnet8-w2-e2-s1", 0.5), ("resnet8-w2-e2-s1", 1.0), *thirds]
     train(tmp_path / "alone", seeds=[1], recipe=RECIPE)

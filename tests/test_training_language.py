@@ -199,7 +199,7 @@ def test_the_engine_samples_from_a_rung(model, tmp_path):
 def test_rungs_come_seed_by_seed_and_the_cheapest_first(tmp_path):
     order, planned = [], {}
     sizes = {"b": LanguageSize(16, 1, 2), "a": TINY}
-    told = {"on_start": planned.update, "on_rung": lambda card: order.append(card["name"])}
+    told = {"on_start": lambda work: planned.update(work.flops), "on_rung": lambda card: order.append(card["name"])}
     cards = train(tmp_path, sizes=sizes, tokens=[3 * STEP, STEP], seeds=[1, 0], **told)
     assert order == [f"{name}-s{seed}" for seed in (1, 0) for name in ("a-t256", "a-t768", "b-t256", "b-t768")]
     assert [card["name"] for card in cards][:4] == ["a-t768-s1", "a-t768-s0", "a-t256-s1", "a-t256-s0"]

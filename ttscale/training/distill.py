@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from ttscale.collecting.collect import collect
+from ttscale.cost.flops import measure_forward
 from ttscale.data.dataset import Dataset
 from ttscale.data.paths import to_path
 from ttscale.draws.grammar import views as parse_views
@@ -21,9 +23,10 @@ from ttscale.records.records import Records
 from ttscale.training.images import split_ranks, training_rows
 from ttscale.training.ladder import budgets_of, check_name, rung_name
 from ttscale.training.members import trained_members
+from ttscale.training.planned import OnStart
 from ttscale.training.recipe import Recipe, check_numbers
 from ttscale.training.rung import Job, Rung, Spent, spent_on, total
-from ttscale.training.rungs import OnEpoch, OnRung, OnStart, make_job, train_rungs
+from ttscale.training.rungs import OnEpoch, OnRung, make_job, train_rungs
 from ttscale.training.teaching import Teaching, check_teaching
 
 LABELS = "labels"  # folder of the Records of the teacher's draws
@@ -68,7 +71,7 @@ def distill(
     processes: int = 1,
     device: str = "cpu",
     command: str | None = None,
-    on_start: OnStart = lambda flops: None,
+    on_start: OnStart = lambda planned: None,
     on_epoch: OnEpoch = lambda rung, epoch, loss: None,
     on_rung: OnRung = lambda card: None,
 ) -> tuple[dict[str, Any], ...]:
@@ -111,34 +114,59 @@ def distill(
         for name, budget in budgets.items()
         for seed in seeds
     ]  # fmt: skip
-    if not all([job.is_finished(rung) for rung in rungs]):
-        folder = job.folder / LABELS if labels is None else to_path("labels", labels)
-        rungs = _taught(rungs, teacher, data, job, folder, temperature, hard)
-    return train_rungs(job, rungs, data, processes, on_start, on_epoch, on_rung)
+    folder = job.folder / LABELS if labels is None else to_path("labels", labels)
+    most = max(rung.recipe.n_train or len(data) - n_validation for rung in rungs)  # also of those trained already
+    lesson = _Lesson(teacher, data, job, folder, most, temperature, hard)
+    return train_rungs(
+        job, rungs, data, processes, on_start, on_epoch, on_rung, label_flops=lesson.flops, prepare=lesson.taught
+    )
 
 
-def _taught(
-    rungs: Sequence[Rung], teacher: _Teacher, data: Dataset, job: Job, labels: Path, temperature: float, hard: float
-) -> list[Rung]:
-    """The rungs with their soft labels, and what these cost."""
-    ranks, n_validation = split_ranks(data), job.run["n_validation"]
-    most = max((rung.recipe.n_train or len(ranks) for rung in rungs), default=0)
-    labelled = training_rows(ranks, n_validation, min(most, len(ranks) - n_validation))
-    records = collect(
-        list(teacher.members), data.subset(np.flatnonzero(labelled)), draws=teacher.views, out=labels,
-        device=job.device, threads=1 if job.device == "cpu" else None, log_probs_dtype="float32", dtype="float32",
-        progress=False,
-        command=job.command,
-    )  # fmt: skip
-    soft = torch.full((len(ranks), records.n_classes), np.nan)
-    soft[torch.from_numpy(labelled)] = torch.from_numpy(mean_log_probs(records))
-    training = total([spent_on(model.card) for model in teacher.members])
-    out = []
-    for rung in rungs:
-        rows = training_rows(ranks, n_validation, rung.recipe.n_train)
-        spent = {"teachers": training, "labelling": _labelling(records, int(rows.sum()))}
-        out.append(replace(rung, teaching=Teaching(soft[torch.from_numpy(rows)], temperature, hard), spent=spent))
-    return out
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """What a teacher says of training images: of the ``most`` that any student takes, so that all share the Records."""
+
+    teacher: _Teacher
+    data: Dataset
+    job: Job
+    folder: Path
+    most: int
+    temperature: float
+    hard: float
+
+    def _rows(self, n_train: int | None) -> np.ndarray:
+        return training_rows(split_ranks(self.data), self.job.run["n_validation"], n_train)
+
+    def flops(self) -> float:
+        """Of all forwards for the labels."""
+        of_image = sum(measure_forward(model.module, model.input_size).flops for model in self.teacher.members)
+        return of_image * len(self.teacher.views) * self.most
+
+    def taught(self, rungs: Sequence[Rung]) -> list[Rung]:
+        """The rungs with their soft labels, and what these cost."""
+        labelled = self._rows(self.most)
+        records = self._collected(self.data.subset(np.flatnonzero(labelled)))
+        soft = torch.full((len(labelled), records.n_classes), np.nan)
+        soft[torch.from_numpy(labelled)] = torch.from_numpy(mean_log_probs(records))
+        training = total([spent_on(model.card) for model in self.teacher.members])
+        out = []
+        for rung in rungs:
+            rows = self._rows(rung.recipe.n_train)
+            spent = {"teachers": training, "labelling": _labelling(records, int(rows.sum()))}
+            teaching = Teaching(soft[torch.from_numpy(rows)], self.temperature, self.hard)
+            out.append(replace(rung, teaching=teaching, spent=spent))
+        return out
+
+    def _collected(self, images: Dataset) -> Records:
+        """The teacher's draws; of runs side by side that share them one collects, and the others wait for it."""
+        job = self.job
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder.parent / f".{self.folder.name}.lock"):
+            return collect(
+                list(self.teacher.members), images, draws=self.teacher.views, out=self.folder,
+                device=job.device, threads=1 if job.device == "cpu" else None,
+                log_probs_dtype="float32", dtype="float32", progress=False, command=job.command,
+            )  # fmt: skip
 
 
 def mean_log_probs(records: Records) -> np.ndarray:

@@ -9,9 +9,10 @@ from typing import Any
 
 from ttscale.data.dataset import Dataset
 from ttscale.errors import TtscaleError
+from ttscale.training.planned import OnStart
 from ttscale.training.recipe import Recipe, check_numbers
 from ttscale.training.rung import Rung
-from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_images, make_job, train_rungs
+from ttscale.training.rungs import OnEpoch, OnRung, check_images, make_job, train_rungs
 
 _NAME = re.compile(r"[^\W_][\w.]*")
 
@@ -28,7 +29,7 @@ def train_ladder(
     processes: int = 1,
     device: str = "cpu",
     command: str | None = None,
-    on_start: OnStart = lambda flops: None,
+    on_start: OnStart = lambda planned: None,
     on_epoch: OnEpoch = lambda rung, epoch, loss: None,
     on_rung: OnRung = lambda card: None,
 ) -> tuple[dict[str, Any], ...]:
@@ -52,13 +53,14 @@ def train_ladder(
         processes: rungs trained at a time, one CPU thread each.
         device: of the training: ``"cpu"``, ``"cuda"``, or ``"auto"`` (CUDA where there is one).
         command: the command line, kept in the cards.
-        on_start: told the training FLOPs of each rung that is to be trained, by name.
+        on_start: told, before anything is trained, the FLOPs of each rung and the seconds that all may take.
         on_epoch: told the rung, its finished epochs and the mean training loss of the last one.
         on_rung: told the card of each rung as it is finished.
 
     Raises:
         TtscaleError: unusable arguments, no such device, fewer images than ``n_validation`` plus one batch, images of
-            unequal shapes, or rungs in ``out`` (finished or begun) of other data, another split or another recipe.
+            unequal shapes, rungs in ``out`` (finished or begun) of other data, another split or another recipe, or ones
+            that another live run is training there.
     """
     job = make_job(
         data, out, n_validation=n_validation, image_size=image_size, processes=processes, device=device, command=command

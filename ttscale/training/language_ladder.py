@@ -24,11 +24,13 @@ from ttscale.errors import TtscaleError, unknown_name
 from ttscale.models.hf_models import CARD_FILE, quietly
 from ttscale.records.files import write_json
 from ttscale.training.checkpoint import Checkpoint, refuse_another_run
+from ttscale.training.claims import claimed
 from ttscale.training.language_batches import Batch, pack
-from ttscale.training.language_loop import fit_language_model, flops_of_step, validation_loss
+from ttscale.training.language_loop import fit_language_model, flops_of_step, one_step, validation_loss
 from ttscale.training.language_model import character_tokenizer, small_llama
 from ttscale.training.language_recipe import SIZES, LanguageRecipe, LanguageSize, check_language_recipe, check_size
 from ttscale.training.loop import one_thread
+from ttscale.training.planned import OnStart, Planned, step_seconds, wall_seconds
 from ttscale.training.pool import train_all
 from ttscale.training.recipe import check_number, check_numbers
 from ttscale.training.rung import COUNTED
@@ -71,7 +73,7 @@ def train_language_ladder(
     processes: int = 1,
     device: str = "cpu",
     command: str | None = None,
-    on_start: Callable[[Mapping[str, float]], None] = lambda flops: None,
+    on_start: OnStart = lambda planned: None,
     on_step: Callable[[LanguageRung, int, int, float], None] = lambda rung, step, steps, loss: None,
     on_rung: Callable[[dict[str, Any]], None] = lambda card: None,
 ) -> tuple[dict[str, Any], ...]:
@@ -93,13 +95,13 @@ def train_language_ladder(
         processes: rungs trained at a time, one CPU thread each.
         device: of the training: ``"cpu"``, ``"cuda"``, or ``"auto"`` (CUDA where there is one).
         command: the command line, kept in the cards.
-        on_start: told about the training FLOPs of each rung that is to be trained, by name.
+        on_start: told, before anything is trained, the FLOPs of each rung and the seconds that all may take.
         on_step: told the rung, its finished steps, all its steps and the last one's loss: now and then, and at the end.
         on_rung: told the card of each rung as it is finished.
 
     Raises:
         TtscaleError: unusable arguments, no such device, ``transformers`` is missing, or rungs in ``out`` (finished or
-            begun) of other families, sizes or another recipe.
+            begun) of other families, sizes or another recipe, or that another live run is training there.
     """
     recipe = LanguageRecipe() if recipe is None else recipe
     check_language_recipe(recipe)
@@ -108,11 +110,10 @@ def train_language_ladder(
     job = _Job(to_path("out", out), check_families(families), recipe, str(pick_device(device)), command)
     rungs = [LanguageRung(name, shape, n, seed) for name, shape in shapes.items() for n in tokens for seed in seeds]
     by_cost = sorted(rungs, key=lambda rung: (seeds.index(rung.seed), rung.shape.n_matrix * rung.tokens))
-    missing = [rung for rung in by_cost if not job.is_finished(rung)]
-    if missing:
-        job.folder.mkdir(parents=True, exist_ok=True)
-        on_start({rung.name: job.planned_flops(rung) for rung in missing})
-        train_all(job.train, {rung.name: rung for rung in missing}, processes, on_step, on_rung)
+    with claimed(job.folder, by_cost, job.is_finished) as missing:
+        if missing:
+            on_start(job.planned(missing, processes))
+            train_all(job.train, {rung.name: rung for rung in missing}, processes, on_step, on_rung)
     return tuple(job.card(rung) for rung in rungs)
 
 
@@ -169,12 +170,24 @@ class _Job:
         self.checkpoint(rung).read()
         return False
 
-    def planned_flops(self, rung: LanguageRung) -> float:
-        """Training FLOPs that it will take."""
-        with torch.device("meta"):
+    def planned(self, rungs: Sequence[LanguageRung], processes: int) -> Planned:
+        """What training them will take."""
+        step = {rung.size: self._step_seconds(rung) for rung in {rung.size: rung for rung in rungs}.values()}
+        alone = {rung.name: step[rung.size] * count_steps(rung.tokens, self.recipe) for rung in rungs}
+        return Planned({rung.name: self._planned_flops(rung) for rung in rungs}, wall_seconds(alone, processes))
+
+    def _planned_flops(self, rung: LanguageRung) -> float:
+        meta = torch.device("meta")
+        with meta:
             module = small_llama(rung.shape, self.tokenizer, context=self.recipe.context, seed=rung.seed).train()
-        batch = self._packed(training_lines(rung.seed, 0, self.families)).to(torch.device("meta"))
-        return flops_of_step(module, batch) * count_steps(rung.tokens, self.recipe)
+        return flops_of_step(module, self._first_batch(rung).to(meta)) * count_steps(rung.tokens, self.recipe)
+
+    def _step_seconds(self, rung: LanguageRung) -> float:
+        module = small_llama(rung.shape, self.tokenizer, context=self.recipe.context, seed=rung.seed)
+        return step_seconds(one_step(module, self._first_batch(rung), torch.device(self.device)), self.device)
+
+    def _first_batch(self, rung: LanguageRung) -> Batch:
+        return self._packed(training_lines(rung.seed, 0, self.families))
 
     def train(self, rung: LanguageRung, tell: Callable[[int, int, float], None]) -> dict[str, Any]:
         """Train a rung and write its folder; returns its card.
@@ -189,7 +202,7 @@ class _Job:
         steps, device = count_steps(rung.tokens, self.recipe), torch.device(self.device)
         module = small_llama(rung.shape, self.tokenizer, context=self.recipe.context, seed=rung.seed)
         checkpoint = self.checkpoint(rung)
-        learning_rate = self.recipe.rate(rung.shape)
+        learning_rate = self.recipe.rate(rung.shape, rung.tokens)
         done = fit_language_model(
             module,
             lambda step: self._packed(training_lines(rung.seed, step, self.families)),

@@ -91,6 +91,22 @@ def fit_language_model(
     return LanguageTraining(step_flops, steps, tokens_seen, step_flops * steps, seconds)
 
 
+def one_step(module: nn.Module, batch: Batch, device: torch.device) -> Callable[[], float]:
+    """What does a training step on a batch, and returns its loss: to be timed."""
+    module.to(device).train()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.0)
+
+    def step() -> float:
+        loss = solution_loss(module, batch.to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
 def solution_loss(module: nn.Module, batch: Batch) -> Tensor:
     """Mean cross-entropy, in nats, of the tokens of the solutions."""
     logits = module(

@@ -1,8 +1,11 @@
 """How the language models of a ladder are built and trained, apart from their seed and their tokens.
 
-The recipe was chosen by the loss on fresh validation lines after 1,000,000 tokens of seed 0. Peak learning rates: .02
-before .04 at width 24, .01 before .02 at width 48, .005 before .008 at width 96, so that a rate goes as 1 / width; 16
-rows before 32; a weight decay of .1 before .01.
+The recipe was chosen by the loss on fresh validation lines. Peak learning rates after 1,000,000 tokens: .02 before .04
+and .01 at width 24, .01 before .02 at width 48 and .005 before .008 at width 96, where half of that is little better;
+so a rate goes as 1 / width. 16 rows before 32; a weight decay of .1 before .01. Longer runs want lower rates: after
+9,000,000 tokens half leaves a loss of .10 and not .32 at width 24, of .01 and not .06 to .10 at width 36; after three
+million it halves the loss at width 96; a quarter was worse wherever it was tried. So a rate goes nearly as one over the cube
+root of the tokens. The losses are in ``results/tradeoff_language/recipes.json``.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from ttscale.data.worked_arithmetic import LONGEST_LINE
 from ttscale.errors import TtscaleError
 from ttscale.training.recipe import RANGES, Ranges, check_ranges, is_integer
 
-REFERENCE_WIDTH = 48
+REFERENCE_WIDTH, REFERENCE_TOKENS = 48, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class LanguageRecipe:
     Attributes:
         rows: of a batch.
         context: tokens of a row, which is filled with whole lines; it is the context of the model as well.
-        learning_rate: peak of the schedule at a width of 48; other widths have 48 / width times it.
+        learning_rate: peak of the schedule at a width of 48 and 1,000,000 tokens; other widths have 48 / width of it.
+        token_exponent: other budgets have (1,000,000 / tokens) to this power times it, in [0, 1).
         warmup: share of the steps in [0, 1).
         weight_decay: on matrices.
         beta2: of AdamW, in [0, 1); its first beta is 0.9.
@@ -63,14 +67,16 @@ class LanguageRecipe:
     rows: int = 16
     context: int = 64
     learning_rate: float = 0.01
+    token_exponent: float = 0.33
     warmup: float = 0.1
     weight_decay: float = 0.1
     beta2: float = 0.98
     clip: float = 1.0
 
-    def rate(self, size: LanguageSize) -> float:
-        """Peak of the learning rate for a size."""
-        return self.learning_rate * REFERENCE_WIDTH / size.width
+    def rate(self, size: LanguageSize, tokens: int) -> float:
+        """Peak of the learning rate for a size and a budget."""
+        slower = (REFERENCE_TOKENS / tokens) ** self.token_exponent
+        return self.learning_rate * REFERENCE_WIDTH / size.width * slower
 
 
 def check_language_recipe(recipe: LanguageRecipe) -> None:
@@ -90,6 +96,7 @@ _RANGES: Ranges = {
     "rows": (lambda v: is_integer(v, 1), "an integer of at least 1"),
     "context": (lambda v: is_integer(v, LONGEST_LINE), f"an integer of at least {LONGEST_LINE}, the longest line"),
     "learning_rate": RANGES["learning_rate"],
+    "token_exponent": RANGES["warmup"],
     "warmup": RANGES["warmup"],
     "weight_decay": RANGES["weight_decay"],
     "beta2": RANGES["warmup"],

@@ -179,6 +179,23 @@ def step_flops(module: nn.Module, shape: Sequence[int]) -> float:
     return float(counter.get_total_flops())
 
 
+def one_step(module: nn.Module, shape: Sequence[int], device: torch.device) -> Callable[[], float]:
+    """What does a training step on a batch of this shape, of no images, and returns its loss: to be timed."""
+    module.to(device).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.0, momentum=0.9, nesterov=True)
+    images = torch.zeros(tuple(shape), device=device).contiguous(memory_format=torch.channels_last)
+    labels = torch.zeros(shape[0], dtype=torch.long, device=device)
+
+    def step() -> float:
+        loss = nn.functional.cross_entropy(module(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
 def _restore(checkpoint: Checkpoint | None, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
     """(epochs done, seconds spent) of the run in ``checkpoint``, its state put into module and optimizer."""
     state = checkpoint.read() if checkpoint is not None else None

@@ -20,7 +20,8 @@ from ttscale.models.zoo import read_card
 from ttscale.records.files import write_atomic, write_json
 from ttscale.training.checkpoint import Checkpoint, refuse_another_run
 from ttscale.training.images import Split
-from ttscale.training.loop import accuracy, fit_classifier, one_thread, step_flops
+from ttscale.training.loop import accuracy, fit_classifier, one_step, one_thread, step_flops
+from ttscale.training.planned import step_seconds
 from ttscale.training.recipe import Recipe
 from ttscale.training.teaching import Teaching
 
@@ -80,14 +81,22 @@ class Rung:
     def architecture(self, split: Split) -> dict[str, int]:
         return {"width": self.width, "n_classes": split.n_classes, "in_channels": split.shape[0]}
 
+    def n_steps(self, split: Split) -> int:
+        """Of its whole training."""
+        n_images = len(split.ranks) - split.n_validation if self.recipe.n_train is None else self.recipe.n_train
+        return n_images // self.recipe.batch_size * self.recipe.epochs
+
     def planned_flops(self, split: Split) -> float:
         """Training FLOPs that it will take itself."""
-        recipe = self.recipe
-        images = len(split.ranks) - split.n_validation if recipe.n_train is None else recipe.n_train
         with torch.device("meta"):
             module = resnet8(**self.architecture(split))
-        steps = images // recipe.batch_size * recipe.epochs
-        return step_flops(module, (recipe.batch_size, *split.shape)) * steps
+        return step_flops(module, (self.recipe.batch_size, *split.shape)) * self.n_steps(split)
+
+    def step_seconds(self, split: Split, device: str) -> float:
+        """Seconds that a step of its training takes on the device."""
+        with torch.random.fork_rng(devices=[]):
+            module = resnet8(**self.architecture(split))
+        return step_seconds(one_step(module, (self.recipe.batch_size, *split.shape), torch.device(device)), device)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,12 +11,13 @@ from ttscale.collecting.environment import pick_device
 from ttscale.data.dataset import Dataset
 from ttscale.data.paths import to_path
 from ttscale.errors import TtscaleError
-from ttscale.training.images import count_classes, load_split, sides
+from ttscale.training.claims import claimed
+from ttscale.training.images import Split, count_classes, load_split, sides
+from ttscale.training.planned import OnStart, Planned, wall_seconds
 from ttscale.training.pool import train_all
 from ttscale.training.recipe import Recipe, check_number, check_recipe
 from ttscale.training.rung import Job, Rung
 
-OnStart = Callable[[Mapping[str, float]], None]
 OnEpoch = Callable[[Rung, int, float], None]
 OnRung = Callable[[dict[str, Any]], None]
 
@@ -50,24 +51,44 @@ def train_rungs(
     rungs: Sequence[Rung],
     data: Dataset,
     processes: int,
-    on_start: OnStart = lambda flops: None,
+    on_start: OnStart = lambda planned: None,
     on_epoch: OnEpoch = lambda rung, epoch, loss: None,
     on_rung: OnRung = lambda card: None,
+    *,
+    label_flops: Callable[[], float] = lambda: 0.0,
+    prepare: Callable[[list[Rung]], list[Rung]] = lambda rungs: rungs,
 ) -> tuple[dict[str, Any], ...]:
     """Train every rung that the folder does not hold yet; returns the cards of all, in their order.
 
+    Args:
+        label_flops: gives those of ``prepare``, which are told with the rest before anything is done.
+        prepare: given the rungs that are to be trained; returns them with what only these need, as a teacher's labels.
+
     Raises:
-        TtscaleError: what :func:`ttscale.training.images.load_split` raises, or rungs in the folder of another run.
+        TtscaleError: what :func:`ttscale.training.images.load_split` and :func:`ttscale.training.claims.claimed`
+            raise, or rungs in the folder of another run.
     """
-    missing = [rung for rung in rungs if not job.is_finished(rung)]
-    if missing:
-        job.folder.mkdir(parents=True, exist_ok=True)
-        split = load_split(data, job.run["n_validation"], job.run.get("image_size"))
-        flops = {rung.name: rung.planned_flops(split) for rung in missing}
-        on_start(flops)
-        order = sorted(missing, key=lambda rung: -flops[rung.name]) if processes > 1 else missing
-        train_all(partial(job.train, split), {rung.name: rung for rung in order}, processes, on_epoch, on_rung)
+    with claimed(job.folder, rungs, job.is_finished) as missing:
+        if missing:
+            split = load_split(data, job.run["n_validation"], job.run.get("image_size"))
+            planned = _planned(job, missing, split, processes, label_flops())
+            on_start(planned)
+            order = prepare(missing)
+            if processes > 1:
+                order = sorted(order, key=lambda rung: -planned.flops[rung.name])
+            train_all(partial(job.train, split), {rung.name: rung for rung in order}, processes, on_epoch, on_rung)
     return tuple(json.loads((job.folder / f"{rung.name}.json").read_text()) for rung in rungs)
+
+
+def _planned(job: Job, rungs: Sequence[Rung], split: Split, processes: int, label_flops: float) -> Planned:
+    """Their FLOPs and seconds; a teacher's forwards are taken to be as many FLOPs a second as the training."""
+    flops = {rung.name: rung.planned_flops(split) for rung in rungs}
+    alike = {(rung.width, rung.recipe.batch_size): rung for rung in rungs}
+    step = {key: rung.step_seconds(split, job.device) for key, rung in alike.items()}
+    alone = {rung.name: step[rung.width, rung.recipe.batch_size] * rung.n_steps(split) for rung in rungs}
+    trained = sum(flops.values())
+    labelled = sum(alone.values()) * label_flops / trained if trained else 0.0
+    return Planned(flops, wall_seconds(alone, processes) + labelled, label_flops)
 
 
 def check_data(data: Dataset) -> None:

@@ -19,9 +19,11 @@ from ttscale.errors import TtscaleError
 from ttscale.models.model import Model
 from ttscale.models.soup import soup
 from ttscale.models.zoo import read_card
+from ttscale.training.claims import claimed
 from ttscale.training.images import Split, load_split, split_ranks, training_rows
 from ttscale.training.loop import accuracy
 from ttscale.training.members import load_member, trained_members
+from ttscale.training.planned import OnStart
 from ttscale.training.recipe import Recipe, check_numbers
 from ttscale.training.rung import (
     Job,
@@ -34,7 +36,7 @@ from ttscale.training.rung import (
     training_facts,
     write_member,
 )
-from ttscale.training.rungs import OnEpoch, OnRung, OnStart, check_data, check_images, make_job, train_rungs
+from ttscale.training.rungs import OnEpoch, OnRung, check_data, check_images, make_job, train_rungs
 
 TUNED = "tuned"  # folder of the fine-tuned models
 TUNING = Recipe(epochs=4, learning_rate=0.01)
@@ -52,7 +54,7 @@ def train_soups(
     processes: int = 1,
     device: str = "cpu",
     command: str | None = None,
-    on_start: OnStart = lambda flops: None,
+    on_start: OnStart = lambda planned: None,
     on_epoch: OnEpoch = lambda rung, epoch, loss: None,
     on_rung: OnRung = lambda card: None,
 ) -> tuple[dict[str, Any], ...]:
@@ -72,7 +74,8 @@ def train_soups(
 
     Raises:
         TtscaleError: unusable arguments, starts that are no ResNet-8 of ``ttscale train``, that were trained on images
-            which are for validation here, are of one name or of other classes, or models in ``out`` of another run.
+            which are for validation here, are of one name or of other classes, models in ``out`` of another run, or
+            ones that another live run is making there.
     """
     check_data(data)
     recipe = TUNING if recipe is None else recipe
@@ -88,11 +91,13 @@ def train_soups(
     check_images(recipe, len(data) - n_validation)
     rungs = [_rung(start, seed, recipe) for start in trained for seed in seeds]
     plans = [Rung(_name(start, seeds), "", "", 0, 0, recipe, run=_run(start, seeds)) for start in trained]
-    if not all([job.is_finished(plan) for plan in plans]):
-        train_rungs(tuning, rungs, data, processes, on_start, on_epoch, on_rung)
-        rows = training_rows(split_ranks(data), n_validation, recipe.n_train)
-        images, split = data.subset(np.flatnonzero(rows)), load_split(data, n_validation, size)
-        for start, plan in zip(trained, plans, strict=True):
+    with claimed(job.folder, plans, job.is_finished) as missing:
+        if missing:
+            train_rungs(tuning, rungs, data, processes, on_start, on_epoch, on_rung)
+            rows = training_rows(split_ranks(data), n_validation, recipe.n_train)
+            images, split = data.subset(np.flatnonzero(rows)), load_split(data, n_validation, size)
+        for plan in missing:
+            start = trained[plans.index(plan)]
             names = [rung.name for rung in rungs if rung.run == _start_of(start)]
             tuned = [load_member("starts", f"zoo:{tuning.folder}/{name}") for name in names]
             _mix(job, plan, start, tuned, images, split)

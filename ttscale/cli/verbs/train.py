@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -18,7 +19,11 @@ from ttscale.cli.verbs.collect import load_images
 from ttscale.data.dataset import Dataset
 from ttscale.training.plans import train
 
+if TYPE_CHECKING:
+    from ttscale.training.planned import Planned
+
 _SETTINGS = ("widths", "seeds", "n_validation", "image_size")  # null leaves them to what is trained
+_LABELS = ""  # stands for a teacher's labels, beside the names of models
 
 
 def run(config: TrainConfig, job: Job) -> None:
@@ -59,14 +64,19 @@ class _Told:
         if self._flops:
             self._bar.stop()
 
-    def start(self, flops: Mapping[str, float]) -> None:
-        say(f"{len(flops)} model{'' if len(flops) == 1 else 's'} to train, {sum(flops.values()):.3g} FLOPs in all")
-        self._flops, self._began = dict(flops), time.perf_counter()
+    def start(self, planned: Planned) -> None:
+        n, labels = len(planned.flops), f" with {planned.label_flops:.3g} for a teacher's labels"
+        say(
+            f"{n} model{'' if n == 1 else 's'} to train, {planned.total:.3g} FLOPs in all"
+            f"{labels if planned.label_flops else ''}, about {timedelta(seconds=math.ceil(planned.seconds))} here"
+        )
+        self._flops, self._began = {_LABELS: planned.label_flops, **planned.flops}, time.perf_counter()
         self._bar.start()
-        self._task = self._bar.add_task("train", total=sum(flops.values()), left="")
+        first = "a teacher's labels" if planned.label_flops else "train"
+        self._task = self._bar.add_task(first, total=planned.total, left="")
 
     def share(self, name: str, share: float, loss: float) -> None:
-        self._shares[name] = share
+        self._shares |= {_LABELS: 1.0, name: share}  # models are trained once there are labels
         self._bar.update(self._task, completed=self._spent(), description=f"{name} loss {loss:.3f}", left=self._left())
 
     def done(self, card: Mapping[str, Any]) -> None:

@@ -30,6 +30,16 @@ def training_cost(row: Mapping[str, Any]) -> Cell:
     return known(words.flops(row.get("train_flops")), NO_TRAINING)
 
 
+def ten_x_training(row: Mapping[str, Any], reason: str) -> Cell:
+    """What ten times the training equals, of an exchange; ``reason`` stands for it where that has no rate.
+
+    JSON has no infinity: of a rate that is known, nothing means that it is beyond what a number holds.
+    """
+    if is_number((row.get("rate") or {}).get("value")) and not is_number(row.get("ten_x_training_equals")):
+        return "more than 10³⁰⁸×"
+    return known(words.times(row.get("ten_x_training_equals")), reason)
+
+
 def accuracy(row: Mapping[str, Any]) -> Cell:
     return known(words.percent_interval(row), "it was not measured")
 

@@ -9,6 +9,7 @@ from ttscale.reporting import words
 from ttscale.reporting.markup import Cell, Markup, Missing, fold, joined, known, paragraph, table
 from ttscale.reporting.series import Series
 from ttscale.reporting.words import is_number
+from ttscale.scaling.fits.stacking import STACKED
 
 _HEADS = (
     "Curve", "Law", "Status", "Parameters, with intervals", "R²", "Fit error", "Back-test error", "Of the gain",
@@ -73,9 +74,9 @@ def _named(curve: str, of: str) -> str:
 
 
 def _by_rank(fit: Mapping[str, Any]) -> tuple[bool, float]:
-    """The average last."""
+    """The average of laws last."""
     rank = fit.get("rank")
-    return bool(fit.get("weights")), rank if is_number(rank) else float("inf")
+    return fit["law"] == STACKED, rank if is_number(rank) else float("inf")
 
 
 def _row(name: str, fit: Mapping[str, Any]) -> list[Cell]:
@@ -114,7 +115,7 @@ def _every_row(name: str, fit: Mapping[str, Any]) -> list[Cell]:
 
 
 def _unranked(fit: Mapping[str, Any]) -> str:
-    return "an average of those that are ranked" if fit.get("weights") else "too few budgets for a back-test"
+    return "an average of those that are ranked" if fit["law"] == STACKED else "too few budgets for a back-test"
 
 
 def _status(fit: Mapping[str, Any]) -> str:

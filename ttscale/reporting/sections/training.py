@@ -14,6 +14,7 @@ from ttscale.reporting.sections.cells import (
     cost,
     detectable,
     parameters,
+    ten_x_training,
     training_cost,
 )
 from ttscale.reporting.series import Series
@@ -130,7 +131,7 @@ def _exchange_row(series: Series, row: Mapping[str, Any]) -> list[Cell]:
         known(words.times(row.get("train_ratio")), reason),
         known(words.times(row.get("test_ratio")), reason),
         known(words.number_interval(row.get("rate") or {}), reason),
-        known(words.times(row.get("ten_x_training_equals")), reason),
+        ten_x_training(row, reason),
         known(words.percent(row.get("share_crossing"), 0), _NOTHING),
         known(words.points_interval(row.get("gap") or {}), _NOTHING),
     ]

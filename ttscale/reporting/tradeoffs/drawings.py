@@ -56,7 +56,8 @@ FIGURES: dict[str, tuple[Callable[..., Figure | None], str, str]] = {
     ),
     "families": (
         reference_families,
-        "Published models, one mark a family, and what was measured on the scale of their benchmark: the published "
+        "Published models, one mark a family, joined where they were trained by one recipe, and what was measured on "
+        "the scale of their benchmark: the published "
         "accuracy of the same model plus the measured gain, with {level} intervals.",
         "Line chart of accuracy against test FLOPs of published families and measured strategies.",
     ),

@@ -1,4 +1,7 @@
-"""Published models, with what was measured laid on them."""
+"""Published models, with what was measured laid on them.
+
+A line joins the models of one family that were trained by one recipe: between recipes there is nothing to follow.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ from ttscale.reporting.words import clean, is_number
 
 _DASHES = (0.0, (2.4, 1.4))
 _MARKS = "osD^vPXp*<>"
+Families = dict[str, dict[str, list[Point]]]  # points by family and recipe, by increasing test FLOPs
 _PLACES = ((1.0, 0.0), (0.8, -0.8), (0.8, 0.8), (0.0, 1.2), (0.0, -1.2))
 
 
 def reference_families(summary: Row, *, narrow: bool = False) -> Figure | None:
-    """Accuracy against test FLOPs: a line a published family, and the measured strategies on the same scale.
+    """Accuracy against test FLOPs: a mark a published family, a line for each recipe of its training, and the measured
+    strategies on the same scale.
 
     Returns:
         None without published accuracies, or where those measured may not be compared with them.
@@ -41,15 +46,17 @@ def reference_families(summary: Row, *, narrow: bool = False) -> Figure | None:
         key = key_height(entries, narrow=narrow)
         figure, ax = one_panel(narrow=narrow, key=key, height=5.6)
         flops_axis(ax)
-        points = [point for some in (*families.values(), *(p for _, p in laid.values())) for point in some]
+        lines = [some for recipes in families.values() for some in recipes.values()]
+        points = [point for some in (*lines, *(p for _, p in laid.values())) for point in some]
         x, y = [p[0] for p in points], [v for p in points for v in p[1:] if v is not None]
         ax.set(xlim=(min(x) / 1.6, max(x) * 2.6), ylim=(min(y) - 0.012, min(max(y) + 0.012, 1.0)))
         percent_axis(ax)
-        for mark, some in zip(_MARKS, families.values(), strict=False):
-            ax.plot(
-                [p[0] for p in some], [p[1] for p in some], color=colour["muted"], linewidth=1.0, linestyle=_DASHES,
-                marker=mark, markersize=4.6, markerfacecolor=colour["surface"], zorder=2,
-            )  # fmt: skip
+        for mark, recipes in zip(_MARKS, families.values(), strict=False):
+            for some in recipes.values():
+                ax.plot(
+                    [p[0] for p in some], [p[1] for p in some], color=colour["muted"], linewidth=1.0,
+                    linestyle=_DASHES, marker=mark, markersize=4.6, markerfacecolor=colour["surface"], zorder=2,
+                )  # fmt: skip
         for rung, some in laid.values():
             own = colour[grid.role_of(rung)]
             draw_band(ax, some, own, 0.12)
@@ -62,12 +69,17 @@ def reference_families(summary: Row, *, narrow: bool = False) -> Figure | None:
     return figure
 
 
-def _families(models: Sequence[Row]) -> dict[str, list[Point]]:
-    out: dict[str, list[Point]] = {}
+def _families(models: Sequence[Row]) -> Families:
+    """By family and recipe; the summary of an older version tells no recipes."""
+    out: Families = {}
     for one in models:
         if is_number(one["accuracy"]) and is_number(one["test_flops"]):
-            out.setdefault(one["family"], []).append((one["test_flops"], one["accuracy"], None, None))
-    return {family: sorted(points) for family, points in out.items()}
+            some = out.setdefault(one["family"], {}).setdefault(one.get("recipe", ""), [])
+            some.append((one["test_flops"], one["accuracy"], None, None))
+    for recipes in out.values():
+        for some in recipes.values():
+            some.sort()
+    return out
 
 
 def _laid(rows: Sequence[Row]) -> dict[str, tuple[str, list[Point]]]:
@@ -82,7 +94,7 @@ def _laid(rows: Sequence[Row]) -> dict[str, tuple[str, list[Point]]]:
     return out
 
 
-def _entries(families: Mapping[str, Sequence[Point]], colour: Mapping[str, str]) -> list[Entry]:
+def _entries(families: Families, colour: Mapping[str, str]) -> list[Entry]:
     look: dict[str, Any] = {"color": colour["muted"], "linewidth": 1.0, "linestyle": _DASHES, "markersize": 4.6}
     return [
         (Line2D([], [], marker=mark, markerfacecolor=colour["surface"], **look), clean(family, 24))
@@ -91,11 +103,11 @@ def _entries(families: Mapping[str, Sequence[Point]], colour: Mapping[str, str])
 
 
 def _write_labels(
-    ax: Axes, grid: Grid, families: Mapping[str, Sequence[Point]], laid: Mapping[str, tuple[str, list[Point]]],
-    colour: Mapping[str, str],
+    ax: Axes, grid: Grid, families: Families, laid: Mapping[str, tuple[str, list[Point]]], colour: Mapping[str, str],
 ) -> None:  # fmt: skip
     labels, named = Labels(ax), set()
-    for some in (*families.values(), *(points for _, points in laid.values())):
+    lines = [some for recipes in families.values() for some in recipes.values()]
+    for some in (*lines, *(points for _, points in laid.values())):
         labels.avoid_line([p[0] for p in some], [p[1] for p in some])
     for rung, some in laid.values():
         if rung not in named:
@@ -104,3 +116,18 @@ def _write_labels(
                 grid.short(grid.by_name[rung]["size"]), some[0][0], some[0][1], color=colour[grid.role_of(rung)],
                 fontweight="bold", distance=8, zorder=9, always=True,
             )  # fmt: skip
+    for x, y, *_ in (point for some in lines for point in some):
+        labels.avoid_point(x, y, 2.5)
+    ends = [(recipe, some[-1]) for recipes in families.values() for recipe, some in recipes.items() if recipe]
+    for recipe, (x, y, *_) in ends:
+        labels.put(
+            clean(recipe, 24),
+            x,
+            y,
+            color=colour["muted"],
+            fontsize=8.0,
+            distance=7,
+            zorder=8,
+            places=_PLACES,
+            always=True,
+        )

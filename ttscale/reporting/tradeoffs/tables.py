@@ -7,9 +7,18 @@ from typing import Any
 
 from ttscale.reporting import words
 from ttscale.reporting.markup import Cell, Markup, Missing, bullets, fold, joined, known, paragraph, table
-from ttscale.reporting.sections.cells import NO_FLOPS, NO_TRAINING, NOT_RECORDED, cost, parameters, training_cost
+from ttscale.reporting.sections.cells import (
+    NO_FLOPS,
+    NO_TRAINING,
+    NOT_RECORDED,
+    cost,
+    parameters,
+    ten_x_training,
+    training_cost,
+)
 from ttscale.reporting.tradeoffs.grid import Row
 from ttscale.reporting.words import is_number
+from ttscale.scaling.surfaces.quantity import QUANTITIES
 
 _LADDER = (
     "Rung", "Budget", "Epochs", "Seeds", "Parameters", "FLOPs per item",
@@ -35,6 +44,7 @@ _LIVES = (
 _CEILINGS = ("Rung", "Accuracy of draws without end, by the law", "Where the vote ends", "Doubling stops paying at",
              "What that doubling bought, points")  # fmt: skip
 _CELLS = ("Law", "Left out", "Points", "Missed by, points", "Relative error", "Bias", "Where")
+_TRIED = ("Law", "Of", "Formula", "Status", "Relative error in cells left out")
 _UNSURE = "the law says nothing sure of it"
 _NO_LIMIT = "the law has none but its floor, by its form alone"
 _NO_VOTE = "views and members have no such limit of their own"
@@ -138,7 +148,9 @@ def _rate(law: Row, one: Row) -> list[Cell]:
 
 def _ten_x(one: Row) -> Cell:
     """Ten times the training as test compute, where the draws that were measured span so much."""
-    if is_number(one["ten_x"]["value"]) and is_number(one["test_span"]) and one["ten_x"]["value"] > one["test_span"]:
+    value, span = one["ten_x"]["value"], one["test_span"]
+    beyond = is_number(one["slope"]["value"]) and not is_number(value)  # what a number holds: JSON has no infinity
+    if beyond or (is_number(value) and is_number(span) and value > span):
         return Missing(_STEEP)
     return known(words.number_interval(one["ten_x"]), _NO_RATE)
 
@@ -163,7 +175,7 @@ def measured_rates(exchange: Sequence[Row], axis_words: str) -> Markup:
             f"{words.clean(one['small'], 40)} to {words.clean(one['big'], 40)}", words.clean(one["curve"], 60),
             known(words.times(one["train_ratio"]), NO_TRAINING), known(words.times(one["test_ratio"]), NO_FLOPS),
             known(words.number_interval(one["rate"]), "too little difference in training, or none"),
-            known(words.times(one["ten_x_training_equals"]), "no rate"),
+            ten_x_training(one, "no rate"),
             known(words.percent(one["share_crossing"], 0), NOT_RECORDED),
             known(words.points_interval(one["gap"]), "nothing to compare"),
         ]
@@ -265,7 +277,7 @@ def laws(rows: Sequence[Row]) -> Markup:
         ]
         candidates: list[list[Cell]] = [
             [
-                words.clean(one["law"].replace("_", " "), 40), words.clean(one["formula"], 80),
+                words.clean(one["law"].replace("_", " "), 40), _quantity(one), words.clean(one["formula"], 80),
                 words.clean(one["status"].replace("_", " "), 40),
                 known(words.percent(one["backtest_rmse"]), "no cell could be left out"),
             ]
@@ -274,16 +286,20 @@ def laws(rows: Sequence[Row]) -> Markup:
         formula = joined([Markup("<code>"), words.clean(surface["formula"], 120), Markup("</code>")])
         heading = joined([Markup("<h3>"), words.clean(law["names"], 80), Markup("</h3>\n")])
         said = joined([
-            "The error" if surface["quantity"] == "error" else "−ln(accuracy)", " follows ", formula,
+            words.capital(_quantity(surface)), " follows ", formula,
             f": {words.clean(surface['purpose'], 200)}. Fit: {words.clean(surface['status'].replace('_', ' '), 40)}.",
         ])  # fmt: skip
         tables = joined([
             table("Parameters", ("Parameter", "Value with interval"), params, tight=True),
-            table("Laws tried, best back-test first", ("Law", "Formula", "Status", "Relative error in cells left out"),
-                  candidates, text_columns=3) if candidates else "",
+            table("Laws tried, best back-test first", _TRIED, candidates, text_columns=4) if candidates else "",
         ])  # fmt: skip
         parts += [heading, paragraph(said), fold("Its parameters, and the other laws", tables)]
     return joined(parts)
+
+
+def _quantity(row: Row) -> str:
+    """What a law says, in words; a name of another version as it is."""
+    return words.clean(QUANTITIES.get(row["quantity"], row["quantity"]), 40)
 
 
 def held_out(rows: Sequence[Row]) -> Markup:

@@ -231,9 +231,9 @@ def _lives(one: Lives) -> dict[str, Any]:
 def _reference(beside: Beside) -> dict[str, Any]:
     models = [
         {
-            "family": one.family, "name": one.name, "accuracy": one.accuracy, "test_flops": one.test_flops,
-            "train_flops": one.train_flops, "params": one.params, "distilled": one.distilled,
-            "estimate": one.estimate, "source": one.source,
+            "family": one.family, "name": one.name, "recipe": one.recipe, "accuracy": one.accuracy,
+            "test_flops": one.test_flops, "train_flops": one.train_flops, "params": one.params,
+            "distilled": one.distilled, "estimate": one.estimate, "source": one.source,
         }
         for one in beside.references
     ]  # fmt: skip

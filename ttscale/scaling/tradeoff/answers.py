@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ttscale.scaling.tradeoff.axes import AXES
-from ttscale.scaling.tradeoff.contours import Contour, contours, slice_contours
+from ttscale.scaling.tradeoff.contours import Contour, contours
 from ttscale.scaling.tradeoff.joint import Joint
 from ttscale.scaling.tradeoff.lifetime import Lifetime, best, cheapest
 
@@ -22,13 +22,11 @@ class Answers:
     Attributes:
         joint: its kind of strategy and axis of data.
         contours: the frontier of each error: the least test FLOPs at each training budget, over sizes.
-        slices: each error's line at every measured size, over the data.
         lifetimes: for each number of queries, at each error the cheapest way, and with each total the best.
     """
 
     joint: Joint
     contours: tuple[Contour, ...] = field(default=(), repr=False)
-    slices: tuple[Contour, ...] = field(default=(), repr=False)
     lifetimes: tuple[Lifetime, ...] = field(default=(), repr=False)
 
 
@@ -52,10 +50,9 @@ def answers_of(
     lines = contours(surface, costs, errors, warn=False)
     levels = [line.error for line in lines]
     targets = levels if errors is not None else levels[(len(levels) - 1) // 2 :][:1]
-    slices = slice_contours(surface, costs, levels, warn=False)
     unit = AXES[joint.axis]
     lives = [
         *(cheapest(surface, costs, q, error, unit=unit, warn=False) for error in targets for q in queries),
         *(best(surface, costs, q, total, unit=unit, warn=False) for total in total_flops for q in queries),
     ]
-    return Answers(joint, lines, slices, tuple(lives))
+    return Answers(joint, lines, tuple(lives))

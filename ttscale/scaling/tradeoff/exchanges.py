@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,6 @@ _UNITS = {
     "train_flops": ("training FLOPs", "training", "less training"),
     "n_params": ("parameters", "size", "less of parameters"),
 }
-_MOST = 300.0  # a power of ten that float64 can hold
 _ENOUGH_TRAINING = 1.5  # the ratio of training costs from which a sentence extrapolates to 10 × training
 
 
@@ -42,7 +42,7 @@ class Exchange:
             cross, or training is unknown.
         rate: exchange rate; NaN where it does not cross. In resamples that never cross it counts as +∞, so that the
             interval may have no upper limit.
-        ten_x_training_equals: 10^rate.
+        ten_x_training_equals: 10^rate; ∞ beyond what a number holds.
         gap: the small curve's accuracy at its best budget (cross-fitted) minus the big one's, as a fraction.
         break_even: from how many queries on the big one is the cheaper in all, its plain decision against the small
             one's first budget that is as accurate; None where the small one is never so with less training, or where
@@ -135,7 +135,7 @@ def _crossed(found: Exchange, reach: _Reach, big: Rung, option: Option, spent: n
         rate = Interval(float(value), float(low), float(high), curve.level, method)
     return replace(
         found, crosses=True, test_ratio=reach.cost / big.flops, train_ratio=float(ratios[reach.row]), rate=rate,
-        ten_x_training_equals=ten_x_training_equals(min(rate.value, _MOST)), break_even=_break_even(big, option, reach),
+        ten_x_training_equals=ten_x_training_equals(rate.value), break_even=_break_even(big, option, reach),
     )  # fmt: skip
 
 
@@ -170,7 +170,8 @@ def _exchange_words(e: Exchange, label: str, plainly: str, at_once: bool) -> str
     if e.train_ratio < _ENOUGH_TRAINING:
         return f"{head}, too little difference in {what} to speak of a rate; {share}."
     low, high = (ratio_words(ten_x_training_equals(rate)) for rate in (e.rate.low, e.rate.high))
+    costs = ratio_words(min(e.ten_x_training_equals, sys.float_info.max))  # ∞ is told as what it is: very many times
     return (
-        f"{head}: at this rate 10 × {less} costs {ratio_words(e.ten_x_training_equals)} the test compute "
+        f"{head}: at this rate 10 × {less} costs {costs} the test compute "
         f"({100 * e.rate.level:g}% interval {low} to {high}); {share}."
     )

@@ -26,7 +26,7 @@ from ttscale.errors import TtscaleError, unknown_name
 FAMILIES_FILE = Path(__file__).parents[2] / "reference" / "families.csv"
 SHIPPED = {"imagenet": "image", "language": "text"}  # names of parts of the shipped table, with their domain
 DOMAINS = ("image", "text")
-_WORDS = ("family", "name", "domain", "benchmark", "teacher", "note", "source")
+_WORDS = ("family", "name", "recipe", "domain", "benchmark", "teacher", "note", "source")
 _NUMBERS = (
     "classes", "accuracy", "params", "multiplied", "gmacs", "resolution", "train_resolution", "images", "epochs",
     "tokens",
@@ -42,7 +42,8 @@ class Reference:
     """A published model: one row of the table. Numbers that are not known are NaN.
 
     Attributes:
-        family, name: of the model; the name says the recipe where a family has several.
+        family, name: of the model. recipe: of its training, where a family has several; only models of one recipe are a
+            line in figures.
         domain: ``"image"`` or ``"text"``.
         benchmark: what its accuracy is of, ``"ImageNet-1k top-1"``; classes: how many this has.
         accuracy: published, as a fraction (the file has per cent); without any interval.
@@ -58,6 +59,7 @@ class Reference:
     name: str
     domain: str
     source: str
+    recipe: str = ""
     benchmark: str = ""
     teacher: str = ""
     note: str = ""
