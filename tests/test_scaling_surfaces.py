@@ -5,7 +5,9 @@ import os
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.optimize import minimize
+from scipy.stats import norm
 
 from ttscale.errors import TtscaleError
 from ttscale.scaling.intervals.interval import normal_quantile
@@ -15,7 +17,7 @@ from ttscale.scaling.surfaces.backtest import refits_of
 from ttscale.scaling.surfaces.fit import refit_interval
 from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.isoquant import exchange_slope, solve_input, split_compute
-from ttscale.scaling.surfaces.laws import SURFACES, to_units
+from ttscale.scaling.surfaces.laws import SURFACES, laws_of, to_units
 from ttscale.scaling.surfaces.points import check_points
 
 TRUE = {
@@ -26,9 +28,10 @@ TRUE = {
     "draws_share": {"E": 0.05, "A": 20.0, "B": 90.0, "g": 0.4, "alpha": 0.25, "beta": 0.28, "gamma": 0.9},
     "draws_shrink": {"E": 0.08, "A": 20.0, "B": 90.0, "alpha": 0.25, "beta": 0.28, "gamma": 0.3},
     "draws_power": {"E": 0.05, "A": 20.0, "B": 90.0, "g": 0.6, "alpha": 0.25, "beta": 0.28, "gamma": 0.9},
+    "draws_of_items": {"E": 0.05, "A": 20.0, "B": 90.0, "alpha": 0.25, "beta": 0.28, "sigma": 1.5},
 }
 TRUE |= {f"steep_{name}": {**truth, "E": 0.05, "s": 2.5} for name, truth in TRUE.items()}
-PLAIN = [name for name in SURFACES if not name.startswith("steep_")]
+PLAIN = list(laws_of(("n", "d", "k")))
 HOFFMANN = (np.exp(0.5267228), np.exp(6.0073404), np.exp(6.0179186), 0.33917084, 0.2849083)
 EPOCH = (np.exp(0.597307), np.exp(6.169246), np.exp(7.670157), 0.347311, 0.367172)
 
@@ -280,6 +283,16 @@ def test_parameters_are_turned_back_into_the_users_units():
     in_units = steep.at([n, d, 4 + 0 * n], truth)
     found = to_units(steep, truth, (1e9, 1e10), 2.0)
     np.testing.assert_allclose(steep.at([1e9 * n, 1e10 * d, 4 + 0 * n], found), 2 * in_units)
+
+
+@pytest.mark.parametrize("k", [1.0, 8.0, 64.0])
+def test_coverage_of_items_by_numerical_integration(k):
+    spread, odds = 2.0, 5.0  # E + A/N^α + B/D^β at N = D = 1
+    wrong, _ = quad(lambda z: norm.pdf(z) * (1 + np.exp(spread * z) / odds) ** -k, -12, 12, limit=200)
+    found = SURFACES["draws_of_items"].at(np.array([[1.0], [1.0], [k]]), np.array([1.0, 1.5, 2.5, 0.3, 0.3, spread]))
+    assert found[0] == pytest.approx(wrong / (1 - wrong), rel=5e-3)
+    assert "draws_of_items" not in PLAIN and "steep_draws_of_items" in laws_of(("n", "d", "k"), odds=True)
+    assert "draws_of_items" in laws_of(("d", "k"), odds=True)
 
 
 def test_where_size_and_data_multiply_a_steep_law_of_odds_is_found():

@@ -116,7 +116,7 @@ def _delta(delta: float | None, points: Points) -> float:
 def _laws(law: str | Law, points: Points) -> list[Law]:
     """The laws to fit; TtscaleError for an unknown one, one of other inputs, or one that needs more points."""
     if law == "auto" or (law == "draws" and "k" in points.names):
-        known = laws_of(points.names, steep=points.quantity == "odds").values()
+        known = laws_of(points.names, odds=points.quantity == "odds").values()
         chosen = [one for one in known if law == "auto" or "k" in one.inputs]
         fitting = [one for one in chosen if len(one.parameters) <= len(points.y)]
         chosen = fitting or chosen[:1]

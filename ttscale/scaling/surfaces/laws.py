@@ -17,6 +17,10 @@ with several answers to what a draw buys, of which a back-test chooses:
 - ``draws_power``: L is raised to a power that grows with k towards 1 + g, so that draws do little where nearly all is
   wrong and much where little is: what a vote does.
 
+- ``draws_of_items``, of odds alone: every problem has its own odds of a wrong draw, E + T times a log-normal factor of
+  spread σ, and one right draw of k is enough. So coverage gains little from draws where the typical problem is far out
+  of reach, and much where it is near.
+
 A share or power g below 0 says that draws do harm. Where all points have the same data, or the same size, the term of
 that input is left out: ``reduced``.
 
@@ -47,7 +51,9 @@ _FLOOR = Parameter("E", 1e-9, 10.0, starts=(1e-4, 0.3, 0.8))
 _GAMMA = Parameter("gamma", 1e-4, 10.0, starts=(0.1, 0.5, 1.5))
 _STEEP = Parameter("s", 0.1, 30.0, starts=(1.5, 5.0))
 _STEEPER = "steep_"
-_ABSOLUTE = ("draws_power",)  # laws whose values may not be divided by a constant
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_ABSOLUTE = ("draws_power", "draws_of_items")  # laws whose values may not be divided by a constant
 
 
 def _share(name: str, steep: bool = False) -> Parameter:
@@ -67,6 +73,7 @@ class _Draws:
     Attributes:
         formula: with ``{T}`` for the terms of training. coefficient, exponent: the parameters that it adds.
         value: of ``(e, t, k, *parameters)``. slopes: of the same: derivatives by e, by t and by each parameter.
+        odds: whether it is a form of the odds of an error, and of nothing else.
     """
 
     formula: str
@@ -75,6 +82,7 @@ class _Draws:
     slopes: Callable[..., Columns]
     coefficient: tuple[Parameter, ...] = ()
     exponent: tuple[Parameter, ...] = (_GAMMA,)
+    odds: bool = False
 
     @property
     def draws(self) -> bool:
@@ -91,6 +99,26 @@ def _power_slopes(e: np.ndarray, t: np.ndarray, k: np.ndarray, g: np.ndarray, ga
     power = 1 + g * (1 - left)
     by_base, by_power = power * (e + t) ** (power - 1), np.log(e + t) * (e + t) ** power
     return by_base, by_base, by_power * (1 - left), by_power * g * np.log(k) * left
+
+
+def _all_wrong(t: np.ndarray, k: np.ndarray, sigma: np.ndarray) -> Columns:
+    """Of problems whose odds of a wrong draw are t·e^(−σz), z normal: the chance that all of k draws are wrong, that
+    not all are, and the derivatives of the former by t and by σ."""
+    nearer = np.exp(sigma[..., None] * _NODES) / t[..., None]
+    wrong = k[..., None] * np.log1p(nearer)
+    share = _WEIGHTS * np.exp(-wrong)
+    pull = share * k[..., None] * nearer / (1 + nearer)
+    return share.sum(-1), -(_WEIGHTS * np.expm1(-wrong)).sum(-1), pull.sum(-1) / t, -(pull * _NODES).sum(-1)
+
+
+def _items_value(e: np.ndarray, t: np.ndarray, k: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    wrong, right, *_ = _all_wrong(*np.broadcast_arrays(e + t, k, sigma))
+    return wrong / right
+
+
+def _items_slopes(e: np.ndarray, t: np.ndarray, k: np.ndarray, sigma: np.ndarray) -> Columns:
+    _, right, by_odds, by_spread = _all_wrong(*np.broadcast_arrays(e + t, k, sigma))
+    return by_odds / right**2, by_odds / right**2, by_spread / right**2
 
 
 _DRAWS: dict[str, _Draws] = {
@@ -123,6 +151,10 @@ _DRAWS: dict[str, _Draws] = {
         "(E + {T})^(1 + g·(1 − k^−γ))", "draws raise the error to a power, as a vote does",
         lambda e, t, k, g, c: (e + t) ** (1 + g * (1 - k**-c)), _power_slopes,
         coefficient=(Parameter("g", -0.9, 10.0, log=False, starts=(0.1, 0.5, 2.0)),),
+    ),
+    "draws_of_items": _Draws(
+        "odds of E_z[(1 + e^(σz)/(E + {T}))^−k]", "each problem has a chance of its own, and one right draw is enough",
+        _items_value, _items_slopes, exponent=(Parameter("sigma", 0.01, 20.0, starts=(1.0, 3.0)),), odds=True,
     ),
 }  # fmt: skip
 
@@ -191,15 +223,19 @@ _REDUCED = {
 }
 
 
-def laws_of(inputs: Sequence[str], *, steep: bool = False) -> dict[str, Law]:
-    """The laws of no other inputs than these, plain or ``steep``, by name; without size or data the reduced ones, by
-    the name of their form, of which there are plain ones only (a power of a single term is that term)."""
+def laws_of(inputs: Sequence[str], *, odds: bool = False) -> dict[str, Law]:
+    """The laws to try of no other inputs than these, by name: the plain ones, or of ``odds`` the steep ones; without
+    size or data the reduced ones by the name of their form, all plain (a power of a single term is that term)."""
     axes = [name for name in inputs if name in TRAINED]
     if len(axes) == 2:
-        some = {name: law for name, law in SURFACES.items() if name.startswith(_STEEPER) == steep}
+        some = {name: law for name, law in SURFACES.items() if name.startswith(_STEEPER) == odds}
     else:
         some = {name: law for (name, axis), law in _REDUCED.items() if [axis] == axes}
-    return {name: law for name, law in some.items() if set(law.inputs) <= set(inputs)}
+    return {
+        name: law
+        for name, law in some.items()
+        if set(law.inputs) <= set(inputs) and (odds or not _DRAWS[form_of(law)].odds)
+    }
 
 
 def form_of(law: Law) -> str:
