@@ -222,7 +222,7 @@ def test_the_quantity_whose_law_is_less_off_is_fitted():
     laws = [fit_surface(n, d, error, k, law=law, quantity="auto", n_boot=40, ci=0.9, delta=0.01)
             for law in ("draws_shrink", "draws_as_size")]  # fmt: skip
     found = laws[0]
-    assert found.quantity == "log_accuracy" and {one.quantity for one in found.candidates} == set(QUANTITIES)
+    assert found.quantity == "log_accuracy" and not found.candidates  # no other quantity comes near the points
     assert found.backtest.error_ranking < 0.02 < laws[1].backtest.error_ranking
     np.testing.assert_allclose(found.errors(n, d, k), error, atol=0.02)
     predicted = found.predict(1e4, 10.0, 4.0)

@@ -290,7 +290,7 @@ def test_coverage_of_items_by_numerical_integration(k):
     spread, odds = 2.0, 5.0  # E + A/N^α + B/D^β at N = D = 1
     wrong, _ = quad(lambda z: norm.pdf(z) * (1 + np.exp(spread * z) / odds) ** -k, -12, 12, limit=200)
     found = SURFACES["draws_of_items"].at(np.array([[1.0], [1.0], [k]]), np.array([1.0, 1.5, 2.5, 0.3, 0.3, spread]))
-    assert found[0] == pytest.approx(wrong / (1 - wrong), rel=5e-3)
+    assert found[0] == pytest.approx(wrong / (1 - wrong), rel=2e-2)
     assert "draws_of_items" not in PLAIN and "steep_draws_of_items" in laws_of(("n", "d", "k"), odds=True)
     assert "draws_of_items" in laws_of(("d", "k"), odds=True)
 
@@ -306,11 +306,10 @@ def test_where_size_and_data_multiply_a_steep_law_of_odds_is_found():
     found = fit((n, d, k), measured / (1 + measured), quantity="auto", **asked)
     assert found.law == "steep_draws_share" and found.quantity == "odds"
     np.testing.assert_allclose(found.errors(n, d, k), error, atol=0.03)
-    steep = {one.law.startswith("steep_") for one in found.candidates if one.quantity == "odds"}
-    plain = {one.law.startswith("steep_") for one in found.candidates if one.quantity != "odds"}
-    assert steep == {True} and plain == {False}
-    others = min(one.backtest.error_ranking for one in found.candidates if one.quantity != "odds")
-    assert found.backtest.error_ranking < 0.03 and others > 2 * found.backtest.error_ranking
+    assert all(one.law.startswith("steep_") for one in found.candidates if one.quantity == "odds")
+    other = fit((n, d, k), measured / (1 + measured), quantity="log_accuracy", **asked)
+    assert not any(one.law.startswith("steep_") for one in other.candidates)
+    assert found.backtest.error_ranking < 0.03 and other.backtest.error_ranking > 2 * found.backtest.error_ranking
     one_size = n == n[0]  # of one term a power is no other law
     reduced = fit((None, d[one_size], k[one_size]), error[one_size], quantity="odds", **asked)
     assert reduced.definition.inputs == ("d", "k") and not reduced.law.startswith("steep_")

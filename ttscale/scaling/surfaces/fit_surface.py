@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from ttscale.scaling.surfaces.quantity import QUANTITIES, error_of
 
 _FOLLOWED = 2  # starts of a refit without a cell
 _STRICT = 1e-3  # Huber's δ of ln y where nothing is known of the noise (Hoffmann et al. 2022)
+_FARTHEST = 1.5  # times as far off the points as another quantity's nearest law
 _WIDE = 100.0  # an exponent whose interval spans more than this factor is not known
 
 
@@ -59,7 +61,8 @@ def fit_surface(
         replicates: errors of resamples that you made, such as of items and training seeds together, ``[boot, point]``:
             the refits are to these (``n_boot`` plays no part), and each point counts by the inverse of their variance.
         quantity: what is fitted: ``"error"``; ``"log_accuracy"``, −ln(1 − y); ``"odds"``, y/(1 − y); or ``"auto"``,
-            the one whose best law is least off in held-out cells, in the error's own unit. Whatever it is, the fit
+            the one whose best law is least off in held-out cells, in the error's own unit, among those whose laws are
+            not half again as far off as another's from the points that they are fitted to. Whatever it is, the fit
             predicts errors.
 
     Raises:
@@ -75,7 +78,8 @@ def fit_surface(
     tried = [(one, some) for some in every for one in _laws(law, some)]
     without = refits_of(points, max(len(one.parameters) for one, _ in tried), seed)
     weights = _resampled(points, n_boot, seed) if replicates is None else None
-    fits = [_fit(one, some, Huber(_delta(delta, some), log=True), level, weights, without) for one, some in tried]
+    solved = [_solve(one, some, Huber(_delta(delta, some), log=True)) for one, some in tried]
+    fits = [_fit(one, level, weights, without) for one in _near_the_points(solved)]
     if len(fits) == 1:
         return fits[0]
     missed = {id(fit): _error(fit, quantity == "auto") for fit in fits}
@@ -146,10 +150,32 @@ def _laws(law: str | Law, points: Points) -> list[Law]:
     return chosen
 
 
-def _fit(
-    law: Law, points: Points, loss: Huber, level: float, weights: np.ndarray | None, without: list[Refit]
-) -> SurfaceFit:  # fmt: skip
-    """One law with its refits: to resamples, of ``weights [boot, point]`` or the caller's, and without cells."""
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """A law fitted to the points, in units in which inputs and values are near 1.
+
+    Attributes:
+        inputs, y: in these units; ``scales`` and ``unit`` are the units. exact: what each point counts.
+    """
+
+    law: Law
+    points: Points
+    loss: Huber
+    scales: list[float]
+    inputs: list[np.ndarray]
+    unit: float
+    y: np.ndarray
+    exact: np.ndarray
+    solution: Solution
+
+    @cached_property
+    def off(self) -> float:
+        """Root mean square of predicted − measured error at the points."""
+        values = self.unit * self.law.at(self.inputs, self.solution.parameters)
+        return math.sqrt(float((_missed(self.points, values) ** 2).mean()))
+
+
+def _solve(law: Law, points: Points, loss: Huber) -> _Solved:
     known, unit = bool(form_of(law)), unit_of(law, points.y)
     scales, inputs = [], []
     for name in law.inputs:
@@ -157,7 +183,21 @@ def _fit(
         scales.append(math.exp(float(np.log(x).mean())) if known and name != "k" else 1.0)
         inputs.append(x / scales[-1])
     y, exact = points.y / unit, _exactness(points)
-    solution = solve(law, inputs, y, loss, weights=exact)
+    return _Solved(law, points, loss, scales, inputs, unit, y, exact, solve(law, inputs, y, loss, weights=exact))
+
+
+def _near_the_points(solved: list[_Solved]) -> list[_Solved]:
+    """The laws of those quantities of which one is nearly as near to the points as any law is: the refits of the rest
+    would be work for nothing."""
+    nearest = {quantity: min(one.off for one in solved if one.points.quantity == quantity) for quantity in QUANTITIES
+               if any(one.points.quantity == quantity for one in solved)}  # fmt: skip
+    return [one for one in solved if nearest[one.points.quantity] <= _FARTHEST * min(nearest.values())]
+
+
+def _fit(solved: _Solved, level: float, weights: np.ndarray | None, without: list[Refit]) -> SurfaceFit:
+    """The law with its refits: to resamples, of ``weights [boot, point]`` or the caller's, and without cells."""
+    law, points, loss, solution = solved.law, solved.points, solved.loss, solved.solution
+    inputs, y, unit, exact = solved.inputs, solved.y, solved.unit, solved.exact
     if points.replicates is None:
         refits = solve_many(law, inputs, y, loss, solution, weights=weights)
     else:
@@ -169,7 +209,7 @@ def _fit(
     backtest = score(without, log_errors, plain, without_cells[1])
     share = float(refits.converged.mean())
     residual = np.log(law.at(inputs, solution.parameters)) - np.log(y)
-    parameters, replicates = (to_units(law, p, scales, unit) for p in (solution.parameters, refits.parameters))
+    parameters, replicates = (to_units(law, p, solved.scales, unit) for p in (solution.parameters, refits.parameters))
     params = {
         name: refit_interval(float(parameters[i]), replicates[:, i], level, points.grouping)
         for i, name in enumerate(law.names)

@@ -51,7 +51,7 @@ _FLOOR = Parameter("E", 1e-9, 10.0, starts=(1e-4, 0.3, 0.8))
 _GAMMA = Parameter("gamma", 1e-4, 10.0, starts=(0.1, 0.5, 1.5))
 _STEEP = Parameter("s", 0.1, 30.0, starts=(1.5, 5.0))
 _STEEPER = "steep_"
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _ABSOLUTE = ("draws_power", "draws_of_items")  # laws whose values may not be divided by a constant
 
@@ -101,24 +101,24 @@ def _power_slopes(e: np.ndarray, t: np.ndarray, k: np.ndarray, g: np.ndarray, ga
     return by_base, by_base, by_power * (1 - left), by_power * g * np.log(k) * left
 
 
-def _all_wrong(t: np.ndarray, k: np.ndarray, sigma: np.ndarray) -> Columns:
-    """Of problems whose odds of a wrong draw are t·e^(−σz), z normal: the chance that all of k draws are wrong, that
-    not all are, and the derivatives of the former by t and by σ."""
-    nearer = np.exp(sigma[..., None] * _NODES) / t[..., None]
-    wrong = k[..., None] * np.log1p(nearer)
-    share = _WEIGHTS * np.exp(-wrong)
-    pull = share * k[..., None] * nearer / (1 + nearer)
-    return share.sum(-1), -(_WEIGHTS * np.expm1(-wrong)).sum(-1), pull.sum(-1) / t, -(pull * _NODES).sum(-1)
+def _nearer(odds: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """The odds of a right draw ``[..., point, node]`` of problems whose odds of a wrong one are odds·e^(−σz)."""
+    return np.exp(sigma[..., None] * _NODES) / odds[..., None]
 
 
 def _items_value(e: np.ndarray, t: np.ndarray, k: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    wrong, right, *_ = _all_wrong(*np.broadcast_arrays(e + t, k, sigma))
-    return wrong / right
+    """The odds that all of k draws are wrong, where z is normal."""
+    wrong = np.asarray(k)[..., None] * np.log1p(_nearer(e + t, sigma))
+    return -(np.exp(-wrong) @ _WEIGHTS) / (np.expm1(-wrong) @ _WEIGHTS)
 
 
 def _items_slopes(e: np.ndarray, t: np.ndarray, k: np.ndarray, sigma: np.ndarray) -> Columns:
-    _, right, by_odds, by_spread = _all_wrong(*np.broadcast_arrays(e + t, k, sigma))
-    return by_odds / right**2, by_odds / right**2, by_spread / right**2
+    draws, nearer = np.asarray(k)[..., None], _nearer(e + t, sigma)
+    wrong = draws * np.log1p(nearer)
+    pull = draws * np.exp(-wrong) * nearer / (1 + nearer)
+    right_2 = (np.expm1(-wrong) @ _WEIGHTS) ** 2
+    by_odds = (pull @ _WEIGHTS) / ((e + t) * right_2)
+    return by_odds, by_odds, -(pull @ (_WEIGHTS * _NODES)) / right_2
 
 
 _DRAWS: dict[str, _Draws] = {
