@@ -342,5 +342,5 @@ def test_the_page_says_what_a_law_is_of(summary: dict[str, Any], quantity: str):
     law["surface"]["quantity"] = quantity
     law["surface"]["candidates"] = [law["surface"]["candidates"][0] | {"quantity": one} for one in QUANTITIES]
     told = laws([law])
-    assert f"{words.capital(QUANTITIES[quantity])} follows " in told
+    assert f"{words.capital(QUANTITIES[quantity])} = " in told
     assert all(len(re.findall(f"<td[^>]*>{re.escape(one)}", told)) == 1 for one in QUANTITIES.values())

@@ -1,4 +1,4 @@
-"""The row of the tradeoff: everything that it says of the largest grid of this repository, from its Records."""
+"""The row of the tradeoff: everything that it says of the two grids of this repository, from their Records."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from typing import Any
 
 import ttscale as tts
 
-GRID = Path(__file__).parents[2] / "results" / "tradeoff_vision" / "records"
-SECONDS = 60.0
+RESULTS = Path(__file__).parents[2] / "results"
+GRIDS, SECONDS = ("tradeoff_vision", "tradeoff_language"), 60.0
 
 
 def tradeoff_from_records() -> dict[str, Any]:
-    """CPU seconds of one thread that the tradeoff of the vision grid takes from its Records on disk (curves of every
-    model, verdicts, exchange rates, joint laws with 1,000 refits, lines of equal error, lifetimes), over 60."""
+    """CPU seconds of one thread that the tradeoff of a grid takes from its Records on disk (curves of every model,
+    verdicts, exchange rates, joint laws with 200 refits each, lines of equal error, lifetimes), over 60: of the slower
+    of the two grids."""
+    grids = {name: timed(RESULTS / name / "records") for name in GRIDS}
+    return {"ratio": max(one["cpu_seconds"] for one in grids.values()) / SECONDS, "grids": grids, "limit": 1.0}
+
+
+def timed(folder: Path) -> dict[str, Any]:
     started, wall = time.process_time(), time.perf_counter()
-    records = tts.read_records(GRID)
+    records = tts.read_records(folder)
     found = tts.tradeoff(records)
-    spent = time.process_time() - started
     return {
-        "ratio": spent / SECONDS, "cpu_seconds": spent, "wall_seconds": time.perf_counter() - wall, "limit": 1.0,
+        "cpu_seconds": time.process_time() - started, "wall_seconds": time.perf_counter() - wall,
         "setting": f"{len(found.ladder)} rungs, {len(records.members)} members, {records.n_items} items, "
-        f"{len(records.variants)} views, {len(found.laws)} joint laws",
+        f"{len(found.laws)} joint laws",
     }  # fmt: skip
 
 

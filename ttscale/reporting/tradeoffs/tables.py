@@ -286,7 +286,7 @@ def laws(rows: Sequence[Row]) -> Markup:
         formula = joined([Markup("<code>"), words.clean(surface["formula"], 120), Markup("</code>")])
         heading = joined([Markup("<h3>"), words.clean(law["names"], 80), Markup("</h3>\n")])
         said = joined([
-            words.capital(_quantity(surface)), " follows ", formula,
+            words.capital(_quantity(surface)), " = ", formula,
             f": {words.clean(surface['purpose'], 200)}. Fit: {words.clean(surface['status'].replace('_', ' '), 40)}.",
         ])  # fmt: skip
         tables = joined([

@@ -240,7 +240,7 @@ def _headline(kind: str, part: Slice, surface: SurfaceFit, sizes: int, amounts: 
     fixed = f" ({part.fixed:,.0f} {'different ' if part.axis == 'epochs' else ''}{held})" if part.fixed > 0 else ""
     words = (
         f"{KINDS[kind]} over {sizes} sizes and {amounts} amounts of {AXES[part.axis]}{fixed}: "
-        f"{QUANTITIES[surface.quantity]} follows {surface.formula} ({surface.purpose}; {surface.status})"
+        f"{QUANTITIES[surface.quantity]} = {surface.formula} ({surface.purpose}; {surface.status})"
     )
     told = [
         f"{name} is missed by {largest:.1f} points (any, {every:.1f})"
