@@ -80,7 +80,7 @@ def counts_over_scipy() -> dict[str, Any]:
 
         def ours(curve: Curve = curve) -> None:
             for one in fit_law(curve).candidates:
-                _ = one.forecast.replicates
+                one.forecast.resampled_at(one.forecast.points.x[-1:])
 
         def by_scipy(pairs: Pairs = pairs, weights: np.ndarray = weights) -> None:
             for row in weights:

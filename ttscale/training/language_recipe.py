@@ -4,8 +4,8 @@ The recipe was chosen by the loss on fresh validation lines. Peak learning rates
 and .01 at width 24, .01 before .02 at width 48 and .005 before .008 at width 96, where half of that is little better;
 so a rate goes as 1 / width. 16 rows before 32; a weight decay of .1 before .01. Longer runs want lower rates: after
 9,000,000 tokens half leaves a loss of .10 and not .32 at width 24, of .01 and not .06 to .10 at width 36; after three
-million it halves the loss at width 96; a quarter was worse wherever it was tried. So a rate goes nearly as one over the cube
-root of the tokens. The losses are in ``results/tradeoff_language/recipes.json``.
+million it halves the loss at width 96; a quarter was worse wherever it was tried. So a rate goes nearly as one over the
+cube root of the tokens. The losses are in ``results/tradeoff_language/recipes.json``.
 """
 
 from __future__ import annotations

@@ -28,14 +28,11 @@ from functools import cached_property
 import numpy as np
 
 from ttscale.scaling.fits.covariance import mean_covariance
-from ttscale.scaling.fits.fitted import CONVERGED, Fitting, fit_folds
+from ttscale.scaling.fits.fitted import CONVERGED
 from ttscale.scaling.fits.pairs import thinned
 from ttscale.scaling.fits.points import Points
-from ttscale.scaling.intervals.bootstrap import count_units, mean_credit
+from ttscale.scaling.intervals.bootstrap import mean_credit
 from ttscale.scaling.intervals.halves import first_half
-from ttscale.scaling.laws.law import Law
-from ttscale.scaling.solving.solution import Solution
-from ttscale.scaling.solving.solver import solve_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,32 +153,19 @@ def folds_of(points: Points, *, n_splits: int = 5) -> Folds:
     return Folds(points, halves, accuracy, scored_on, every[:, low, low], n_fitted, noise)
 
 
-def backtest(law: Law, folds: Folds, how: Fitting) -> Backtest:
-    """Back-test one law on the folds of a curve."""
-    points, n_fitted = folds.points, folds.n_fitted
-    held_out, observed = points.curve.budgets[n_fitted:], folds.scored_on
-    if len(law.parameters) > n_fitted:
-        everywhere, converged = np.full_like(observed, np.nan), math.nan
-    else:
-        solved = _solved(law, folds, how)
-        everywhere = np.clip(law.at((points.x,), solved.parameters), 0.0, 1.0)
-        converged = float(solved.converged.mean())
-    high = slice(n_fitted, None)
+def scored(folds: Folds, accuracy: np.ndarray, converged: float) -> Backtest:
+    """The back-test of what was said of the folds of a curve.
+
+    Args:
+        accuracy: at every budget, from what each fold was fitted on, ``[fold, k]``; NaN where nothing could be fitted.
+        converged: share of the fits that converged.
+    """
+    curve, observed = folds.points.curve, folds.scored_on
+    high = slice(folds.n_fitted, None)
     return Backtest(
-        folds.fitted, held_out, everywhere[:, high], observed[:, high], everywhere[:, high] - everywhere[:, :1],
+        folds.fitted, curve.budgets[high], accuracy[:, high], observed[:, high], accuracy[:, high] - accuracy[:, :1],
         observed[:, high] - observed[:, :1], folds.noise, converged,
     )  # fmt: skip
-
-
-def _solved(law: Law, folds: Folds, how: Fitting) -> Solution:
-    """The law's fits to the folds."""
-    points, low = folds.points, slice(0, folds.n_fitted)
-    loss = how.of(law, points)
-    if loss == "counts":
-        n, c, weights = folds.thinned
-        return solve_counts(law, n, c, weights)
-    n_units = count_units(points.curve.n_items, points.curve.units) / 2
-    return fit_folds(law, points.x[low], folds.fitted_on[:, low], folds.covariance, n_units, loss, how.delta)
 
 
 def _rms(error: np.ndarray) -> float:

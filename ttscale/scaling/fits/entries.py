@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ttscale.scaling.fits.fit_law import Fit
+from ttscale.scaling.fits.fit_law import STACKED, Fit
 
 _LINE_POINTS = 48
 
@@ -18,7 +18,7 @@ _LINE_POINTS = 48
 def fit_entries(best: Fit) -> list[dict[str, Any]]:
     """One row a law, the best back-test first, and last the stacked average where it was not the choice itself."""
     rows = [_row(best, fit, rank) for rank, fit in enumerate(best.candidates or (best,), 1)]
-    stacked = best if best.weights else best.stacked
+    stacked = best if best.law == STACKED else best.stacked
     return rows if stacked is None else [*rows, _row(best, stacked, None)]
 
 
@@ -40,7 +40,7 @@ def _row(best: Fit, fit: Fit, rank: int | None) -> dict[str, Any]:
         accuracy, low, high = fit.line(k)
         line = {"k": k, "flops": fit.flops_at(k), "accuracy": accuracy, "low": low, "high": high}
         choice = {} if fit.choice is None else {"rmse": fit.choice.rmse, "gain_rmse": fit.choice.gain_rmse}
-        refits = min(part.refits_converged for part in fit.parts)
+        refits = min((law.refits_converged for law in fit.forecast.solved), default=1.0)
         row |= {
             "asymptote": fit.asymptote, "skipped": fit.skipped, "line": line, "choice": choice,
             "refits_converged": refits,
@@ -49,7 +49,7 @@ def _row(best: Fit, fit: Fit, rank: int | None) -> dict[str, Any]:
 
 
 def _params(fit: Fit, *, chosen: bool) -> dict[str, Any]:
-    """Parameters: with intervals of the chosen law, values alone of another; none of the stacked average."""
+    """Parameters: with intervals of the chosen law, values alone of another; none of an average."""
     if chosen:
         return dict(fit.params)
     return {name: {"value": value, "low": None, "high": None} for name, value in fit.values.items()}

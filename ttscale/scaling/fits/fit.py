@@ -15,20 +15,20 @@ from ttscale.scaling.fits.backtest import Backtest
 from ttscale.scaling.fits.choice import pick
 from ttscale.scaling.fits.curve_costs import budget_at, flops_at
 from ttscale.scaling.fits.doubt import doubt_of
-from ttscale.scaling.fits.fitted import Fitted
+from ttscale.scaling.fits.forecast import Forecast
 from ttscale.scaling.fits.prediction import asymptote, band, times_outside, warn_far
-from ttscale.scaling.fits.stacking import Stack, chosen_backtest, stacked_backtest, weights_of
-from ttscale.scaling.fits.status import Status, falls, point_status, status_of
+from ttscale.scaling.fits.stacking import STACKED, Stack, chosen_backtest, stacked_backtest, weights_of
+from ttscale.scaling.fits.status import Status, point_status, status_of
 from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.laws.law import Law
 from ttscale.scaling.numbers import is_number
 
-STACKED = "stacked"
+__all__ = ["STACKED", "Fit", "choose", "fit_of", "stacked_fit"]
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A law fitted to a curve, or the stacked average of several.
+    """A law fitted to a curve, the stacked average of several, or the average over populations.
 
     Attributes:
         law, formula, purpose: name, form, and what it is for.
@@ -39,14 +39,13 @@ class Fit:
         r2, rmse: of the fitted points, unweighted. ``r2`` is NaN when accuracy does not vary, and may be negative,
             since the fit weighs points by their covariance.
         backtest: error at budgets and items not seen; see :mod:`ttscale.scaling.fits.backtest`.
-        forecast: the law with its parameters, and, made when first asked for, those of every resample.
+        forecast: the law with its parameters, or the average, and, made when first asked for, those of every resample.
         curve: what was fitted; it keeps the map from k to cost.
         candidates: of a law chosen among several, every law's fit, best back-test first; also of the laws that may not
             be chosen for such a curve.
         skipped: laws that could not be fitted, or not averaged though they may be, and why.
         choice: of a law chosen among several, the back-test of the choosing: each fold is predicted by the law that the
             other splits choose. Its error over ``backtest``'s is the optimism of having taken the least of several.
-        weights: of the stacked average, the share of each law.
     """
 
     law: str
@@ -57,29 +56,31 @@ class Fit:
     r2: float
     rmse: float
     backtest: Backtest
-    forecast: Fitted | Stack = field(repr=False)
+    forecast: Forecast = field(repr=False)
     curve: Curve = field(repr=False)
     candidates: tuple[Fit, ...] = field(default=(), repr=False)
     skipped: dict[str, str] = field(default_factory=dict, repr=False)
-    weights: dict[str, float] = field(default_factory=dict)
     choice: Backtest | None = field(default=None, repr=False)
 
     @property
     def definition(self) -> Law | None:
-        """The law; None of the stacked average."""
-        return self.forecast.law if isinstance(self.forecast, Fitted) else None
+        """The law; None of an average."""
+        return None if self.weights else self.forecast.solved[0].law
 
     @property
     def params(self) -> dict[str, Interval]:
-        """Each parameter with the percentile interval of its bootstrap refits; none of the stacked average."""
-        return self.forecast.params if isinstance(self.forecast, Fitted) else {}
+        """Each parameter with the percentile interval of its bootstrap refits; none of an average."""
+        return self.forecast.params
 
     @property
     def values(self) -> dict[str, float]:
         """Each parameter, without the refits that its interval takes."""
-        if not isinstance(self.forecast, Fitted):
-            return {}
-        return dict(zip(self.forecast.law.names, self.forecast.values.tolist(), strict=True))
+        return self.forecast.named
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of an average, the share of each law, or of each family of populations; of a law none."""
+        return self.forecast.shares
 
     @property
     def level(self) -> float:
@@ -106,32 +107,23 @@ class Fit:
           them, the part of the law that it shapes may be 0, or there are no more points than parameters.
         - ``at_bound``: a parameter sits on its limit.
         """
-        if isinstance(self.forecast, Fitted):
-            return status_of(self.forecast, self.r2)
-        points, found = self.forecast.points, self.point_status
-        if found == "converged" and points.varies:
-            ends = self.forecast.resampled_at(points.x[[0, -1]])
-            return "falls" if falls(points.x, ends, self.level) else found
-        return found
+        return status_of(self.forecast, self.r2)
 
     @property
     def point_status(self) -> Status:
         """The status as far as it can be told without refits: what no interval tells is left out."""
-        if isinstance(self.forecast, Fitted):
-            return point_status(self.forecast, self.r2)
-        if not all(part.solution.converged for part in self.parts):
-            return "not_converged"
-        return "off_the_data" if self.r2 < 0 else "converged"
+        return point_status(self.forecast, self.r2)
 
     @property
     def gradient_norm(self) -> float:
-        """Of the loss at the solution (see :mod:`ttscale.scaling.solving.solution`); the largest of a stack."""
-        return max(float(part.solution.gradient_norm) for part in self.parts)
+        """Of the loss at the solution (see :mod:`ttscale.scaling.solving.solution`); the largest of an average, NaN
+        where nothing was solved for."""
+        return max((float(law.solution.gradient_norm) for law in self.forecast.solved), default=math.nan)
 
     @property
     def start_gap(self) -> float:
         """How much worse the best start was that ended elsewhere, relative; NaN when all ended in one place."""
-        gaps = [part.solution.gap for part in self.parts if math.isfinite(part.solution.gap)]
+        gaps = [law.solution.gap for law in self.forecast.solved if math.isfinite(law.solution.gap)]
         return min(gaps, default=math.nan)
 
     @property
@@ -145,7 +137,7 @@ class Fit:
     @property
     def usable(self) -> bool:
         """Whether the law may be chosen or averaged: it was back-tested, and its fits to curve and folds converged."""
-        return self.backtest.sound and all(part.solution.converged for part in self.parts)
+        return self.backtest.sound and all(law.solution.converged for law in self.forecast.solved)
 
     @cached_property
     def asymptote(self) -> Interval | None:
@@ -203,13 +195,8 @@ class Fit:
         """The budget that costs ``flops`` per item, in draws (fractions allowed); TtscaleError where none does."""
         return budget_at(self.curve, flops)
 
-    @property
-    def parts(self) -> tuple[Fitted, ...]:
-        """The fitted laws that it is made of: one, or those of the stack."""
-        return (self.forecast,) if isinstance(self.forecast, Fitted) else self.forecast.parts
-
     @cached_property
-    def _others(self) -> list[tuple[Fitted | Stack, float]]:
+    def _others(self) -> list[tuple[Forecast, float]]:
         """The laws that it was chosen among or is an average of, as far as they hold, and their weights."""
         meant = _meant(self.candidates)
         held = [fit for fit in meant if fit.usable and fit.point_status != "off_the_data"]
@@ -219,12 +206,12 @@ class Fit:
         return k if self.unit == "draws" else self.flops_at(k) / self.flops_at(np.array([1.0]))
 
 
-def fit_of(fitted: Fitted, curve: Curve, tested: Backtest) -> Fit:
-    """The fit of one law, with its back-test."""
-    law, (r2, rmse) = fitted.law, _errors(fitted)
+def fit_of(forecast: Forecast, curve: Curve, tested: Backtest) -> Fit:
+    """The fit that a forecast is, with its back-test."""
+    r2, rmse = _errors(forecast)
     return Fit(
-        law=law.name, formula=law.formula, purpose=law.purpose, unit=fitted.points.unit, loss=fitted.loss, r2=r2,
-        rmse=rmse, backtest=tested, forecast=fitted, curve=curve,
+        law=forecast.name, formula=forecast.formula, purpose=forecast.purpose, unit=forecast.points.unit,
+        loss=forecast.loss, r2=r2, rmse=rmse, backtest=tested, forecast=forecast, curve=curve,
     )  # fmt: skip
 
 
@@ -240,15 +227,9 @@ def stacked_fit(candidates: Sequence[Fit], skipped: dict[str, str]) -> Fit | Non
     known = [fit for fit in meant if fit.usable] or meant
     left = {fit.law: "did not converge, and has no part in the average" for fit in meant if fit not in known}
     used = [(fit, weight) for fit, weight in zip(known, _weights(known), strict=True) if weight > 0]
-    stack = Stack(tuple(part for fit, _ in used for part in fit.parts), np.array([weight for _, weight in used]))
-    first, (r2, rmse) = known[0], _errors(stack)
-    return Fit(
-        law=STACKED, formula="Σ weight · law", purpose="all laws together, weighted by their back-tests",
-        unit=first.unit, loss=STACKED, r2=r2, rmse=rmse,
-        backtest=stacked_backtest([fit.backtest for fit in known], _sizes(known)),
-        forecast=stack, curve=first.curve, candidates=tuple(candidates), skipped=skipped | left,
-        weights={fit.law: weight for fit, weight in used},
-    )  # fmt: skip
+    stack = Stack(tuple(fit.forecast for fit, _ in used), np.array([weight for _, weight in used]))
+    tested = stacked_backtest([fit.backtest for fit in known], _sizes(known))
+    return replace(fit_of(stack, known[0].curve, tested), candidates=tuple(candidates), skipped=skipped | left)
 
 
 def choose(ranked: Sequence[Fit]) -> Fit:
@@ -264,7 +245,7 @@ def choose(ranked: Sequence[Fit]) -> Fit:
 
 def _meant(fits: Sequence[Fit]) -> list[Fit]:
     """Those whose laws may be chosen for curves of this kind; all where there are none."""
-    return [fit for fit in fits if fit.parts[0].forecasts] or list(fits)
+    return [fit for fit in fits if fit.forecast.forecasts] or list(fits)
 
 
 def _weights(fits: Sequence[Fit]) -> list[float]:
@@ -277,11 +258,11 @@ def _weights(fits: Sequence[Fit]) -> list[float]:
 
 
 def _sizes(fits: Sequence[Fit]) -> np.ndarray:
-    """How many parameters laws have, ``int [law]``."""
-    return np.array([fit.parts[0].n_parameters for fit in fits])
+    """How many parameters laws have, ``int [law]``; an average has none, and is held to be as simple as a constant."""
+    return np.array([max(1, len(fit.values)) for fit in fits])
 
 
-def _errors(forecast: Fitted | Stack) -> tuple[float, float]:
+def _errors(forecast: Forecast) -> tuple[float, float]:
     """``r2`` and ``rmse`` of the points."""
     points = forecast.points
     residual = points.y - forecast.at(points.x)

@@ -66,8 +66,25 @@ class Fitted:
     solution: Solution = field(repr=False)
 
     @property
+    def name(self) -> str:
+        return self.law.name
+
+    @property
+    def formula(self) -> str:
+        return self.law.formula
+
+    @property
+    def purpose(self) -> str:
+        return self.law.purpose
+
+    @property
     def n_parameters(self) -> int:
         return len(self.law.parameters)
+
+    @property
+    def solved(self) -> tuple[Fitted, ...]:
+        """Itself: the laws in a forecast, whose parameters were solved for."""
+        return (self,)
 
     @property
     def forecasts(self) -> bool:
@@ -79,6 +96,16 @@ class Fitted:
     def values(self) -> np.ndarray:
         """``float64 [parameter]``."""
         return self.solution.parameters
+
+    @property
+    def named(self) -> dict[str, float]:
+        """The same by name."""
+        return dict(zip(self.law.names, self.values.tolist(), strict=True))
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """None: a law is no average."""
+        return {}
 
     def at(self, x: np.ndarray) -> np.ndarray:
         """Accuracy at ``x [k]``, within [0, 1]: ``float64 [k]``."""

@@ -8,37 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
+from ttscale.scaling.fits.forecast import Forecast
 from ttscale.scaling.fits.points import Points
 from ttscale.scaling.intervals.interval import Interval, normal_quantile, percentiles
 
 FAR = 10.0  # beyond this many times the fitted range a prediction warns
-
-
-class Forecast(Protocol):
-    """A law, or an average of laws, with its parameters and those of its resamples."""
-
-    @property
-    def points(self) -> Points: ...
-
-    @property
-    def method(self) -> str: ...
-
-    @property
-    def limit(self) -> float: ...
-
-    @property
-    def resampled_limits(self) -> np.ndarray: ...
-
-    @property
-    def has_limit(self) -> bool: ...
-
-    def at(self, x: np.ndarray) -> np.ndarray: ...
-
-    def resampled_at(self, x: np.ndarray) -> np.ndarray: ...
 
 
 def band(

@@ -19,15 +19,42 @@ from ttscale.scaling.fits.backtest import Backtest
 from ttscale.scaling.fits.choice import pick
 from ttscale.scaling.fits.doubt import Doubt, doubt_of
 from ttscale.scaling.fits.fitted import Fitted
+from ttscale.scaling.fits.forecast import Forecast
 from ttscale.scaling.fits.points import Points
+from ttscale.scaling.intervals.interval import Interval
+
+STACKED = "stacked"
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Fitted laws and their weights ``float64 [law]``, which are positive and sum to 1."""
+    """Forecasts and their weights ``float64 [law]``, which are positive and sum to 1."""
 
-    parts: tuple[Fitted, ...]
+    parts: tuple[Forecast, ...]
     weights: np.ndarray
+
+    name = STACKED
+    formula = "Σ weight · law"
+    purpose = "all laws together, weighted by their back-tests"
+    loss = STACKED
+    forecasts = True
+
+    @property
+    def solved(self) -> tuple[Fitted, ...]:
+        return tuple(law for part in self.parts for law in part.solved)
+
+    @property
+    def named(self) -> dict[str, float]:
+        return {}
+
+    @property
+    def params(self) -> dict[str, Interval]:
+        return {}
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The weight of each law."""
+        return {part.name: float(weight) for part, weight in zip(self.parts, self.weights, strict=True)}
 
     @property
     def points(self) -> Points:

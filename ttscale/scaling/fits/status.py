@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ttscale.scaling.fits.fitted import CONVERGED, Fitted
+from ttscale.scaling.fits.forecast import Forecast
 from ttscale.scaling.intervals.interval import Interval, normal_quantile, percentiles
 from ttscale.scaling.laws.law import Parameter
 
@@ -27,51 +28,58 @@ def falls(x: np.ndarray, resampled: np.ndarray, level: float) -> bool:
     return bool(percentiles(np.diff(resampled), level)[1][0] < 0)
 
 
-def status_of(fitted: Fitted, r2: float) -> Status:
-    """The status of one law's fit; see :class:`ttscale.scaling.fits.fit.Fit`.
+def status_of(forecast: Forecast, r2: float) -> Status:
+    """The status of a fit; see :class:`ttscale.scaling.fits.fit.Fit`.
 
     Args:
         r2: of the points; NaN where accuracy does not vary.
     """
-    points = fitted.points
-    if found := _unsound(fitted, r2):
+    points, law = forecast.points, _alone(forecast)
+    if found := _unsound(forecast, r2):
         return found
-    if fitted.refits_converged < CONVERGED:
+    if law is not None and law.refits_converged < CONVERGED:
         return "not_converged"
-    if points.varies and falls(points.x, fitted.resampled_at(points.x[[0, -1]]), points.curve.level):
+    if points.varies and falls(points.x, forecast.resampled_at(points.x[[0, -1]]), points.curve.level):
         return "falls"
-    if _open(fitted) or _vague(fitted):
-        return "not_identified"
-    return _bounded(fitted)
+    if law is None:
+        return "converged"
+    return "not_identified" if _open(law) or _vague(law) else _bounded(law)
 
 
-def point_status(fitted: Fitted, r2: float) -> Status:
+def point_status(forecast: Forecast, r2: float) -> Status:
     """The same from the solution alone, without a refit to any resample.
 
     That a curve falls is judged by the standard error of its change, and no parameter by its interval.
     """
-    points = fitted.points
-    if found := _unsound(fitted, r2):
+    points, law = forecast.points, _alone(forecast)
+    if found := _unsound(forecast, r2):
         return found
     step = np.zeros(len(points.x))
     step[[0, -1]] = -1.0, 1.0
     error = math.sqrt(max(0.0, step @ points.covariance @ step))
-    change = float(np.diff(fitted.at(points.x[[0, -1]]))[0])
+    change = float(np.diff(forecast.at(points.x[[0, -1]]))[0])
     if points.varies and change < -normal_quantile(points.curve.level) * error:
         return "falls"
-    return "not_identified" if _open(fitted) else _bounded(fitted)
+    if law is None:
+        return "converged"
+    return "not_identified" if _open(law) else _bounded(law)
 
 
-def _unsound(fitted: Fitted, r2: float) -> Status | None:
-    if not bool(fitted.solution.converged):
+def _alone(forecast: Forecast) -> Fitted | None:
+    """The law with parameters to read; None of an average."""
+    return None if forecast.shares else forecast.solved[0]
+
+
+def _unsound(forecast: Forecast, r2: float) -> Status | None:
+    if not all(law.solution.converged for law in forecast.solved):
         return "not_converged"
-    off = _misses(fitted) if fitted.n_parameters == 1 else r2 < 0
+    off = _misses(forecast) if len(forecast.named) == 1 else r2 < 0
     return "off_the_data" if off else None
 
 
-def _misses(fitted: Fitted) -> bool:
+def _misses(forecast: Forecast) -> bool:
     """Whether a law lies outside the interval of one of its points."""
-    curve, seen = fitted.points.curve, fitted.at(fitted.points.x)
+    curve, seen = forecast.points.curve, forecast.at(forecast.points.x)
     return bool(((seen < curve.low - _ROUNDING) | (seen > curve.high + _ROUNDING)).any())
 
 

@@ -28,6 +28,7 @@ from ttscale.scaling.laws.counts import COUNT_LAWS
 from ttscale.scaling.laws.easy_and_hard import EASY_AND_HARD
 from ttscale.scaling.laws.forms import LAWS_IN_K
 from ttscale.scaling.laws.law import Law, Parameter
+from ttscale.scaling.laws.populations import NAME
 
 __all__ = ["LAWS", "Law", "Parameter", "check_law", "get_law"]
 
@@ -45,7 +46,7 @@ _KINDS = ("accuracy", "coverage")
 def get_law(name: str) -> Law:
     """The law of this name; TtscaleError with the nearest names when there is none."""
     if not isinstance(name, str) or name not in LAWS:
-        raise unknown_name("law", name, LAWS, fix='Or "auto" for the law chosen by back-test.')
+        raise unknown_name("law", name, (*LAWS, NAME), fix='Or "auto" for the law chosen by back-test.')
     return LAWS[name]
 
 

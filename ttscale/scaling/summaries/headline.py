@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ttscale.records.records import Records
 from ttscale.scaling.curves.combined import gain_per_flop, paired_difference
 from ttscale.scaling.curves.curve import Curve
-from ttscale.scaling.fits.fit_law import Fit
+from ttscale.scaling.fits.fit_law import STACKED, Fit
 from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.learning.policies import LearnedGroup
 from ttscale.scaling.planning.candidates import plain_members
@@ -247,7 +247,7 @@ def law_words(fit: Fit) -> str:
         missed = "; yet it misses the points: no law with a trend could be tested, or none did better"
         yet = missed if fit.status == "off_the_data" else ""
         return f"{label} is predicted best by a constant, with a back-test error of {error}{yet}."
-    if fit.weights:
+    if fit.law == STACKED:
         several = count_words(len(fit.weights), "law")
         return f"{label} is predicted by an average of {several}, weighted by back-test, with an error of {error}."
     if not _predicts(fit):

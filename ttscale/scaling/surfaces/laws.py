@@ -153,8 +153,9 @@ _DRAWS: dict[str, _Draws] = {
         coefficient=(Parameter("g", -0.9, 10.0, log=False, starts=(0.1, 0.5, 2.0)),),
     ),
     "draws_of_items": _Draws(
-        "p/(1 − p), p = E_z[(1 + e^(σz)/(E + {T}))^−k]", "each problem has a chance of its own, and one right draw is enough",
-        _items_value, _items_slopes, exponent=(Parameter("sigma", 0.01, 20.0, starts=(1.0, 3.0)),), odds=True,
+        "p/(1 − p), p = E_z[(1 + e^(σz)/(E + {T}))^−k]",
+        "each problem has a chance of its own, and one right draw is enough", _items_value, _items_slopes,
+        exponent=(Parameter("sigma", 0.01, 20.0, starts=(1.0, 3.0)),), odds=True,
     ),
 }  # fmt: skip
 
