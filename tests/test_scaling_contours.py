@@ -13,7 +13,7 @@ from ttscale.scaling.tradeoff.contours import contours
 from ttscale.scaling.tradeoff.costs import Costs
 from ttscale.scaling.tradeoff.minimum import least
 from ttscale.scaling.tradeoff.published import published
-from ttscale.scaling.tradeoff.search import falling_root
+from ttscale.scaling.tradeoff.search import box_of, falling_root
 
 TRUE = {
     "additive_draws": {"E": 0.02, "A": 2.0, "B": 6.0, "G": 0.1, "alpha": 0.35, "beta": 0.4, "gamma": 0.7},
@@ -97,6 +97,35 @@ def test_frontier_intervals_against_brute_force_of_every_refit():
 def test_an_error_below_the_floor_is_reached_nowhere():
     low, some = contours(surface(refits=5), costs(), [0.02, 0.3])
     assert not low.reached and not len(low.high) and "reached nowhere" in low.text and some.reached
+
+
+@pytest.fixture(scope="module")
+def on_steps():
+    """A law fitted to a grid that is no rectangle: the larger a model, the less its most data."""
+    pairs = [(n, d) for n, most in ((1e3, 1e6), (1e4, 1e5), (1e5, 1e4)) for d in (1e3, 1e4, 1e5, 1e6) if d <= most]
+    n, d, k = (np.array(x) for x in zip(*((n, d, k) for n, d in pairs for k in (1.0, 4.0, 16.0)), strict=True))
+    true = list(TRUE["draws_as_compute"].values())
+    return fit_surface(n, d, SURFACES["draws_as_compute"].value(n, d, k, *true), k, law="draws_as_compute", n_boot=40)
+
+
+def test_measured_is_the_data_that_models_of_such_a_size_had(on_steps):
+    box = box_of(on_steps, costs())
+    for n, d, k, measured in (
+        (1e3, 1e6, 4.0, True), (1e4, 1e5, 4.0, True), (1e4, 1.01e5, 4.0, False), (1e5, 1e4, 16.0, True),
+        (1e5, 1e6, 4.0, False), (10**3.5, 10**5.49, 4.0, True), (10**3.5, 10**5.51, 4.0, False),
+        (1e4, 0.99e3, 4.0, False), (0.9e3, 1e5, 4.0, False), (1.1e5, 2e3, 4.0, False), (1e4, 1e4, 17.0, False),
+    ):  # fmt: skip
+        assert bool(box.inside(n, d, k)) is measured, (n, d, k)
+    np.testing.assert_allclose(np.exp([box.low[1], box.high[1]]), (1e3, 1e6))  # the search goes on as before
+
+
+def test_a_line_of_equal_error_is_measured_on_the_steps_alone(on_steps):
+    (line,) = contours(on_steps, costs(), [0.2], warn=False)
+    most = 1e9 / line.n  # its steps lie on one line of the logarithms
+    off = np.abs(np.log(line.d / most)) > 1e-3
+    np.testing.assert_array_equal(line.inside[off], line.d[off] < most[off])
+    assert line.inside.any() and not line.inside.all()
+    assert f"{(~line.inside).sum()} of {len(line.inside)} points lie outside of what was measured" in line.text
 
 
 def test_only_what_was_measured_unless_asked_for():

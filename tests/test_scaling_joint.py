@@ -22,11 +22,11 @@ from ttscale.scaling.tradeoff.axes import amount, slice_along
 from ttscale.scaling.tradeoff.ceilings import ceiling, stops_paying
 from ttscale.scaling.tradeoff.costs import Costs
 from ttscale.scaling.tradeoff.crossing import ten_x_training_equals
-from ttscale.scaling.tradeoff.joint import joint_fits
+from ttscale.scaling.tradeoff.joint import _exchanges, joint_fits
 from ttscale.scaling.tradeoff.ladder import Rung, climb
 from ttscale.scaling.tradeoff.left_out import left_out, misfit
-from ttscale.scaling.tradeoff.local_exchange import _words, local_exchange
-from ttscale.scaling.tradeoff.measured import measure, rows_of
+from ttscale.scaling.tradeoff.local_exchange import _words, local_exchange, measured_at
+from ttscale.scaling.tradeoff.measured import Measured, measure, rows_of
 from ttscale.scaling.tradeoff.recipes import recipe_words
 from ttscale.scaling.tradeoff.teams import of_equal_teams
 
@@ -122,6 +122,47 @@ def test_rates_along_size_and_data_differ_in_sign(as_compute):
     assert along_data.text.startswith("Votes, along training tokens at 30,000 parameters and about 2 draws: 2 ×")
     assert "measured with 1 to 8 draws and from" in along_data.text
     assert "not less" in along_size.text and "dearer draws outweigh" in along_size.text
+
+
+def on_steps(most_data):
+    """A surface of draws_as_compute fitted where each size had data from 1 to its own most, and the fitted points."""
+    pairs = [(n, d) for n, most in most_data.items() for d in (1.0, 4.0, 16.0, 64.0) if d <= most]
+    n, d, k = (np.array(x) for x in zip(*((n, d, k) for n, d in pairs for k in (1.0, 2.0, 4.0, 8.0)), strict=True))
+    y = SURFACES["draws_as_compute"].at([n, d, k], np.array([0.01, 0.5, 0.5, 0.15, 0.36, 0.3]))
+    return fit_surface(n, d, y, k, law="draws_as_compute", n_boot=20, ci=0.9)
+
+
+def test_a_rate_is_measured_only_between_rungs_that_exist_near_it():
+    fit = on_steps({1e3: 4.0, 4e3: 64.0, 1.6e4: 16.0, 6.4e4: 1.0, 2.56e5: 4.0})
+
+    def ends(along, n, d):
+        one = local_exchange(fit, COSTS, along, (n, d, 2.0), axis="epochs")
+        return (one.valid_from, one.valid_to), one.text
+
+    for n, most in ((1e3, 4), (5e3, 64), (1.4e4, 16), (9e5, 4)):  # of the size nearest in the logarithm
+        assert ends("d", n, 2.0)[0] == pytest.approx((PER_EPOCH * n, PER_EPOCH * n * most))
+    for d, (least, most) in {64.0: (4e3, 4e3), 20.0: (4e3, 1.6e4), 3.0: (1e3, 2.56e5)}.items():
+        assert ends("n", 8e3, d)[0] == pytest.approx((PER_EPOCH * least * d, PER_EPOCH * most * d))
+    assert "measured with 1 to 8 draws and at 76.8 MFLOPs of training." in ends("n", 4e3, 64.0)[1]
+    assert "at 1 epoch and about" in ends("n", 4e3, 1.0)[1]
+    assert measured_at(fit.points, "d", 8e3) == (1.0, 16.0)  # of two sizes as near, what both had
+    assert measured_at(fit.points, "d", math.nan) == (1.0, 64.0)
+
+
+def test_rates_at_the_ends_of_a_grid_are_in_the_middle_of_what_exists_there():
+    fit = on_steps({1e3: 4.0, 4e3: 64.0, 1.6e4: 16.0, 6.4e4: 1.0, 2.56e5: 4.0})
+    points = Measured(*fit.points.inputs, fit.points.y, fit.points.y[None])
+    found = [
+        (one.along, *one.at[:2], one.valid_from / PER_EPOCH, one.valid_to / PER_EPOCH)
+        for one in _exchanges(fit, COSTS, points, "epochs", "TTA")
+    ]
+    expected = [
+        ("d", 1.6e4, 8.0, 1.6e4, 16 * 1.6e4), ("n", 1.6e4, 8.0, 8 * 4e3, 8 * 1.6e4),
+        ("d", 1e3, 2.0, 1e3, 4e3), ("d", 2.56e5, 2.0, 2.56e5, 4 * 2.56e5),
+        ("n", 1.6e4, 1.0, 1e3, 2.56e5), ("n", 4e3, 64.0, 64 * 4e3, 64 * 4e3),
+    ]  # fmt: skip
+    for got, wanted in zip(found, expected, strict=True):
+        assert got[0] == wanted[0] and got[1:] == pytest.approx(wanted[1:])
 
 
 def test_the_rate_of_jones(as_compute):
@@ -260,7 +301,7 @@ def test_points_that_resamples_move_much_count_little():
         ({"replicates": np.zeros((60, 16))}, "replicates: expected numbers above 0, got 0 at"),
         ({"replicates": np.ones((5, 16))}, "n_boot: expected a whole number of at least"),
         ({"quantity": "loss"}, "quantity: expected a known name"),
-        ({"y": np.linspace(0.5, 1.0, 16), "quantity": "log_accuracy"}, "y: expected numbers above 0.*got inf"),
+        ({"y": np.linspace(0.5, 1.0, 16), "quantity": "log_accuracy"}, "y: expected errors below 1.*got 1 at"),
         ({"d": None}, "n, d, k: expected two of them"),
     ],
 )

@@ -212,6 +212,21 @@ def test_an_error_that_some_refits_or_all_never_reach():
     assert not poor.reached and "not enough" in poor.text and math.isnan(poor.total_flops.value)
 
 
+def test_a_life_beyond_the_data_that_its_size_had_was_not_measured():
+    """Small models had much data, large ones little: the best model of many queries is on neither."""
+    k = np.array([1.0, 4.0, 16.0])
+
+    def life(most_data):
+        sizes, data = np.repeat([1e3, 1e4, 1e5], 3), np.concatenate([np.geomspace(1e3, x, 3) for x in most_data])
+        n, d, draws = (x.ravel() for x in np.broadcast_arrays(sizes[:, None], data[:, None], k))
+        fit = fit_surface(n, d, LAW.value(n, d, draws, *TRUE.values()), draws, law="draws_as_compute", n_boot=40)
+        return cheapest(fit, costs(), 1e9, 0.16, warn=False, unit="epochs")
+
+    full, steps = life((1e6, 1e6, 1e6)), life((1e6, 1e5, 1e4))
+    assert full.n.value == pytest.approx(steps.n.value, rel=0.05) and full.d.value * full.n.value > 2e9
+    assert full.inside and not steps.inside and "this lies outside of what was measured" in steps.text
+
+
 def test_what_lies_outside_of_the_measurements_is_said_and_warned_of():
     small = surface(n=(1e3, 1e4), d=(1e4, 1e6), k=(1.0, 8.0))
     one = cheapest(small, costs(), 1e9, 0.15)

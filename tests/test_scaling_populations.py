@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scaling_example import correlated_credits, curve_with
 from scipy.integrate import quad
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 from scipy.stats import beta, binom, norm
 
 from ttscale.errors import TtscaleError
@@ -20,10 +20,18 @@ from ttscale.scaling.fits.fitted import Fitting
 from ttscale.scaling.fits.points import points_of
 from ttscale.scaling.fits.populations import Averaged, OverPopulations
 from ttscale.scaling.fits.ranking import ranking_of
+from ttscale.scaling.fits.status import point_status
 from ttscale.scaling.intervals.halves import first_half
 from ttscale.scaling.intervals.interval import percentiles
 from ttscale.scaling.laws import population_families as families
-from ttscale.scaling.laws.populations import Populations, all_populations
+from ttscale.scaling.laws.populations import (
+    Populations,
+    _zoomed,
+    all_populations,
+    chances_of,
+    populations_for,
+    summed,
+)
 from ttscale.scaling.summaries.headline import law_words
 
 BUDGETS = np.array([1, 2, 3, 4, 6, 8, 11, 16])
@@ -79,7 +87,7 @@ def coverage_of(shares, k):
 @pytest.mark.parametrize(("mean", "spread"), [(9, 7), (20, 13), (30, 3)])
 def test_logit_normal_populations(mean, spread):
     m, s = np.linspace(-14, 10, 36)[mean], np.geomspace(0.3, 6.5, 14)[spread]
-    shares = families.logit_normals()[14 * mean + spread]
+    (shares,) = families.logit_normals(np.array([[m, np.log(s)]]))
     exact = [
         quad(lambda z, k=k: norm.pdf(z) * (1 - (1 - expit(m + s * z)) ** k), -9, 9, limit=200)[0] for k in (1, 50, 4000)
     ]
@@ -90,7 +98,7 @@ def test_logit_normal_populations(mean, spread):
 def test_easy_and_hard_populations(easy, a, b):
     w = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)[easy]
     shape = np.geomspace(0.03, 3, 16)[a], np.geomspace(0.1, 2000, 20)[b]
-    shares = families.easy_and_hard()[(16 * easy + a) * 20 + b]
+    (shares,) = families.easy_and_hard(np.array([[math.sqrt(w), *np.log(shape)]]))
     for at in (0.01, 0.3, 0.9):
         below = np.interp(np.log(at / (1 - at)), families.LOGITS + families.STEP / 2, np.cumsum(shares))
         assert below == pytest.approx(w * beta.cdf(at, 1, 2) + (1 - w) * beta.cdf(at, *shape), abs=2e-3)
@@ -100,8 +108,9 @@ def test_power_law_populations_have_the_coverage_of_power_laws():
     """Those that a population can have: coverage whose first samples are worth most. The others are the nearest."""
     k, worst = np.geomspace(1, 1e6, 30), []
     of_chance = 1 - (1 - families.CHANCES[:, None]) ** k
-    pairs = itertools.product(np.geomspace(0.0005, 0.9, 14), np.linspace(0.01, 0.6, 20))
-    for (first, b), shares in zip(pairs, families.power_laws(), strict=True):
+    pairs = list(itertools.product(np.geomspace(0.0005, 0.9, 14), np.linspace(0.01, 0.6, 20)))
+    every = families.power_laws(np.array([[math.log(first), b] for first, b in pairs]))
+    for (first, b), shares in zip(pairs, every, strict=True):
         a = -math.log(first)
         off = np.abs(shares @ of_chance - np.exp(-a * k**-b)).max()
         assert off < (0.01 if a * b < 0.75 else 0.045)
@@ -121,7 +130,9 @@ def test_populations_are_distributions_of_all_chances():
 def test_the_likelihood_of_many_samples_is_that_of_the_whole_distribution(n):
     """Ratios of two populations. Ten thousand samples tell a chance more closely than a bin is wide, within which one
     is even: .03 is what its logarithm changes over half a bin."""
-    every, c = all_populations(), np.array([0, n // 3, n])
+    shapes, c = [(-3.7, 2.5), (-0.3, 4.0)], np.array([0, n // 3, n])
+    shares = families.logit_normals(np.array([[mean, math.log(spread)] for mean, spread in shapes]))
+    every = Populations(families.LOGITS, families.STEP, shares, np.zeros(2, dtype=int), {"logit-normal": 1.0})
     log = np.array([every.log_likelihood(np.array([n]), np.array([one]), np.ones((1, 1)))[0] for one in c])
 
     def exact(mean, spread, right):
@@ -132,11 +143,9 @@ def test_the_likelihood_of_many_samples_is_that_of_the_whole_distribution(n):
         pieces = [-40, -20, -12, near - 3, near - 0.3, near, near + 0.3, near + 3, 12, 20, 40]
         return sum(quad(density, *ends, limit=200)[0] for ends in itertools.pairwise(sorted(pieces)))
 
-    rows = [14 * 15 + 9, 14 * 20 + 11]
-    shapes = [(np.linspace(-14, 10, 36)[row // 14], np.geomspace(0.3, 6.5, 14)[row % 14]) for row in rows]
     for i, right in enumerate(c):
         expected = math.log(exact(*shapes[0], right) / exact(*shapes[1], right))
-        assert log[i, rows[0]] - log[i, rows[1]] == pytest.approx(expected, abs=0.03)
+        assert log[i, 0] - log[i, 1] == pytest.approx(expected, abs=0.03)
 
 
 def test_pieces_give_the_same(monkeypatch):
@@ -158,7 +167,65 @@ def test_each_resample_has_the_posterior_of_its_items():
     assert drawn.shape[0] == 60 and (drawn.sum(axis=1) == pytest.approx(30))
     third = np.repeat(one.points.pairs.c, np.round(drawn[3]).astype(int))
     again = averaged(np.full(30, 16), third)
-    np.testing.assert_allclose(one.refits[3], again.posterior @ all_populations().shares, rtol=1e-6, atol=1e-12)
+    counts = again.points.pairs.n, again.points.pairs.c, again.points.pairs.weights(np.ones(30, dtype=bool))[None]
+    np.testing.assert_allclose(
+        one.refits[3], one.populations.posterior(*counts)[0] @ one.populations.shares, rtol=1e-6, atol=1e-12
+    )
+    on_its_own_grid = again.posterior @ again.populations.shares @ again.populations.solved(FAR)
+    np.testing.assert_allclose(one.refits[3] @ one.populations.solved(FAR), on_its_own_grid, atol=0.02)
+
+
+def test_a_grid_along_the_posterior_is_as_good_as_a_dense_one():
+    """Of logit-normals alone, 2,000 problems: the posterior mean of pass@1,000 and the evidence, by brute force."""
+    rng = np.random.default_rng(2)
+    pairs = np.unique(rng.binomial(50, expit(rng.normal(-4.0, 2.0, 2000))), return_counts=True)
+    n, c, weights = np.full(len(pairs[0]), 50), pairs[0], pairs[1][None].astype(float)
+    mean, log_spread = np.linspace(-4.6, -3.4, 121), np.linspace(math.log(1.5), math.log(2.6), 101)
+    at = np.stack([x.ravel() for x in np.meshgrid(mean, log_spread, indexing="ij")], axis=-1)
+    dense = families.logit_normals(at)
+    of_chance = chances_of(families.LOGITS, families.STEP, n, c)
+    log = summed(of_chance, dense, weights)[0]
+    cell = np.log((mean[1] - mean[0]) * (log_spread[1] - log_spread[0]) / (24 * np.log(6.5 / 0.05)))
+    shares, log_mass = _zoomed(families.FAMILIES[0], of_chance, weights)
+    found = summed(of_chance, shares, weights)[0]
+    assert logsumexp(found) + log_mass == pytest.approx(logsumexp(log) + cell, abs=0.02)
+    by_hand = np.exp(log - logsumexp(log)) @ dense
+    np.testing.assert_allclose(
+        coverage_of(np.exp(found - logsumexp(found)) @ shares, 1000), coverage_of(by_hand, 1000), atol=5e-4
+    )
+    assert len(shares) < 300
+
+
+@pytest.mark.parametrize("items", [2000, 50_000])
+def test_many_items_tell_the_truth_where_a_family_has_it(items):
+    rng = np.random.default_rng(items)
+    c = rng.binomial(100, expit(rng.normal(-4.3, 2.2, items)))
+    right, times = np.unique(c, return_counts=True)
+    n = np.full(len(right), 100)
+    every = populations_for(n, right, times.astype(float))
+    posterior = every.posterior(n, right, times[None].astype(float))[0]
+    exact = quad(lambda z: norm.pdf(z) * (1 - (1 - expit(2.2 * z - 4.3)) ** 1000), -9, 9, limit=200)[0]
+    assert coverage_of(posterior @ every.shares, 1000) == pytest.approx(exact, abs=0.012)
+    assert every.of_families(posterior)["logit-normal"] > 0.9 and 1 / (posterior**2).sum() > 4
+
+
+@pytest.mark.parametrize(("chance", "samples"), [(0.01, 64), (0.5, 16), (3e-4, 1000)])
+def test_problems_that_are_all_alike(chance, samples):
+    c = np.random.default_rng(1).binomial(samples, chance, 1000)
+    fit = fit_law(counted(np.full(1000, samples), c), "populations", n_splits=1)
+    far = 10.0 * samples
+    assert fit.point_line(np.array([far]))[0] == pytest.approx(1 - (1 - chance) ** far, abs=0.02)
+    assert fit.point_status != "off_the_data"
+
+
+def test_an_average_off_its_points_is_said_to_be():
+    n, c = hard_counts()
+    one = averaged(n, c)
+    wrong = np.zeros(len(one.posterior))
+    wrong[0] = 1.0
+    assert (
+        point_status(one, 0.99) == "converged" and point_status(replace(one, posterior=wrong), 0.99) == "off_the_data"
+    )
 
 
 def test_items_may_differ_in_their_samples():
@@ -253,8 +320,8 @@ def test_the_back_test_sees_thinned_counts_of_one_half():
     assert tested.fitted.tolist() == [1, 2, 3, 4, 6, 8] and tested.held_out.tolist() == [11, 16]
     assert tested.predicted.shape == (2, 2) and tested.converged == 1.0
     half = first_half(curve.item_ids, None, seed=0)
-    other = fit_law(counted(n, np.where(half, c, 0)), "populations", n_splits=1).backtest
-    np.testing.assert_allclose(other.predicted[0], tested.predicted[0], rtol=1e-9)
+    other = fit_law(counted(n, np.where(half, c, hard_counts(80, seed=7)[1])), "populations", n_splits=1).backtest
+    np.testing.assert_allclose(other.predicted[0], tested.predicted[0], atol=2e-3)  # on another grid
     assert abs(other.predicted[1] - tested.predicted[1]).max() > 0.01
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ from ttscale.scaling.intervals.interval import normal_quantile
 from ttscale.scaling.laws.law import Law, Parameter
 from ttscale.scaling.laws.table import LAWS
 from ttscale.scaling.surfaces.backtest import refits_of
+from ttscale.scaling.surfaces.compared import missed
 from ttscale.scaling.surfaces.fit import refit_interval
 from ttscale.scaling.surfaces.fit_surface import fit_surface
 from ttscale.scaling.surfaces.isoquant import exchange_slope, solve_input, split_compute
 from ttscale.scaling.surfaces.laws import SURFACES, laws_of, to_units
+from ttscale.scaling.surfaces.near import near
 from ttscale.scaling.surfaces.points import check_points
 
 TRUE = {
@@ -82,7 +85,9 @@ def test_gradients_against_complex_steps(name):
 
 @pytest.mark.parametrize("name", SURFACES)
 def test_noiseless_data_give_the_parameters_back(name):
-    found = fit(*grid(name), law=name)
+    inputs, y = grid(name)
+    of_items = name.endswith("_of_items")  # laws of odds
+    found = fit(inputs, y / (1 + y) if of_items else y, law=name, quantity="odds" if of_items else "error")
     assert found.status == "converged" and not found.not_identified and found.objective < 1e-18
     assert {key: p.value for key, p in found.params.items()} == pytest.approx(TRUE[name], rel=1e-6)
     assert found.backtest_rmse < 1e-6 and max(cell.rmse for cell in found.held_out) < 1e-6
@@ -285,12 +290,15 @@ def test_parameters_are_turned_back_into_the_users_units():
     np.testing.assert_allclose(steep.at([1e9 * n, 1e10 * d, 4 + 0 * n], found), 2 * in_units)
 
 
+@pytest.mark.parametrize("spread", [0.5, 2.0, 4.0])
 @pytest.mark.parametrize("k", [1.0, 8.0, 64.0])
-def test_coverage_of_items_by_numerical_integration(k):
-    spread, odds = 2.0, 5.0  # E + A/N^α + B/D^β at N = D = 1
+def test_coverage_of_items_by_numerical_integration(k, spread):
+    odds = 5.0  # E + A/N^α + B/D^β at N = D = 1
     wrong, _ = quad(lambda z: norm.pdf(z) * (1 + np.exp(spread * z) / odds) ** -k, -12, 12, limit=200)
     found = SURFACES["draws_of_items"].at(np.array([[1.0], [1.0], [k]]), np.array([1.0, 1.5, 2.5, 0.3, 0.3, spread]))
-    assert found[0] == pytest.approx(wrong / (1 - wrong), rel=2e-2)
+    assert found[0] == pytest.approx(wrong / (1 - wrong), rel=5e-3)
+    sigma = SURFACES["draws_of_items"].parameters[-1]
+    assert (sigma.name, sigma.low, sigma.high) == ("sigma", 0.01, 5.0)  # wider spreads the nodes do not resolve
     assert "draws_of_items" not in PLAIN and "steep_draws_of_items" in laws_of(("n", "d", "k"), odds=True)
     assert "draws_of_items" in laws_of(("d", "k"), odds=True)
 
@@ -313,6 +321,85 @@ def test_where_size_and_data_multiply_a_steep_law_of_odds_is_found():
     one_size = n == n[0]  # of one term a power is no other law
     reduced = fit((None, d[one_size], k[one_size]), error[one_size], quantity="odds", **asked)
     assert reduced.definition.inputs == ("d", "k") and not reduced.law.startswith("steep_")
+
+
+def items_of_one_size():
+    """Odds of an error by ``draws_of_items`` over data and draws."""
+    d, k = (x.ravel() for x in np.meshgrid(np.geomspace(1e9, 1e11, 5), 2.0 ** np.arange(5), indexing="ij"))
+    law = laws_of(("d", "k"), odds=True)["draws_of_items"]
+    return d, k, law.at([d, k], np.array([0.05, 3e4, 0.4, 1.5]))
+
+
+@pytest.mark.parametrize("name", ["draws_of_items", "steep_draws_of_items", "steep_draws_share"])
+def test_where_one_input_never_varies_a_named_law_is_its_reduced_form(name):
+    d, k, odds = items_of_one_size()
+    for inputs, axis in (((None, d), "d"), ((d, None), "n")):
+        found = fit((*inputs, k), odds / (1 + odds), law=name, quantity="odds", n_boot=20)
+        assert found.law == f"{name.removeprefix('steep_')}_{axis}" and found.definition.inputs == (axis, "k")
+        assert "s" not in found.params
+    with pytest.raises(TtscaleError, match=r"'draws_as_size' of n, d, k\. Give n as well"):
+        fit((None, d, k), odds / (1 + odds), law="draws_as_size")
+
+
+def test_a_law_of_odds_alone_is_fitted_to_odds_alone():
+    d, k, odds = items_of_one_size()
+    found = fit((None, d, k), odds / (1 + odds), law="draws_of_items", quantity="auto", n_boot=20)
+    assert found.quantity == "odds" and found.params["sigma"].value == pytest.approx(1.5, rel=1e-4)
+    for law in ("draws_of_items", "steep_draws_of_items", found.definition):
+        for quantity in ("error", "log_accuracy"):
+            with pytest.raises(TtscaleError, match=f"quantity: expected 'odds'.*got '{quantity}'.*quantity=\"odds\""):
+                fit((None, d, k), odds / (1 + odds), law=law, quantity=quantity)
+
+
+@pytest.mark.filterwarnings("ignore:.*times its fitted range:UserWarning")  # any other warning fails
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_predictions_far_beyond_what_numbers_hold():
+    d, k, odds = items_of_one_size()
+    items = fit((None, d, k), odds / (1 + odds), law="draws_of_items", quantity="odds", n_boot=20)
+    for draws in (1e9, 1e300):
+        many = items.predict(d=1e11, k=draws)
+        assert 0 <= many.low <= many.value < 1e-9 and many.value <= many.high <= 1
+    (n, d, k), odds = grid("steep_draws_share", sizes=4, amounts=4)
+    steep = fit((n, d, k), odds / (1 + odds), law="steep_draws_share", quantity="odds", n_boot=20)
+    harder = replace(steep, replicates=steep.replicates * [1, 1, 1, 1, 10, 10, 1, 10])
+    harder = replace(harder, params={**steep.params, "s": replace(steep.params["s"], value=300.0)})
+    none = harder.predict(1e-9, 1e-9, 4)
+    assert none.value == none.high == 1 and none.low <= 1 and harder.errors(1e-9, 1e-9, 4) == 1
+    split = harder.optimum(1e4, 4)
+    assert np.isnan(split.n.value) or split.error.value == 1
+
+
+def test_laws_are_near_by_what_they_are_chosen_by():
+    (n, d, k), _ = grid("draws_share", sizes=4, amounts=4)
+    y = 0.9 * SURFACES["draws_share"].at([n, d, k], np.array([*TRUE["draws_share"].values()]))
+    y = y / y.max() * 0.9 * np.exp(0.02 * np.random.default_rng(0).standard_normal(len(y)))
+    found = fit((n, d, k), y, law="draws", quantity="log_accuracy", n_boot=20, delta=0.02)
+    every = found.candidates
+    assert missed(every) == [one.backtest.error_ranking for one in every] == sorted(missed(every))
+
+    def at(one, plain, logs):
+        return replace(one, backtest=replace(one.backtest, error_ranking=plain, ranking=logs), status="converged")
+
+    chosen, *others = (at(one, 0.01, 0.1) for one in every[:3])
+    closer = replace(chosen, candidates=(chosen, at(others[0], 0.0124, 0.3), at(others[1], 0.0126, 0.05)))
+    assert near(closer, ("k",)) == closer.candidates[1:2]  # by the error itself: −ln(accuracy) was fitted
+    plain = [replace(one, points=replace(one.points, quantity="error")) for one in closer.candidates]
+    assert missed(plain) == [0.1, 0.3, 0.05]
+    assert near(replace(plain[0], candidates=tuple(plain)), ("k",)) == (plain[2],)
+    assert missed([plain[0], chosen]) == [0.01, 0.01]  # quantities compared: in one unit
+
+
+def test_errors_of_1_and_above_are_fitted_as_they_are():
+    (n, d), y = noisy("chinchilla", 0.01)
+    for quantity in ("odds", "log_accuracy"):
+        with pytest.raises(TtscaleError, match=f"y: expected errors below 1 for quantity='{quantity}', got .*'?error"):
+            fit((n, d), y, quantity=quantity)
+    again = np.full((60, len(y)), 0.5)
+    again[3, 7] = 1.0
+    with pytest.raises(TtscaleError, match=r"replicates: expected errors below 1 .*got 1 at \(3, 7\)"):
+        fit((n, d), 0.1 * y, quantity="odds", replicates=again)
+    found = fit((n, d), y, quantity="auto")
+    assert found.quantity == "error" and found.rmse < 0.02
 
 
 def test_a_law_of_ones_own():

@@ -326,7 +326,7 @@ def held_out(rows: Sequence[Row]) -> Markup:
 def _missed(points: Row) -> str:
     told = (
         f"{words.clean(name, 60)} is missed by {words.significant(one['points'], 2)} points "
-        f"({words.significant(one['any'], 2)} of any)"
+        f"(any one of them by {words.significant(one['any'], 3)})"
         for name, one in points.items()
     )
     return ", ".join(told)

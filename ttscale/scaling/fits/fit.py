@@ -99,13 +99,15 @@ class Fit:
         - ``converged``.
         - ``not_converged``: the solver's gradient is not 0, or more than a tenth of the refits did not converge.
         - ``off_the_data``: a law of several parameters describes the points worse than their mean (``r2 < 0``); a
-          constant lies outside the interval of one of them.
+          constant, or the average over populations, lies outside the interval of one of them.
         - ``falls``: more compute makes the accuracy worse; the whole interval of the law's change over the fitted
           range is below 0. What it tends to is then no ceiling, but what it sinks to.
         - ``not_identified``: the data do not say what a shape parameter is: the slopes of the law in its parameters
           cannot be told apart at the points, its interval reaches a limit or spans more than half the range between
           them, the part of the law that it shapes may be 0, or there are no more points than parameters.
         - ``at_bound``: a parameter sits on its limit.
+
+        An average has no parameters to read: it is ``converged`` where its laws are, if it neither falls nor is off.
         """
         return status_of(self.forecast, self.r2)
 

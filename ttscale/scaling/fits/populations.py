@@ -18,9 +18,10 @@ import numpy as np
 from ttscale.errors import TtscaleError
 from ttscale.scaling.fits.backtest import Folds
 from ttscale.scaling.fits.fitted import Fitted, Fitting
+from ttscale.scaling.fits.pairs import Pairs
 from ttscale.scaling.fits.points import Points
 from ttscale.scaling.intervals.interval import Interval
-from ttscale.scaling.laws.populations import FORMULA, NAME, PURPOSE, Populations, all_populations
+from ttscale.scaling.laws.populations import FORMULA, NAME, PURPOSE, Populations, populations_for
 
 _LOSSES = ("auto", "binomial")
 _AT_ONCE = 1000  # resamples
@@ -126,14 +127,24 @@ class OverPopulations:
                 got=f"{points.curve.name!r}, a curve of {points.of} without them",
                 fix="Give ttscale.coverage_curve of one pool of samples, or a law of LAWS.",
             )  # fmt: skip
-        every, pairs = all_populations(), points.pairs
-        weights = pairs.weights(np.ones(len(pairs.of_item), dtype=bool))
+        pairs, weights = points.pairs, _all(points.pairs)
+        every = populations_for(pairs.n, pairs.c, weights)
         return Averaged(every, points, every.posterior(pairs.n, pairs.c, weights[None])[0])
 
     def predict(self, folds: Folds, how: Fitting) -> tuple[np.ndarray, float]:
-        """Coverage at every budget from the thinned counts of each fold, ``float64 [fold, k]``, and 1."""
-        every = all_populations()
-        return _mean_populations(every, *folds.thinned) @ every.solved(folds.points.x), 1.0
+        """Coverage at every budget from the thinned counts of each fold, ``float64 [fold, k]``, and 1.
+
+        The grid is one for all folds: that of counts like theirs, half as many, so that every fold's posterior lies
+        well within it.
+        """
+        n, c, weights = folds.thinned
+        every = populations_for(n, c, 0.5 * weights.mean(axis=0))
+        return _mean_populations(every, n, c, weights) @ every.solved(folds.points.x), 1.0
+
+
+def _all(pairs: Pairs) -> np.ndarray:
+    """How many items have each pair, ``float64 [pair]``."""
+    return pairs.weights(np.ones(len(pairs.of_item), dtype=bool))
 
 
 def _mean_populations(populations: Populations, n: np.ndarray, c: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from ttscale.scaling.laws.law import Parameter
 Status = Literal["converged", "at_bound", "not_identified", "not_converged", "off_the_data", "falls"]
 
 _ROUNDING = 1e-9
+_SHOWN = 5e-4  # half of what a page shows of an accuracy
 _AT = 1e-3  # relative distance to a limit that counts as on it
 _OF_RANGE = 0.5  # an interval longer than this share of what the bounds allow says nothing
 
@@ -73,14 +74,17 @@ def _alone(forecast: Forecast) -> Fitted | None:
 def _unsound(forecast: Forecast, r2: float) -> Status | None:
     if not all(law.solution.converged for law in forecast.solved):
         return "not_converged"
-    off = _misses(forecast) if len(forecast.named) == 1 else r2 < 0
+    if not forecast.solved:
+        off = _misses(forecast, _SHOWN)
+    else:
+        off = _misses(forecast) if len(forecast.named) == 1 else r2 < 0
     return "off_the_data" if off else None
 
 
-def _misses(forecast: Forecast) -> bool:
-    """Whether a law lies outside the interval of one of its points."""
+def _misses(forecast: Forecast, slack: float = _ROUNDING) -> bool:
+    """Whether it lies outside the interval of one of its points."""
     curve, seen = forecast.points.curve, forecast.at(forecast.points.x)
-    return bool(((seen < curve.low - _ROUNDING) | (seen > curve.high + _ROUNDING)).any())
+    return bool(((seen < curve.low - slack) | (seen > curve.high + slack)).any())
 
 
 def _bounded(fitted: Fitted) -> Status:

@@ -18,6 +18,7 @@ from ttscale.scaling.surfaces.isoquant import exchange_slope, solve_input, split
 from ttscale.scaling.surfaces.points import Points
 from ttscale.scaling.surfaces.quantity import error_of, fitted_of
 
+_LARGEST = 690.0  # e to the power of it is a float64 still
 FLOPS_PER_PARAMETER_AND_TOKEN = 6.0  # forward and backward pass (Kaplan et al. 2020); a multiply-add is 2 FLOPs
 
 
@@ -49,7 +50,9 @@ class SurfaceFit:
         delta: of Huber's loss. rmse: root mean square residual of ln y.
         backtest: the errors (ln y) in cells left out: ``held_out``, one by one; ``backtest_rmse``, of those at either
             end of an input, NaN when none could be left out.
-        candidates: with ``law="auto"``, every law's fit, best back-test first.
+        candidates: where several fits were compared, all of them, best back-test first (by
+            :func:`ttscale.scaling.surfaces.compared.missed`): of every law that was tried for those quantities whose
+            laws come near the points; empty where there was one only.
         quantity: what was fitted, see :mod:`ttscale.scaling.surfaces.quantity`; every answer is in errors.
         level: of every interval. points: what was fitted. replicates: parameters ``float64 [boot, parameter]``.
     """
@@ -115,7 +118,8 @@ class SurfaceFit:
             raise TtscaleError(missing[0], expected=f"given: {self.law} depends on it", got="None", fix="Give it.")
         shape = np.broadcast_shapes(parameters.shape[:-1], *(np.shape(x) for x in given.values() if x is not None))
         at = [np.asarray(given[name], dtype=np.float64)[..., None] for name in self.definition.inputs]
-        values = self.definition.at(at, parameters)[..., 0]
+        with np.errstate(all="ignore"):  # far from the data a law may overflow, or vanish
+            values = self.definition.at(at, parameters)[..., 0]
         return np.broadcast_to(error_of(self.quantity, values), shape)
 
     def predict(self, n: float | None = None, d: float | None = None, k: float | None = None) -> Interval:
@@ -134,9 +138,8 @@ class SurfaceFit:
         point = self._point(n=n, d=d, k=k)
         outside = self._outside(point)
         warn_far(self.law, outside)
-        at = [np.array([point[name]]) for name in self.definition.inputs]
-        value = math.log(float(self.definition.at(at, self.best)[0]))
-        low, high = percentiles(np.log(self.definition.at(at, self.replicates)[..., 0]), self.level)
+        value = math.log(float(value_at(self.definition, self.best, point)))
+        low, high = percentiles(np.log(value_at(self.definition, self.replicates, point)), self.level)
         share = min(math.log2(outside), 1.0)
         missed = (1 - share) * self.backtest.inside_rmse + share * self.backtest_rmse
         misfit = normal_quantile(self.level) * missed * float(growth(np.array(outside)))
@@ -145,7 +148,8 @@ class SurfaceFit:
             value + math.hypot(max(float(high) - value, 0.0), misfit),
         )
         method = f"refits to resampled {self.points.grouping} and back-test error"
-        error, least, most = (float(error_of(self.quantity, math.exp(one))) for one in (value, *bounds))
+        exponents = np.clip([value, *bounds], -_LARGEST, _LARGEST)
+        error, least, most = (float(one) for one in error_of(self.quantity, np.exp(exponents)))
         return Interval(error, least, most, self.level, method)
 
     def optimum(self, flops: float, k: float | None = None, *, per: float = FLOPS_PER_PARAMETER_AND_TOKEN) -> Split:

@@ -27,8 +27,9 @@ from ttscale.scaling.solving.solution import Solution
 from ttscale.scaling.solving.solver import solve, solve_many
 from ttscale.scaling.solving.starts import grid, most_promising
 from ttscale.scaling.surfaces.backtest import Refit, refits_of, score
+from ttscale.scaling.surfaces.compared import missed
 from ttscale.scaling.surfaces.fit import SurfaceFit, refit_interval
-from ttscale.scaling.surfaces.laws import SURFACES, form_of, laws_of, to_units, unit_of
+from ttscale.scaling.surfaces.laws import SURFACES, form_of, law_named, laws_of, of_odds_alone, to_units, unit_of
 from ttscale.scaling.surfaces.points import Points, check_points
 from ttscale.scaling.surfaces.quantity import QUANTITIES, error_of
 
@@ -52,8 +53,9 @@ def fit_surface(
         y: loss or error rate above 0, ``[point]``.
         k: test-time draws, ``[point]``; None for a law of n and d.
         law: ``"auto"`` (``chinchilla``; with k the law with the least back-test error), ``"draws"`` (that of the laws
-            of k alone), a name in ``SURFACES``, or a :class:`~ttscale.scaling.laws.law.Law` of your own whose inputs
-            are among n, d, k. Of odds the steep forms are tried, of other quantities the plain ones.
+            of k alone), a name in ``SURFACES`` (without n or d, the reduced form of that law), or a
+            :class:`~ttscale.scaling.laws.law.Law` of your own whose inputs are among n, d, k. Of odds the steep forms
+            are tried, of other quantities the plain ones.
         delta: Huber's δ for residuals of ln y; by default 1e-3, with ``replicates`` 1.345 of their standard errors.
         groups: which points are resampled together, ``[point]``. By default single points; with k, those of one
             model (the same n and d).
@@ -62,19 +64,19 @@ def fit_surface(
             the refits are to these (``n_boot`` plays no part), and each point counts by the inverse of their variance.
         quantity: what is fitted: ``"error"``; ``"log_accuracy"``, −ln(1 − y); ``"odds"``, y/(1 − y); or ``"auto"``,
             the one whose best law is least off in held-out cells, in the error's own unit, among those whose laws are
-            not half again as far off as another's from the points that they are fitted to. Whatever it is, the fit
-            predicts errors.
+            not half again as far off as another's from the points that they are fitted to; where y reaches 1 the error
+            itself, and of a law of odds alone the odds. Whatever it is, the fit predicts errors. Laws are compared by
+            :func:`ttscale.scaling.surfaces.compared.missed`.
 
     Raises:
         TtscaleError: values that are not above 0 or of unlike lengths, an input that never varies, fewer points than
-            the law has parameters, an unknown law or quantity, too few replicates.
+            the law has parameters, an unknown law or quantity, a quantity that the law or the errors do not have, too
+            few replicates.
     """
     level = check_level(ci)
     points = check_points(n, d, y, k, groups, replicates)
     check_resampling(n_boot if replicates is None else len(points.replicates), level, seed)  # type: ignore[arg-type]
-    if quantity not in (*QUANTITIES, "auto"):
-        raise unknown_name("quantity", quantity, (*QUANTITIES, "auto"))
-    every = [points.fitted_as(one) for one in ([quantity] if quantity != "auto" else QUANTITIES)]
+    every = [points.fitted_as(one) for one in _quantities(quantity, law, points)]
     tried = [(one, some) for some in every for one in _laws(law, some)]
     without = refits_of(points, max(len(one.parameters) for one, _ in tried), seed)
     weights = _resampled(points, n_boot, seed) if replicates is None else None
@@ -82,10 +84,10 @@ def fit_surface(
     fits = [_fit(one, level, weights, without) for one in _near_the_points(solved)]
     if len(fits) == 1:
         return fits[0]
-    missed = {id(fit): _error(fit, quantity == "auto") for fit in fits}
-    ranked = sorted(fits, key=lambda fit: missed[id(fit)])
+    error = {id(fit): one for fit, one in zip(fits, missed(fits), strict=True)}
+    ranked = sorted(fits, key=lambda fit: error[id(fit)])
     sound = [fit for fit in ranked if fit.status != "not_converged" and fit.backtest.converged >= CONVERGED] or ranked
-    errors = np.array([missed[id(fit)] for fit in sound])
+    errors = np.array([error[id(fit)] for fit in sound])
     at = pick(errors, np.array([len(fit.params) for fit in sound]), _unsure(sound[0], float(errors[0])))
     return replace(sound[at], candidates=tuple(ranked))
 
@@ -98,16 +100,22 @@ def _unsure(best: SurfaceFit, error: float) -> float:
     return error**2 * scatter * math.sqrt(2 / best.points.n_units) if math.isfinite(error) else 0.0
 
 
-def _error(fit: SurfaceFit, plain: bool) -> float:
-    """What a law is ranked by: its back-test; where no cell could be left out, its residuals by the degrees of freedom
-    that it leaves, in the error's own unit; without any the last."""
-    error = fit.backtest.error_ranking if plain else fit.backtest.ranking
-    if fit.backtest.cells:
-        return error if math.isfinite(error) else math.inf
-    free = len(fit.points.y) - len(fit.params)
-    n, d, k = (dict(zip(fit.points.names, fit.points.inputs, strict=True)).get(name) for name in ("n", "d", "k"))
-    residual = fit.errors(n, d, k) - error_of(fit.quantity, fit.points.y)
-    return math.sqrt(float((residual**2).sum()) / free) if free > 0 else math.inf
+def _quantities(quantity: str, law: str | Law, points: Points) -> list[str]:
+    """The quantities to fit; TtscaleError for an unknown one, or where the law is one of odds alone and the quantity
+    another. Errors of 1 and above, and losses, have no other quantity than themselves."""
+    if quantity not in (*QUANTITIES, "auto"):
+        raise unknown_name("quantity", quantity, (*QUANTITIES, "auto"))
+    named = SURFACES.get(law) if isinstance(law, str) else law
+    if isinstance(named, Law) and of_odds_alone(named):
+        if quantity not in ("odds", "auto"):
+            raise TtscaleError(
+                "quantity", expected=f"'odds' or 'auto': {named.name!r} is a law of odds alone", got=repr(quantity),
+                fix='Give quantity="odds", or choose another law.',
+            )  # fmt: skip
+        return ["odds"]
+    if quantity == "auto":
+        return list(QUANTITIES) if points.y.max() < 1 else ["error"]
+    return [quantity]
 
 
 def _delta(delta: float | None, points: Points) -> float:
@@ -128,7 +136,7 @@ def _laws(law: str | Law, points: Points) -> list[Law]:
         check_law(law)
         chosen = [law]
     elif isinstance(law, str) and law in SURFACES:
-        chosen = [laws_of(points.names).get(law, SURFACES[law])]
+        chosen = [law_named(law, points.names)]
     else:
         raise unknown_name("law", law, SURFACES, fix='Or "auto", or with k "draws".')
     for one in chosen:
@@ -138,9 +146,10 @@ def _laws(law: str | Law, points: Points) -> list[Law]:
                 fix="ttscale.fit_law fits laws of draws alone to a curve.",
             )  # fmt: skip
         if not set(one.inputs) <= set(points.names):
+            missing = ", ".join(name for name in one.inputs if name not in points.names)
             raise TtscaleError(
                 "law", expected=f"a law of {', '.join(points.names)}", got=f"{one.name!r} of {', '.join(one.inputs)}",
-                fix="Give k as well, or choose another law." if "k" in one.inputs else "Choose another law.",
+                fix=f"Give {missing} as well, or choose another law.",
             )  # fmt: skip
         if len(one.parameters) > len(points.y):
             raise TtscaleError(

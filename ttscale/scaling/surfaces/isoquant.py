@@ -6,6 +6,8 @@ serves as well as those of :mod:`ttscale.scaling.surfaces.laws`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ttscale.scaling.laws.law import Law
@@ -16,13 +18,16 @@ _HALVINGS = 80
 _LEAST_RISE = 1e-7
 _STEP = 1e-5  # of the logarithm of an input, for slopes
 _REACH = np.log(1e12)  # how far from the data a solution is looked for
+_LEAST, _MOST = 1e-300, 1e300  # values beyond them have no logarithm, or none that adds up
 
 
-def value_at(law: Law, parameters: np.ndarray, inputs: dict[str, np.ndarray | float]) -> np.ndarray:
-    """The law for parameters ``[..., p]`` at one point each: inputs ``[...]``, values ``[...]``."""
+def value_at(law: Law, parameters: np.ndarray, inputs: Mapping[str, np.ndarray | float]) -> np.ndarray:
+    """The law for parameters ``[..., p]`` at one point each: inputs ``[...]``, values ``[...]``, which are kept within
+    1e-300 and 1e300 so that every one of them has a logarithm."""
     shape = parameters.shape[:-1]
     ordered = [np.broadcast_to(np.asarray(inputs[name], dtype=np.float64), shape)[..., None] for name in law.inputs]
-    return law.at(ordered, parameters)[..., 0]
+    with np.errstate(all="ignore"):  # far from the data a law may overflow, or vanish
+        return np.clip(law.at(ordered, parameters)[..., 0], _LEAST, _MOST)
 
 
 def split_compute(

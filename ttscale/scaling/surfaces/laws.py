@@ -51,8 +51,8 @@ _FLOOR = Parameter("E", 1e-9, 10.0, starts=(1e-4, 0.3, 0.8))
 _GAMMA = Parameter("gamma", 1e-4, 10.0, starts=(0.1, 0.5, 1.5))
 _STEEP = Parameter("s", 0.1, 30.0, starts=(1.5, 5.0))
 _STEEPER = "steep_"
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_NODES = np.linspace(-4.2, 4.2, 29)  # even: between the outer nodes of Gauss and Hermite a large σ makes a staircase
+_WEIGHTS = np.exp(-(_NODES**2) / 2) / np.exp(-(_NODES**2) / 2).sum()
 _ABSOLUTE = ("draws_power", "draws_of_items")  # laws whose values may not be divided by a constant
 
 
@@ -155,7 +155,7 @@ _DRAWS: dict[str, _Draws] = {
     "draws_of_items": _Draws(
         "p/(1 − p), p = E_z[(1 + e^(σz)/(E + {T}))^−k]",
         "each problem has a chance of its own, and one right draw is enough", _items_value, _items_slopes,
-        exponent=(Parameter("sigma", 0.01, 20.0, starts=(1.0, 3.0)),), odds=True,
+        exponent=(Parameter("sigma", 0.01, 5.0, starts=(1.0, 3.0)),), odds=True,
     ),
 }  # fmt: skip
 
@@ -237,6 +237,20 @@ def laws_of(inputs: Sequence[str], *, odds: bool = False) -> dict[str, Law]:
         for name, law in some.items()
         if set(law.inputs) <= set(inputs) and (odds or not _DRAWS[form_of(law)].odds)
     }
+
+
+def law_named(name: str, inputs: Sequence[str]) -> Law:
+    """The law of a name in ``SURFACES``; of points that vary in size or data alone its reduced form where it has one,
+    which of a steep law is the plain one."""
+    axes = [one for one in inputs if one in TRAINED]
+    whole = SURFACES[name]
+    return _REDUCED.get((name.removeprefix(_STEEPER), axes[0]), whole) if len(axes) == 1 else whole
+
+
+def of_odds_alone(law: Law) -> bool:
+    """Whether a law is a form of the odds of an error, and of nothing else."""
+    form = form_of(law)
+    return bool(form) and _DRAWS[form].odds
 
 
 def form_of(law: Law) -> str:

@@ -8,27 +8,24 @@ from dataclasses import replace
 
 from ttscale.scaling.fits.fitted import CONVERGED
 from ttscale.scaling.intervals.interval import Interval
+from ttscale.scaling.surfaces.compared import missed
 from ttscale.scaling.surfaces.fit import SurfaceFit
 
-_CLOSE = 1.25  # times the back-test error of the chosen one
+_CLOSE = 1.25  # times what the chosen one misses
 
 
 def near(surface: SurfaceFit, inputs: Collection[str]) -> tuple[SurfaceFit, ...]:
-    """The other candidates that depend on all of some inputs, converged as their refits did, and miss cells left out
-    by at most a quarter more: of ln y, or where quantities were compared, of the error itself."""
-    plain = len({one.quantity for one in surface.candidates}) > 1
-
-    def missed(one: SurfaceFit) -> float:
-        return one.backtest.error_ranking if plain else one.backtest.ranking
-
+    """The other candidates that depend on all of some inputs, converged as their refits did, and miss at most a quarter
+    more by the measure that the law was chosen by (:func:`ttscale.scaling.surfaces.compared.missed`)."""
+    own, *errors = missed((surface, *surface.candidates))
     return tuple(
         one
-        for one in surface.candidates
+        for one, error in zip(surface.candidates, errors, strict=True)
         if (one.law, one.quantity) != (surface.law, surface.quantity)
         and set(inputs) <= set(one.definition.inputs)
         and one.status not in ("not_converged", "off_the_data")
         and one.backtest.converged >= CONVERGED
-        and missed(one) <= _CLOSE * missed(surface)
+        and error <= _CLOSE * own < math.inf
     )
 
 

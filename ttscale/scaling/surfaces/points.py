@@ -59,9 +59,18 @@ class Points:
         return np.maximum(spread, _LEAST_SPREAD * np.median(spread))
 
     def fitted_as(self, quantity: str) -> Points:
-        """The same errors by another quantity; TtscaleError where it is not above 0 and finite."""
+        """The same errors by another quantity; TtscaleError for errors of 1 and above, which have no other, or where it
+        is not above 0."""
         if quantity == "error":
             return self
+        for name, values in (("y", self.y), ("replicates", self.replicates)):
+            if values is not None and (bad := np.argwhere(values >= 1)).size:
+                at = tuple(map(int, bad[0]))
+                raise TtscaleError(
+                    name, expected=f"errors below 1 for quantity={quantity!r}",
+                    got=f"{values[at]:g} at {at if len(at) > 1 else f'position {at[0]}'}",
+                    fix='Give quantity="error", the only one of losses and of errors of 1 and above.',
+                )  # fmt: skip
         again = None if self.replicates is None else fitted_of(quantity, self.replicates)
         return replace(
             self,

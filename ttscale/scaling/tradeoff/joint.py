@@ -29,7 +29,7 @@ from ttscale.scaling.tradeoff.ceilings import Ceiling, ceiling
 from ttscale.scaling.tradeoff.costs import Costs, costs_of
 from ttscale.scaling.tradeoff.ladder import Rung
 from ttscale.scaling.tradeoff.left_out import cells_of, left_out, misfit
-from ttscale.scaling.tradeoff.local_exchange import LocalExchange, local_exchange
+from ttscale.scaling.tradeoff.local_exchange import LocalExchange, local_exchange, measured_at
 from ttscale.scaling.tradeoff.measured import Measured, measure
 from ttscale.scaling.tradeoff.recipes import recipe_words, unlike_recipes
 from ttscale.scaling.tradeoff.teams import of_equal_teams, team_size
@@ -54,7 +54,8 @@ class Joint:
         rungs: names of those that it was fitted to. fixed: what the axis holds fixed (epochs, or different items).
         surface: None where no law could be fitted.
         costs: what n, d and k cost.
-        exchange: rates along the data, then along the size: in the middle of the grid, then at its ends.
+        exchange: rates along the data, then along the size: in the middle of the grid, then at the ends of the other
+            input.
         ceilings: per rung, where test-time compute stops paying.
         cannot: what could not be said, and why.
         describes: whether the law may be used for what was not measured (:mod:`ttscale.scaling.tradeoff.left_out`);
@@ -217,7 +218,8 @@ def _told(
 def _exchanges(
     surface: SurfaceFit, costs: Costs, points: Measured, axis: str, subject: str
 ) -> tuple[LocalExchange, ...]:
-    """Rates along data and size in the middle of the grid, then at the ends of the other input."""
+    """Rates along data and size in the middle of the grid, then at the ends of the other input, each in the middle of
+    what was measured there: a grid need not hold the largest size on the most data."""
     inputs = surface.definition.inputs
     if not np.isfinite(costs.train).all():
         return ()
@@ -227,7 +229,9 @@ def _exchanges(
     places = [(along, middle) for along in moving]
     for along, other in zip(moving, reversed(moving), strict=True):
         if along != other:
-            places += [(along, {**middle, other: float(end(measured[other]))}) for end in (np.min, np.max)]
+            for end in (float(measured[other].min()), float(measured[other].max())):
+                inside = math.sqrt(math.prod(measured_at(surface.points, along, end)))
+                places.append((along, {**middle, other: end, along: inside}))
     return tuple(
         local_exchange(surface, costs, along, (at["n"], at["d"], at["k"]), axis=axis, subject=subject)
         for along, at in places
@@ -243,7 +247,7 @@ def _headline(kind: str, part: Slice, surface: SurfaceFit, sizes: int, amounts: 
         f"{QUANTITIES[surface.quantity]} = {surface.formula} ({surface.purpose}; {surface.status})"
     )
     told = [
-        f"{name} is missed by {largest:.1f} points (any, {every:.1f})"
+        f"{name} is missed by {largest:.1f} points (any one of them by {every:.1f})"
         for name, (largest, every) in left_out(surface).items()
     ]
     words = f"{words}; left out and predicted, {', '.join(told)}." if told else f"{words}."

@@ -47,7 +47,7 @@ class Lifetime:
         n, d, k: size, data and draws. k is not rounded, but of ``whole``.
         train_flops, test_flops, total_flops: of all models, per query, and over the life.
         error: expected there, as a fraction.
-        inside: whether n, d and k lie within what was measured.
+        inside: whether n, d and k lie within what was measured: d within the data that models of such a size had.
         at_end: which of them lie on an end of what was searched, and might go on beyond it.
         whole: the same with the best whole number of draws, which is what can be run; None of itself.
         text: the same in a sentence.
@@ -206,7 +206,8 @@ def _words(question: Question, parts: list[Interval], inside: bool, at_end: tupl
         return f"For {queries} queries {goal} {verb}: no size, data and draws that were searched suffices."
     count = f"{k.value:.3g}"
     count += " draw a query" if count == "1" else " draws a query"
-    data = f"{number_words(d.value)} {question.unit}".strip()
+    data = number_words(d.value)
+    data = f"{data} {question.unit.removesuffix('s') if data == '1' else question.unit}".strip()
     spent = f"a model of {number_words(n.value)} parameters trained on {data}, {count}"
     trained = 100 * train.value / total.value
     share = f"{f'{trained:.0f}%' if trained >= 1 else 'less than 1%'} of it training"

@@ -23,10 +23,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ttscale.scaling.intervals.interval import Interval
+from ttscale.scaling.numbers import levels
 from ttscale.scaling.summaries.words import flops_words, number_words, ratio_words
 from ttscale.scaling.surfaces.fit import SurfaceFit, refit_interval
 from ttscale.scaling.surfaces.isoquant import exchange_slope
 from ttscale.scaling.surfaces.near import near, over_laws
+from ttscale.scaling.surfaces.points import Points
 from ttscale.scaling.tradeoff.axes import AXES
 from ttscale.scaling.tradeoff.costs import Costs
 from ttscale.scaling.tradeoff.crossing import ten_x_training_equals, training_replaced
@@ -47,8 +49,8 @@ class LocalExchange:
             over the refits of this law and of those whose back-test is nearly as good.
         ten_x: 10^−slope: ten times the training is worth this many times the test compute.
         laws: least and largest slope by these laws.
-        valid_from, valid_to: training FLOPs of one model between which the moving input was measured, the other being
-            as at this point; NaN where they are unknown.
+        valid_from, valid_to: training FLOPs of one model between which the moving input was measured at the level of
+            the other that is nearest to this point, the other being as at this point; NaN where they are unknown.
         k_from, k_to: draws between which it was measured. test_span: how many times the test FLOPs of the fewest those
             of the most are, at this size.
         text: the same in a sentence.
@@ -83,12 +85,36 @@ def local_exchange(
     ten_x = Interval(value, low, high, slope.level, slope.method)
     known = [one.value for one in (own, *others) if not math.isnan(one.value)]
     laws = (min(known), max(known)) if known else (math.nan, math.nan)
-    measured = {name: (float(x.min()), float(x.max())) for name, x in zip(points.names, points.inputs, strict=True)}
-    first, last = (_training(costs, along, at, end) for end in measured[along])
-    draws = measured["k"]
+    other = at[1] if along == "n" else at[0]
+    first, last = (_training(costs, along, at, end) for end in measured_at(points, along, other))
+    k = points.inputs[points.names.index("k")]
+    draws = float(k.min()), float(k.max())
     least, most = (float(costs.test_flops(at[0], k)) for k in draws)
     found = LocalExchange(along, at, slope, ten_x, laws, first, last, *draws, most / least, "")
     return replace(found, text=_words(found, axis, subject))
+
+
+def measured_at(points: Points, along: str, other: float) -> tuple[float, float]:
+    """Least and most of a training input among the points whose other training input is at the measured level that is
+    nearest to ``other``, in logarithms: a grid need not hold every size on every amount of data.
+
+    Of levels equally near, the one with the narrower range. Of all points where the other is not varied, or not given
+    (NaN).
+
+    Args:
+        along: ``"n"`` or ``"d"``, the input whose range is asked for.
+    """
+    known = dict(zip(points.names, points.inputs, strict=True))
+    moving, fixed = known[along], known.get("d" if along == "n" else "n")
+    if fixed is None or not math.isfinite(other):
+        return float(moving.min()), float(moving.max())
+    of = levels(fixed)
+    found = []
+    for level in np.unique(of):
+        here = moving[of == level]
+        away = abs(math.log(other) - float(np.log(fixed[of == level]).mean()))
+        found.append((round(away, 6), float(here.max() / here.min()), float(here.min()), float(here.max())))
+    return min(found)[2:]
 
 
 def _slope(surface: SurfaceFit, costs: Costs, along: str, at: tuple[float, float, float]) -> Interval:
@@ -135,7 +161,9 @@ def _training(costs: Costs, along: str, at: tuple[float, float, float], value: f
 def _words(one: LocalExchange, axis: str, subject: str) -> str:
     (n, d, k), slope = one.at, one.slope
     what = "model size" if one.along == "n" else AXES[axis]
-    other = f"{number_words(d)} {AXES[axis]}" if one.along == "n" else f"{number_words(n)} parameters"
+    data = number_words(d)
+    unit = AXES[axis].removesuffix("s") if data == "1" else AXES[axis]
+    other = f"{data} {unit}" if one.along == "n" else f"{number_words(n)} parameters"
     fixed = [other] if math.isfinite(n + d) else []
     of = f"{subject}, along" if subject else "Along"
     head = f"{of} {what} at {' and '.join([*fixed, f'about {k:.2g} draws'])}"
@@ -145,7 +173,8 @@ def _words(one: LocalExchange, axis: str, subject: str) -> str:
         return f"{head}: more draws do not lower the error, so that no test compute replaces training."
     told = [_rate(one), f"measured with {number_words(one.k_from)} to {number_words(one.k_to)} draws"]
     if math.isfinite(one.valid_from + one.valid_to):
-        told[-1] += f" and from {flops_words(one.valid_from)} to {flops_words(one.valid_to)} of training"
+        first, last = flops_words(one.valid_from), flops_words(one.valid_to)
+        told[-1] += f" and {f'from {first} to {last}' if first != last else f'at {first}'} of training"
     return f"{head}: {'; '.join(told)}."
 
 

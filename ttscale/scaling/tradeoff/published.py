@@ -23,7 +23,7 @@ class Published:
         law: its name in ``SURFACES``.
         best: its parameters ``[p]``. replicates: other published ones, ``[boot, p]``, in the place of refits; without
             any there are no intervals.
-        points: two points, which span where it is taken to hold.
+        points: the corners of the ranges in which it is taken to hold.
         level: of the intervals over the other parameters.
     """
 
@@ -68,6 +68,7 @@ def published(
                 "parameters", expected=", ".join(names), got=", ".join(one) or "none", fix="Give each of them once."
             )
     rows = np.array([[float(one[name]) for name in names] for one in (parameters, *others)])
-    inputs = tuple(np.array(ends, dtype=np.float64) for ends in (n, d, k))
-    points = Points(("n", "d", "k"), inputs, np.ones(2), np.arange(2), "sets of parameters")
+    corners = np.meshgrid(*(np.array(ends, dtype=np.float64) for ends in (n, d, k)), indexing="ij")
+    inputs = tuple(x.ravel() for x in corners)
+    points = Points(("n", "d", "k"), inputs, np.ones(8), np.arange(8), "sets of parameters")
     return Published(law, rows[0], rows[1:], points, level)

@@ -1,7 +1,9 @@
 """Searches over a surface: the data that an error takes, and the size, data and draws of least cost, for all refits.
 
 Sizes, data and draws are searched in their logarithms, inside a box about what was measured: a law of logarithms says
-something about every size, and nothing that can be trusted about one far from those it was fitted to.
+something about every size, and nothing that can be trusted about one far from those it was fitted to. A grid need not
+fill its box: the largest models may never have been trained on the most data, so what counts as measured follows the
+data that each size had.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 
 from ttscale.errors import TtscaleError
 from ttscale.scaling.intervals.interval import Interval, percentiles
-from ttscale.scaling.numbers import positive
+from ttscale.scaling.numbers import levels, positive
 from ttscale.scaling.surfaces.fit import refit_interval
 from ttscale.scaling.surfaces.points import Points
 from ttscale.scaling.tradeoff.costs import Costs
@@ -24,6 +26,7 @@ INPUTS = ("n", "d", "k")
 BEYOND = 1.0  # how many times outside of what was measured is searched: no extrapolation unless asked for
 _REFITS = 200  # of them intervals are made: enough for the percentiles of a 95 % interval
 _CLOSE = 1e-10  # of ln error
+_SAME = 1e-6  # of a logarithm: beyond an end by no more is on it
 _STEPS = 60
 
 
@@ -47,17 +50,29 @@ class Surface(Protocol):
 
 @dataclass(frozen=True)
 class Box:
-    """Where is searched and what was measured: the logarithms of n, d and k, each ``float64 [3]``."""
+    """Where is searched and what was measured: the logarithms of n, d and k, each ``float64 [3]``.
+
+    Attributes:
+        low, high: ends of the search. measured_low, measured_high: of what was measured, axis by axis.
+        staircase: ln n of every measured size, ascending, and ln of the least and the most data that it had,
+            ``float64 [size, 3]``; None where the surface does not vary the size.
+    """
 
     low: np.ndarray
     high: np.ndarray
     measured_low: np.ndarray
     measured_high: np.ndarray
+    staircase: np.ndarray | None = None
 
     def inside(self, n: np.ndarray, d: np.ndarray, k: np.ndarray) -> np.ndarray:
-        """Whether all three lie within what was measured."""
+        """Whether all three lie within what was measured: n and k between their ends, and d between the least and the
+        most data that models of size n had, between measured sizes linearly in the logarithms."""
         logs = np.log(np.stack(np.broadcast_arrays(n, d, k), axis=-1))
-        return ((logs >= self.measured_low - 1e-6) & (logs <= self.measured_high + 1e-6)).all(axis=-1)
+        low, high = (np.broadcast_to(end, logs.shape).copy() for end in (self.measured_low, self.measured_high))
+        if self.staircase is not None:
+            sizes, least, most = self.staircase.T
+            low[..., 1], high[..., 1] = (np.interp(logs[..., 0], sizes, ends) for ends in (least, most))
+        return ((logs >= low - _SAME) & (logs <= high + _SAME)).all(axis=-1)
 
     def at_end(self, n: float, d: float, k: float) -> tuple[str, ...]:
         """Which of them lie on an end of what was searched: n, d or k would have gone on (k = 1 is a true end)."""
@@ -88,12 +103,20 @@ def box_of(surface: Surface, costs: Costs, beyond: float = BEYOND) -> Box:
             "costs", expected="known training FLOPs of every size", got="unknown ones",
             fix="Name train_flops on the models' cards.",
         )  # fmt: skip
+    staircase = _staircase(known["n"], known["d"]) if "n" in known else None
     known = {"n": costs.n, "k": np.ones(1), **known}
     low, high = (np.log([reduce(known[name]) for name in INPUTS]) for reduce in (np.min, np.max))
     out = np.where(high > low, math.log(beyond), 0.0)
     searched = low - out
     searched[2] = 0.0
-    return Box(searched, high + out, low, high)
+    return Box(searched, high + out, low, high, staircase)
+
+
+def _staircase(n: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """ln n of every size, ascending, with ln of the least and the most data that it had, ``float64 [size, 3]``."""
+    of, log_n, log_d = levels(n), np.log(n), np.log(d)
+    rows = [(log_n[of == one].mean(), log_d[of == one].min(), log_d[of == one].max()) for one in np.unique(of)]
+    return np.array(sorted(rows))
 
 
 def refits(surface: Surface) -> np.ndarray:
