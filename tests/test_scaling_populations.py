@@ -268,7 +268,7 @@ def test_intervals_cover_where_the_prior_is_true():
     size = np.bincount(every.family)
     prior = np.array(list(every.prior.values()))[every.family] / size[every.family]
     n, hits, widths, errors = np.full(128, 50), [], [], []
-    while len(hits) < 80:
+    while len(hits) < 60:
         shares = every.shares[rng.choice(len(prior), p=prior)]
         c = rng.binomial(50, rng.choice(families.CHANCES, 128, p=shares / shares.sum()))
         if not 0.02 < (c > 0).mean() < 0.98:
