@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import pytest
 import timm
 import torch
 import torchvision
 from torch import nn
+from torch._dynamo import eval_frame
 from torch.utils import flop_counter
 
 from ttscale.cost.analytic import count_analytic
@@ -153,3 +156,15 @@ def test_the_module_and_torch_are_left_as_they_were():
     assert all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
     assert torch.backends.mha.get_fastpath_enabled()
     assert all(p.grad is None and p.requires_grad for p in module.parameters())
+
+
+def test_threads_that_count_at_once_leave_the_compiler_as_it_was():
+    """What torch compiles is one setting of all threads: two that change and restore it in turns leave it changed."""
+    before = eval_frame._stance.stance
+    modules = [nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(20)]) for _ in range(8)]
+    threads = [Thread(target=measure_forward, args=(module, (3, 64, 64))) for module in modules]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert eval_frame._stance.stance == before

@@ -6,6 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from ttscale.cost.operators import OperatorProbe
 from ttscale.errors import TtscaleError
 
 TOLERANCE = 0.01  # relative difference of the two counts up to which the operator counter is believed
+_ONE_AT_A_TIME = Lock()  # what compiles, and what is fused, is one setting of all threads
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def measure_forward(
     try:
         module.to(there).eval()
         x = torch.zeros(1, *shape, device=there, dtype=dtype)
-        with _eager():
+        with _ONE_AT_A_TIME, _eager():
             moved = _bytes_moved(module, x)
             with _countable():
                 counter, probe = _count_operators(lambda: module(x))
