@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -26,8 +27,9 @@ from ttscale.scaling.intervals.interval import percentiles
 from ttscale.scaling.laws import population_families as families
 from ttscale.scaling.laws.populations import (
     Populations,
+    _first,
+    _of,
     _zoomed,
-    all_populations,
     chances_of,
     populations_for,
     summed,
@@ -49,6 +51,12 @@ def counted(n, c, budgets=BUDGETS, **more) -> Curve:
 
 def averaged(n, c, **more) -> Averaged:
     return OverPopulations().fit(points_of(counted(n, c, **more)), Fitting())
+
+
+@lru_cache(maxsize=1)
+def all_populations() -> Populations:
+    """Those of the first grids of all families."""
+    return _of([_first(family) for family in families.FAMILIES])
 
 
 def hard_counts(n_items=200, samples=16, seed=0):

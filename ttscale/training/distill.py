@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,12 @@ class _Lesson:
     temperature: float
     hard: float
 
+    @cached_property
+    def _ranks(self) -> np.ndarray:
+        return split_ranks(self.data)
+
     def _rows(self, n_train: int | None) -> np.ndarray:
-        return training_rows(split_ranks(self.data), self.job.run["n_validation"], n_train)
+        return training_rows(self._ranks, self.job.run["n_validation"], n_train)
 
     def flops(self) -> float:
         """Of all forwards for the labels."""

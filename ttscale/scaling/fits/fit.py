@@ -15,7 +15,7 @@ from ttscale.scaling.fits.backtest import Backtest
 from ttscale.scaling.fits.choice import pick
 from ttscale.scaling.fits.curve_costs import budget_at, flops_at
 from ttscale.scaling.fits.doubt import doubt_of
-from ttscale.scaling.fits.forecast import Forecast
+from ttscale.scaling.fits.forecast import Forecast, alone
 from ttscale.scaling.fits.prediction import asymptote, band, times_outside, warn_far
 from ttscale.scaling.fits.stacking import STACKED, Stack, chosen_backtest, stacked_backtest, weights_of
 from ttscale.scaling.fits.status import Status, point_status, status_of
@@ -65,17 +65,20 @@ class Fit:
     @property
     def definition(self) -> Law | None:
         """The law; None of an average."""
-        return None if self.weights else self.forecast.solved[0].law
+        law = alone(self.forecast)
+        return None if law is None else law.law
 
     @property
     def params(self) -> dict[str, Interval]:
         """Each parameter with the percentile interval of its bootstrap refits; none of an average."""
-        return self.forecast.params
+        law = alone(self.forecast)
+        return {} if law is None else law.params
 
     @property
     def values(self) -> dict[str, float]:
         """Each parameter, without the refits that its interval takes."""
-        return self.forecast.named
+        law = alone(self.forecast)
+        return {} if law is None else law.named
 
     @property
     def weights(self) -> dict[str, float]:

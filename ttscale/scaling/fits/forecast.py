@@ -8,7 +8,6 @@ import numpy as np
 
 from ttscale.scaling.fits.fitted import Fitted
 from ttscale.scaling.fits.points import Points
-from ttscale.scaling.intervals.interval import Interval
 
 
 class Forecast(Protocol):
@@ -49,16 +48,6 @@ class Forecast(Protocol):
         ...
 
     @property
-    def named(self) -> dict[str, float]:
-        """Its parameters by name; an average has none."""
-        ...
-
-    @property
-    def params(self) -> dict[str, Interval]:
-        """The same with intervals."""
-        ...
-
-    @property
     def shares(self) -> dict[str, float]:
         """Of what it is an average of, by name; a law has none."""
         ...
@@ -85,3 +74,8 @@ class Forecast(Protocol):
     def resampled_at(self, x: np.ndarray) -> np.ndarray:
         """The same for every resample: ``float64 [boot, k]``."""
         ...
+
+
+def alone(forecast: Forecast) -> Fitted | None:
+    """The law with parameters to read; None of an average."""
+    return None if forecast.shares else forecast.solved[0]

@@ -20,7 +20,6 @@ from ttscale.scaling.fits.backtest import Folds
 from ttscale.scaling.fits.fitted import Fitted, Fitting
 from ttscale.scaling.fits.pairs import Pairs
 from ttscale.scaling.fits.points import Points
-from ttscale.scaling.intervals.interval import Interval
 from ttscale.scaling.laws.populations import FORMULA, NAME, PURPOSE, Populations, populations_for
 
 _LOSSES = ("auto", "binomial")
@@ -50,14 +49,6 @@ class Averaged:
     @property
     def solved(self) -> tuple[Fitted, ...]:
         return ()
-
-    @property
-    def named(self) -> dict[str, float]:
-        return {}
-
-    @property
-    def params(self) -> dict[str, Interval]:
-        return {}
 
     @property
     def shares(self) -> dict[str, float]:

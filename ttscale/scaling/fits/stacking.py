@@ -21,7 +21,6 @@ from ttscale.scaling.fits.doubt import Doubt, doubt_of
 from ttscale.scaling.fits.fitted import Fitted
 from ttscale.scaling.fits.forecast import Forecast
 from ttscale.scaling.fits.points import Points
-from ttscale.scaling.intervals.interval import Interval
 
 STACKED = "stacked"
 
@@ -42,14 +41,6 @@ class Stack:
     @property
     def solved(self) -> tuple[Fitted, ...]:
         return tuple(law for part in self.parts for law in part.solved)
-
-    @property
-    def named(self) -> dict[str, float]:
-        return {}
-
-    @property
-    def params(self) -> dict[str, Interval]:
-        return {}
 
     @property
     def shares(self) -> dict[str, float]:

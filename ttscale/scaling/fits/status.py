@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ttscale.scaling.fits.fitted import CONVERGED, Fitted
-from ttscale.scaling.fits.forecast import Forecast
+from ttscale.scaling.fits.forecast import Forecast, alone
 from ttscale.scaling.intervals.interval import Interval, normal_quantile, percentiles
 from ttscale.scaling.laws.law import Parameter
 
@@ -35,7 +35,7 @@ def status_of(forecast: Forecast, r2: float) -> Status:
     Args:
         r2: of the points; NaN where accuracy does not vary.
     """
-    points, law = forecast.points, _alone(forecast)
+    points, law = forecast.points, alone(forecast)
     if found := _unsound(forecast, r2):
         return found
     if law is not None and law.refits_converged < CONVERGED:
@@ -52,7 +52,7 @@ def point_status(forecast: Forecast, r2: float) -> Status:
 
     That a curve falls is judged by the standard error of its change, and no parameter by its interval.
     """
-    points, law = forecast.points, _alone(forecast)
+    points, law = forecast.points, alone(forecast)
     if found := _unsound(forecast, r2):
         return found
     step = np.zeros(len(points.x))
@@ -66,18 +66,14 @@ def point_status(forecast: Forecast, r2: float) -> Status:
     return "not_identified" if _open(law) else _bounded(law)
 
 
-def _alone(forecast: Forecast) -> Fitted | None:
-    """The law with parameters to read; None of an average."""
-    return None if forecast.shares else forecast.solved[0]
-
-
 def _unsound(forecast: Forecast, r2: float) -> Status | None:
     if not all(law.solution.converged for law in forecast.solved):
         return "not_converged"
+    law = alone(forecast)
     if not forecast.solved:
         off = _misses(forecast, _SHOWN)
     else:
-        off = _misses(forecast) if len(forecast.named) == 1 else r2 < 0
+        off = _misses(forecast) if law is not None and law.n_parameters == 1 else r2 < 0
     return "off_the_data" if off else None
 
 

@@ -135,12 +135,6 @@ def _blocks(n_pairs: int, per_pair: int) -> Iterator[slice]:
     return (slice(first, first + step) for first in range(0, n_pairs, step))
 
 
-@lru_cache(maxsize=1)
-def all_populations() -> Populations:
-    """Those of the first grids of all families."""
-    return _of([_first(family) for family in FAMILIES])
-
-
 def populations_for(n: np.ndarray, c: np.ndarray, weights: np.ndarray) -> Populations:
     """Those that the posterior after such counts ``[pair]``, each as often as ``weights [pair]``, is summed over."""
     of_chance = chances_of(LOGITS, STEP, n, c)

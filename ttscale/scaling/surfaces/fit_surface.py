@@ -198,8 +198,9 @@ def _solve(law: Law, points: Points, loss: Huber) -> _Solved:
 def _near_the_points(solved: list[_Solved]) -> list[_Solved]:
     """The laws of those quantities of which one is nearly as near to the points as any law is: the refits of the rest
     would be work for nothing."""
-    nearest = {quantity: min(one.off for one in solved if one.points.quantity == quantity) for quantity in QUANTITIES
-               if any(one.points.quantity == quantity for one in solved)}  # fmt: skip
+    nearest: dict[str, float] = {}
+    for one in solved:
+        nearest[one.points.quantity] = min(one.off, nearest.get(one.points.quantity, math.inf))
     return [one for one in solved if nearest[one.points.quantity] <= _FARTHEST * min(nearest.values())]
 
 
